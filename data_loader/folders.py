@@ -1,0 +1,208 @@
+"""What a data set folder holds: which images, in which order, with which labels, and their pixels."""
+
+import os
+import struct
+import zlib
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from data_loader.index_file import Tree, read_or_build
+from utils.errors import UserError
+
+RENDERS = "3dmm"  # the folder of a paired set's renders, as in the published code
+
+_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "PPM")
+_UPRIGHT = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+            5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+            8: Image.Transpose.ROTATE_90}  # EXIF orientation -> what turns the image upright
+
+
+class UnreadableImage(Exception):
+    """A file that cannot be decoded: `path` and `reason`, one line."""
+
+    def __init__(self, path, reason):
+        super().__init__(f"{path}: {reason}")
+        self.path, self.reason = str(path), reason
+
+
+def index_images(folder, cache_dir, labelled=False, exclude=(), min_per_label=1, flag="--dataset"):
+    """List the images below `folder`, at any depth, in natural order ("2" before "10").
+
+    Hidden files and folders are left out, and links to a folder that leads back to itself are not followed.
+    The index is cached in `cache_dir` under a hash of every image's relative path, size and time of change, so that
+    moved data keep theirs.
+
+    Args:
+        folder: a data set. Nothing is written into it.
+        cache_dir: where indexes are kept; made if it is missing.
+        labelled: the first folder level is the label: any name, mapped to 0...n-1 in natural order. Images beside the
+            label folders have no label and are left out; a folder without images is no label.
+        exclude: names of folders directly below `folder` that are left out.
+        min_per_label: fewest images that a label may have.
+        flag: the flag that named the folder, for messages.
+
+    Returns:
+        an ImageIndex.
+
+    Raises:
+        UserError: no such folder, no images, images but no label folders, a label with too few images, or
+            `cache_dir` cannot be written.
+    """
+    folder = _existing_folder(folder, flag)
+    index = ImageIndex(folder, flag, *read_or_build(Tree(folder, labelled, exclude, flag), cache_dir))
+    counts = np.bincount(index.labels) if labelled else np.empty(0, int)
+    if (counts < min_per_label).any():
+        label = int(np.argmax(counts < min_per_label))
+        raise UserError(f"{flag}: label folder {os.path.join(folder, index.label_names[label])} needs at least "
+                        f"{min_per_label} images, has {counts[label]}")
+    return index
+
+
+def index_pairs(folder, cache_dir, flag="--dataset_3dmm"):
+    """Photographs `<file>` anywhere below `folder`, each with its render `3dmm/<file>`.
+
+    The render has the same relative path, but for its ending perhaps. Renders without a photograph are left out.
+
+    Returns:
+        a PairIndex.
+
+    Raises:
+        UserError: as index_images, and for photographs without a render: how many, and the first.
+    """
+    photographs = index_images(folder, cache_dir, exclude=(RENDERS,), flag=flag)
+    renders = index_images(os.path.join(folder, RENDERS), cache_dir, flag=flag)
+    exact = {renders.relative_path(i): i for i in range(len(renders))}
+    by_stem = {}
+    for path, i in exact.items():
+        by_stem.setdefault(os.path.splitext(path)[0], i)
+    matches = np.empty(len(photographs), np.int32)
+    for i in range(len(photographs)):
+        path = photographs.relative_path(i)
+        matches[i] = exact.get(path, by_stem.get(os.path.splitext(path)[0], -1))
+    missing = np.flatnonzero(matches < 0)
+    if len(missing):
+        raise UserError(f"{flag}: {len(missing)} of {len(matches)} photographs in {photographs.folder} have no render "
+                        f"in {RENDERS}, the first: {photographs.relative_path(missing[0])}")
+    return PairIndex(photographs, renders, matches)
+
+
+class ImageIndex:
+    """The images of one folder. Reading it is safe from several threads.
+
+    Attributes:
+        folder: absolute path.
+        flag: the flag that named it, for messages.
+        digest: hex name of what the folder held when it was indexed.
+        labels: int32 [n], 0...number of labels - 1; -1 throughout where the folder is not labelled.
+        label_names: the label folders' names, list of str; empty where the folder is not labelled.
+    """
+
+    def __init__(self, folder, flag, digest, paths, offsets, labels):
+        self.folder, self.flag, self.digest = folder, flag, digest
+        self._paths, self._offsets, self.labels = paths, offsets, labels  # uint8 [bytes], int64 [n + 1], int32 [n]
+        starts = np.flatnonzero(np.diff(labels, prepend=np.int32(-1)))  # the images of a label are neighbours
+        self.label_names = [self.relative_path(i).partition(os.sep)[0] for i in starts]
+
+    def __len__(self):
+        return len(self.labels)
+
+    def relative_path(self, i):
+        return os.fsdecode(self._paths[self._offsets[i]:self._offsets[i + 1]].tobytes())
+
+    def path(self, i):
+        return os.path.join(self.folder, self.relative_path(i))
+
+    def files(self, i):
+        """The files that make up image i, absolute: here one."""
+        return (self.path(i),)
+
+    def label(self, i):
+        return int(self.labels[i])
+
+
+class PairIndex:
+    """Photographs and their renders. Attributes: `folder`, `flag`, and the ImageIndexes `photographs` and `renders`."""
+
+    def __init__(self, photographs, renders, matches):
+        self.folder, self.flag = photographs.folder, photographs.flag
+        self.photographs, self.renders = photographs, renders
+        self._matches = matches  # int32 [n], the render of each photograph
+
+    def __len__(self):
+        return len(self.photographs)
+
+    def relative_path(self, i):
+        return self.photographs.relative_path(i)
+
+    def path(self, i):
+        return self.photographs.path(i)
+
+    def render_path(self, i):
+        return self.renders.path(int(self._matches[i]))
+
+    def files(self, i):
+        """The files that make up pair i, absolute: photograph, render."""
+        return self.path(i), self.render_path(i)
+
+
+def decode(path, size):
+    """Read an image as a square of `size` pixels.
+
+    EXIF orientation is applied; grey, palette, CMYK and 16 bit become RGB; what is transparent lies on black, as
+    renders do (ours). An image that is not square is cropped in the centre to its shorter side; then it is resized with
+    antialiasing (Lanczos, ours). One that has the size already keeps its pixels.
+
+    Returns:
+        uint8 [size, size, 3].
+
+    Raises:
+        UnreadableImage: no such file, no JPEG, PNG, BMP, WebP or PNM, truncated, or more pixels than Pillow deems safe.
+    """
+    try:
+        with Image.open(path, formats=_FORMATS) as image:
+            if image.width * image.height > Image.MAX_IMAGE_PIXELS:
+                raise UnreadableImage(path, f"too large: {image.width}x{image.height} pixels")
+            image.draft(None, (2 * size, 2 * size))  # decode a large JPEG at 1/2, 1/4 or 1/8, no smaller than 2 * size
+            return np.array(_square(_rgb(_turned(image)), size))
+    except UnidentifiedImageError as error:
+        raise UnreadableImage(path, "not a JPEG, PNG, BMP, WebP or PGM image") from error
+    except (OSError, SyntaxError, ValueError, TypeError, IndexError, EOFError, OverflowError, MemoryError, struct.error,
+            zlib.error, Image.DecompressionBombError) as error:  # what Pillow's readers raise on broken files
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise UnreadableImage(path, " ".join(reason.split())) from error
+
+
+def _turned(image):
+    """The image upright. Photographs with broken EXIF data are common: they stay as they are stored."""
+    try:
+        orientation = image.getexif().get(0x0112)
+    except (OSError, SyntaxError, ValueError, TypeError, IndexError, KeyError, struct.error):
+        orientation = None
+    return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
+
+
+def _rgb(image):
+    if image.mode == "F":
+        raise ValueError("floating point pixels have no known range")
+    if image.mode.startswith("I"):  # 16 bit: Pillow's own conversion would clip at 255
+        values = np.clip(np.asarray(image).astype(np.int64), 0, 65535)
+        image = Image.fromarray(((values + 128) // 257).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image).convert("RGB")
+    return image.convert("RGB")
+
+
+def _square(image, size):
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    image = image.crop((left, top, left + side, top + side))
+    return image if side == size else image.resize((size, size), Image.Resampling.LANCZOS)
+
+
+def _existing_folder(folder, flag):
+    if not os.path.isdir(folder):
+        kind = "not a folder" if os.path.lexists(folder) else "no such folder"
+        raise UserError(f"{flag}: {kind}: {folder}")
+    return os.path.abspath(folder)

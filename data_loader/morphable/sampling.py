@@ -1,0 +1,203 @@
+"""Who is drawn, and how: identity, expression, pose and light as pure functions of (seed, identity, image).
+
+All ranges and mixtures here are ours; angles are in degrees.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+ETHNICITIES = ("african", "asian", "caucasian")
+OPPOSITES = {"decr": "incr", "down": "up", "in": "out", "backward": "forward", "concave": "convex",
+             "compress": "uncompress"}
+# Standard deviation of a feature's weight, by the first word of the target's name that is found here.
+SPREAD = {"head-trans": 0.0, "head-angle": 0.05, "head-age": 0.1, "head-back": 0.15, "head-fat": 0.2, "head": 0.15,
+          "ear-shape": 0.0, "ear": 0.3, "eye-trans": 0.25, "eye-scale": 0.3, "eye-push": 0.25, "eye": 0.3,
+          "mouth-trans": 0.2, "mouth": 0.28, "nose-trans": 0.2, "nose": 0.3, "chin-jaw": 0.1, "chin": 0.25,
+          "cheek": 0.3, "forehead": 0.25, "eyebrows": 0.3}
+# Moods: face units (both sides of those that come as Left and Right) and their largest weight.
+MOODS = {
+    "neutral": {},
+    "smile": {"mouthSmile": 0.8, "cheekSquint": 0.4, "eyeSquint": 0.3},
+    "grin": {"mouthSmile": 0.9, "cheekSquint": 0.5, "eyeSquint": 0.3, "mouthUpperUp": 0.35, "mouthLowerDown": 0.3,
+             "jawOpen": 0.08},
+    "surprise": {"browInnerUp": 0.7, "browOuterUp": 0.6, "eyeWide": 0.5, "jawOpen": 0.25},
+    "frown": {"browDown": 0.7, "mouthFrown": 0.4, "eyeSquint": 0.3, "mouthPress": 0.3},
+    "sad": {"browInnerUp": 0.6, "mouthFrown": 0.6},
+    "speech": {"jawOpen": 0.3, "mouthFunnel": 0.3, "mouthStretch": 0.2},
+}
+SIDEWAYS = ("jawLeft", "jawRight", "mouthLeft", "mouthRight")  # units that have no mirror image to move with
+STILL = ("eyeLook", "tongue", "eyeBlink", "jaw", "mouthClose", "mouthRoll", "mouthFunnel")  # never at random
+
+
+@dataclass(frozen=True)
+class Look:
+    """Colours of one person: names are keys of texture.HAIR and texture.IRIS, the rest amounts as texture uses them."""
+
+    tone: float
+    tint: tuple
+    mottle: float
+    pattern: int
+    flush: float
+    under_eye: float
+    lid: float
+    lips: tuple
+    hair: str
+    hair_opacity: float
+    hairline: float
+    brow: float
+    brow_lift: float
+    brow_opacity: float
+    iris: str
+
+
+@dataclass(frozen=True)
+class Identity:
+    """One person: weights of the macro basis [k] and of the shape basis [s], age in years, male 0..1, mix [3], look."""
+
+    macro: np.ndarray
+    shape: np.ndarray
+    age: float
+    male: float
+    mix: np.ndarray
+    look: Look
+
+
+@dataclass(frozen=True)
+class Light:
+    """A soft key light from `direction` (unit, to the light) over sky and ground; `key` and `ambient` are strengths."""
+
+    direction: np.ndarray
+    key: float
+    colour: tuple
+    ambient: float
+    sky: tuple
+    ground: tuple
+    gloss: float
+    gloss_power: float
+
+
+@dataclass(frozen=True)
+class Image:
+    """One picture of a person: weights of the expression basis [e], pose in degrees, framing, light.
+
+    yaw > 0 turns the face to the image's right, pitch > 0 up, roll > 0 clockwise; zoom is a factor and shift a
+    fraction of the frame.
+    """
+
+    mood: str
+    expression: np.ndarray
+    yaw: float
+    pitch: float
+    roll: float
+    zoom: float
+    shift: tuple
+    light: Light
+
+
+def identity(model, seed, number):
+    """The person `number` of `seed`: the same whatever was sampled before."""
+    random = np.random.default_rng([seed, number, 0])
+    male = float(random.random() < 0.5)
+    male = float(np.clip(male + random.normal(0, 0.12), 0, 1))
+    age = float(random.triangular(18, 28, 65))
+    mix = random.dirichlet([0.3, 0.3, 0.3])
+    weight = float(random.normal(0, 0.35))
+    macro, shape = _macro(model.macro.names, male, age, mix, weight), _shape(model.shape.names, random)
+    return Identity(macro, shape, age, male, mix, _look(random, male, age, mix))
+
+
+def image(model, seed, number, index, yaw_range, pitch_range, roll_range):
+    """Picture `index` of person `number`; ranges are half-widths in degrees, drawn evenly."""
+    random = np.random.default_rng([seed, number, 1, index])
+    yaw, pitch, roll = (float(random.uniform(-half, half)) for half in (yaw_range, pitch_range, roll_range))
+    zoom, shift = float(np.exp(random.normal(0, 0.025))), tuple(random.normal(0, 0.012, 2).tolist())
+    mood = str(random.choice(list(MOODS), p=[0.26, 0.2, 0.16, 0.08, 0.1, 0.06, 0.14]))
+    return Image(mood, _expression(model.expression.names, mood, random), yaw, pitch, roll, zoom, shift, _light(random))
+
+
+def _macro(names, male, age, mix, weight):
+    """Weights that add to 1 over the ethnicity targets and over the body targets, as MakeHuman combines them."""
+    old = np.clip((age - 25) / 65, 0, 1)
+    part = {"male": male, "female": 1 - male, "old": old, "young": 1 - old, **dict(zip(ETHNICITIES, mix, strict=True)),
+            "universal": 1.0, "averagemuscle": 1.0, "averageweight": 1 - min(abs(weight), 1),
+            "minweight": min(max(-weight, 0), 1), "maxweight": min(max(weight, 0), 1)}
+    return np.array([np.prod([part[word] for word in name.split("-")]) for name in names])
+
+
+def _shape(names, random):
+    """A signed normal weight for each pair of opposite targets; the right side follows the left nearly."""
+    weights, drawn = dict.fromkeys(names, 0.0), {}
+    for name in names:
+        stem, _, direction = name.rpartition("-")
+        if direction not in OPPOSITES:
+            continue
+        feature = stem.removeprefix("l-").removeprefix("r-")
+        spread = 0.8 * next(SPREAD[key] for key in SPREAD if feature.startswith(key))
+        if feature not in drawn:
+            drawn[feature] = random.normal(0, spread)
+        value = drawn[feature] + (random.normal(0, 0.08 * spread) if stem != feature else 0)
+        value = float(np.clip(value, -0.9, 0.9))
+        weights[name if value < 0 else f"{stem}-{OPPOSITES[direction]}"] = abs(value)
+    form = random.choice(["oval", "round", "square", "rectangular", "triangular", "invertedtriangular", "diamond"])
+    weights[f"head-{form}"] = float(random.uniform(0, 0.45))
+    return np.array([weights[name] for name in names])
+
+
+def _look(random, male, age, mix):
+    tone = np.clip(mix @ (0.80, 0.30, 0.16) + random.normal(0, 0.09), 0, 1)
+    fair = max(0.0, mix[2] - 0.35)
+    grey = max(0.0, (age - 35) / 60)
+    hair = _choose(random, {"black": 0.2 + mix[0] + mix[1], "dark": 0.5, "brown": 0.1 + fair, "fair": fair,
+                            "red": 0.2 * fair, "grey": 2 * grey})
+    iris = _choose(random, {"dark": 0.3 + mix[0] + mix[1], "brown": 0.6, "hazel": 0.7 * fair, "green": 0.5 * fair,
+                            "blue": 1.2 * fair, "grey": 0.3 * fair})
+    made_up = male < 0.5 and random.random() < 0.45
+    lips = (0.92, 0.55, 0.56) if made_up else (0.86, 0.66, 0.66)
+    bald = male > 0.5 and random.random() < 0.2
+    return Look(
+        tone=float(tone), tint=tuple(np.exp(random.normal(0, (0.04, 0.025, 0.05))).tolist()),
+        mottle=float(random.uniform(0.02, 0.07)), pattern=int(random.integers(2 ** 31)),
+        flush=float(random.uniform(0.1, 0.55)), under_eye=float(random.uniform(0, 0.3) + 0.3 * grey),
+        lid=float(random.uniform(0.1, 0.35) + 0.3 * made_up),
+        lips=tuple((np.array(lips) * random.uniform(0.85, 1.1)).tolist()), hair=hair,
+        hair_opacity=0.0 if bald else float(random.uniform(0.8, 0.97)), hairline=float(random.normal(7.93, 0.06)),
+        brow=float(random.uniform(0.028, 0.048) + 0.014 * male), brow_lift=float(random.normal(0, 0.015)),
+        brow_opacity=float(random.uniform(0.55, 0.9)), iris=iris)
+
+
+def _choose(random, odds):
+    odds_of = np.array(list(odds.values()))
+    return str(random.choice(list(odds), p=odds_of / odds_of.sum()))
+
+
+def _expression(names, mood, random):
+    """The mood at a random strength, some of every other unit, gaze and blink."""
+    strength = random.uniform(0.4, 1)
+    weights, drawn = dict.fromkeys(names, 0.0), {}
+    for name in names:
+        unit = name if name in SIDEWAYS else name.removesuffix("Left").removesuffix("Right")
+        if unit not in drawn:
+            drawn[unit] = MOODS[mood].get(unit, 0.0) * strength
+            if not unit.startswith(STILL):
+                drawn[unit] += abs(random.normal(0, 0.06))
+        weights[name] = drawn[unit] * random.uniform(0.9, 1.0)
+    side, up = random.normal(0, 0.3, 2)
+    blink = random.uniform(0.3, 0.95) if random.random() < 0.04 else abs(random.normal(0, 0.08))
+    weights["eyeLookOutLeft" if side > 0 else "eyeLookInLeft"] = abs(side)
+    weights["eyeLookInRight" if side > 0 else "eyeLookOutRight"] = abs(side)
+    for eye in ("Left", "Right"):
+        weights[f"eyeLookUp{eye}" if up > 0 else f"eyeLookDown{eye}"] = abs(up)
+        weights[f"eyeBlink{eye}"] = blink
+    return np.clip(np.array([weights[name] for name in names]), 0, 1)
+
+
+def _light(random):
+    azimuth, elevation = np.radians(random.normal(0, 45)), np.radians(random.uniform(-5, 65))
+    direction = np.array([np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)])
+    warmth, sky, balance = random.normal(0, 0.10), random.normal(0, 0.05), random.uniform(0.3, 0.7)
+    return Light(
+        direction=direction.astype(np.float32), key=float(1.9 * balance * np.exp(random.normal(0, 0.12))),
+        colour=(1 + warmth, 1.0, 1 - warmth), ambient=float(0.95 * (1 - balance) * np.exp(random.normal(0, 0.12))),
+        sky=(1.1 * (1 - sky), 1.1, 1.1 * (1 + sky)), ground=(0.75, 0.68, 0.62), gloss=float(random.uniform(0.02, 0.08)),
+        gloss_power=float(random.uniform(10, 30)))

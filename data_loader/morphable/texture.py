@@ -1,0 +1,152 @@
+"""Skin, lips, brows, hair and eyes painted on the texture atlas: all positions and colours here are ours."""
+
+from functools import cached_property
+
+import numpy as np
+from PIL import Image
+
+from data_loader.morphable.rasterizer import rasterize
+
+SIDE = 512  # texels of the atlas
+# Skin from light to dark, eight tones, sRGB 0..255.
+SKIN = np.array([(243, 208, 188), (234, 190, 164), (222, 171, 138), (203, 148, 112), (176, 120, 86), (142, 92, 64),
+                 (108, 68, 47), (80, 50, 36)])
+HAIR = {"black": (22, 18, 17), "dark": (44, 30, 22), "brown": (74, 50, 34), "fair": (140, 106, 66),
+        "red": (116, 58, 30), "grey": (138, 134, 130)}
+IRIS = {"dark": (44, 26, 16), "brown": (84, 52, 28), "hazel": (110, 84, 44), "green": (94, 106, 72),
+        "blue": (92, 124, 150), "grey": (120, 130, 136)}
+
+
+def to_linear(colour):
+    """sRGB 0..255 -> linear light 0..1."""
+    value = np.asarray(colour, np.float32) / 255
+    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4).astype(np.float32)
+
+
+class Painter:
+    """Paints a head's texture: where each texel lies on the mean head, and the regions found from that.
+
+    Args:
+        model: MorphableModel.
+        side: texels of the atlas, a square.
+    """
+
+    def __init__(self, model, side=SIDE):
+        self.model, self.side = model, side
+        atlas = np.concatenate([model.texture, np.zeros((len(model.texture), 1))], axis=1) * (side, side, 0)
+        fragments = rasterize(atlas.astype(np.float32), model.triangles, side, side, cull=False)
+        values = np.concatenate([model.mean[model.corners], model.source_texture], axis=1)
+        values = fragments.interpolate(model.triangles, values)
+        part = np.zeros((len(model.corners), len(model.parts)), np.float32)
+        for column, vertices in enumerate(model.parts.values()):
+            part[vertices, column] = 1
+        part = fragments.interpolate(model.triangles, part).argmax(axis=1)
+        self.texels = {name: fragments.pixels[part == number] for number, name in enumerate(model.parts)}
+        self.position = {name: values[part == number, :3] for number, name in enumerate(model.parts)}
+        self.source = {name: values[part == number, 3:] for number, name in enumerate(model.parts)}
+
+    def __call__(self, look):
+        """The atlas float32 [side * side, 3] of linear albedo for sampling.Look `look`."""
+        skin = to_linear(tone(look.tone)) * np.array(look.tint, np.float32)
+        hair, regions = to_linear(HAIR[look.hair]), self.regions
+        albedo = np.empty((len(self.texels["skin"]), 3), np.float32)
+        albedo[:] = skin
+        albedo *= (1 + look.mottle * self.noise(look.pattern))[:, None]
+        _blend(albedo, regions["flush"] * look.flush, skin * (1.0, 0.72, 0.70))
+        _blend(albedo, regions["under_eye"] * look.under_eye, skin * (0.62, 0.50, 0.52))
+        _blend(albedo, regions["lips"] * 0.9, skin * np.array(look.lips, np.float32))
+        _blend(albedo, regions["lid"] * look.lid, skin * 0.45)
+        _blend(albedo, self._brow(look), hair * 0.9)
+        _blend(albedo, self._hair(look), hair)
+        atlas = np.zeros((self.side ** 2, 3), np.float32)
+        atlas[:] = skin  # texels between the charts: seams blend into skin
+        atlas[self.texels["skin"]] = albedo
+        # the neck lies in the file's body chart: plain skin, which the gaps between the charts hold already
+        atlas[self.texels["inside"]] = skin * (0.45, 0.22, 0.20)
+        atlas[self.texels["tongue"]] = (0.42, 0.14, 0.13)
+        atlas[self.texels["teeth"]] = (0.80, 0.72, 0.60)
+        atlas[self.texels["lashes"]] = hair * 0.25
+        for side, points in zip(("left_eye", "right_eye"), self.model.eyes, strict=True):
+            atlas[self.texels[side]] = self._eye(side, points, look)
+        return atlas
+
+    @cached_property
+    def regions(self):
+        """{name: float32 [texels of the skin], 0 outside to 1 inside}."""
+        x, y, z = self.position["skin"].T
+        x = np.abs(x)
+        front = _rise(z, 0.7, 1.1)
+        cheek = _blob(x, 0.50, 0.26) * _blob(y, 6.95, 0.26) * front
+        nose = _blob(x, 0.0, 0.13) * _blob(y, 6.93, 0.12) * _rise(z, 1.35, 1.55)
+        ears = _rise(x, 0.74, 0.82) * _blob(y, 7.2, 0.4) * _rise(-z, -0.9, -0.4)
+        eye = np.hypot((x - 0.31) / 1.25, (y - 7.285) / 0.9)
+        return {
+            "lips": self._mask("lips"), "flush": np.clip(cheek * 0.8 + nose + ears * 0.7, 0, 1),
+            "under_eye": _blob(x, 0.28, 0.16) * _blob(y, 7.15, 0.09) * front,
+            "lid": _rise(-eye, -0.21, -0.13) * front,
+        }
+
+    def noise(self, seed):
+        """Smooth random texture over the skin, float32 [texels], about -1 to 1: blotches and pores."""
+        generator = np.random.default_rng(seed)
+        total = np.zeros((self.side, self.side), np.float32)
+        for cells, weight in ((10, 0.5), (40, 0.35), (150, 0.35)):
+            grid = generator.standard_normal((cells, cells)).astype(np.float32)
+            total += weight * np.asarray(Image.fromarray(grid).resize((self.side, self.side), Image.BILINEAR))
+        return total.ravel()[self.texels["skin"]]
+
+    def _mask(self, name):
+        """A region mask of the model at the skin's texels, softened by a few texels."""
+        with Image.open(self.model.masks[name]) as image:
+            grey = np.asarray(image.convert("L").resize((1024, 1024), Image.BOX), np.float32) / 255
+        u, v = self.source["skin"].T
+        return grey[np.clip((1 - v) * 1024, 0, 1023).astype(int), np.clip(u * 1024, 0, 1023).astype(int)]
+
+    def _brow(self, look):
+        x, y, z = self.position["skin"].T
+        along = (np.abs(x) - 0.12) / 0.44  # 0 at the nose, 1 at the temple
+        middle = 7.50 + look.brow_lift + 0.045 * np.sin(np.clip(along, 0, 1) * 2.9) - 0.035 * along
+        thickness = look.brow * (1.15 - 0.75 * np.clip(along, 0, 1)) * _rise(along, -0.3, 0.1)
+        strip = _rise(-np.abs(y - middle), -thickness, -0.4 * thickness)
+        return strip * _rise(along, -0.14, 0.22) * _rise(-along, -1.05, -0.8) * _rise(z, 0.6, 0.8) * look.brow_opacity
+
+    def _hair(self, look):
+        x, y, z = self.position["skin"].T
+        x = np.abs(x)
+        line = look.hairline - 0.55 * np.clip(x - 0.45, 0, 1) ** 1.2  # falls from the middle to the temples
+        top = _rise(y - line, -0.03, 0.09)
+        side = _rise(-z, -0.95, -0.72) * _rise(y, 7.0, 7.25)  # over the ears
+        ear = _rise(x, 0.74, 0.79) * _rise(-y, -7.5, -7.42)
+        return np.maximum(top, side * _rise(x, 0.5, 0.6)) * (1 - ear) * look.hair_opacity
+
+    def _eye(self, side, points, look):
+        centre = (self.model.mean[points].min(axis=0) + self.model.mean[points].max(axis=0)) / 2
+        offset = self.position[side] - centre
+        angle = np.arctan2(np.hypot(offset[:, 0], offset[:, 1]), offset[:, 2])  # from straight ahead
+        colour = np.empty((len(angle), 3), np.float32)
+        colour[:] = to_linear((206, 198, 192))
+        iris = to_linear(IRIS[look.iris])
+        _blend(colour, _rise(-angle, -0.50, -0.44), iris * 0.45)  # the dark ring around the iris
+        _blend(colour, _rise(-angle, -0.43, -0.36), iris)
+        _blend(colour, _rise(-angle, -0.21, -0.17), np.full(3, 0.006, np.float32))
+        return colour
+
+
+def tone(value):
+    """Skin colour sRGB 0..255 [3] for `value` from 0 (light) to 1 (dark)."""
+    place = np.clip(value, 0, 1) * (len(SKIN) - 1)
+    return np.array([np.interp(place, np.arange(len(SKIN)), SKIN[:, channel]) for channel in range(3)])
+
+
+def _blend(colours, amount, colour):
+    colours += amount.astype(np.float32)[:, None] * (np.asarray(colour, np.float32) - colours)
+
+
+def _rise(value, low, high):
+    """0 under `low`, 1 over `high`, smooth between."""
+    part = np.clip((value - low) / (high - low), 0, 1)
+    return part * part * (3 - 2 * part)
+
+
+def _blob(value, centre, width):
+    return np.exp(-((value - centre) / width) ** 2)

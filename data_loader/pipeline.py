@@ -1,0 +1,218 @@
+"""Folder -> batches (tf.data): seeded, and from any position on without replaying what came before."""
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache, partial
+from zlib import crc32
+
+import numpy as np
+import tensorflow as tf
+
+from data_loader.folders import UnreadableImage, decode
+from utils.errors import UserError
+
+KEYS = {  # source -> keys of its images, key of its labels
+    "real": (("real",), None),
+    "synthetic": (("synthetic",), "identity"),
+    "pair": (("pair_image", "pair_render"), None),
+}
+
+_ENDLESS = np.iinfo(np.int64).max
+
+
+def training_batches(sources, batch_size, size, seed, skipped, start_step=0, workers=2):
+    """Endless shuffled batches from `start_step` on; the same for any number of workers.
+
+    The image at position p of a source is a pure function: permutation(n, seed, source, p // n)[p % n]. An unreadable
+    file is recorded in `skipped` and replaced by the next readable one of its folder; where `skipped` holds too many,
+    the batches end (iterate through `checked`, which then raises).
+
+    Args:
+        sources: {"real": ImageIndex, "synthetic": ImageIndex, "pair": PairIndex}, any of them.
+        batch_size, size: images in a batch, pixels of a side.
+        seed: int >= 0.
+        skipped: SkippedFiles.
+        start_step: batches that a resumed run has behind it.
+        workers: positions read at once.
+
+    Returns:
+        tf.data.Dataset of {"real", "synthetic", "pair_image", "pair_render": float32 [b, s, s, 3] in [-1, 1],
+        "identity": int32 [b]}, with the keys of the sources given.
+
+    Raises:
+        ValueError: unknown source.
+    """
+    unknown = sorted(set(sources) - set(KEYS))
+    if unknown:
+        raise ValueError(f"unknown source {unknown[0]!r}; choose from {', '.join(KEYS)}")
+    orders = {name: shuffled_order(len(index), seed, name) for name, index in sources.items()}
+    spec = {}
+    for name in sources:
+        image_keys, label_key = KEYS[name]
+        spec |= {key: tf.TensorSpec([size, size, 3], tf.uint8) for key in image_keys}
+        spec |= {label_key: tf.TensorSpec([], tf.int32)} if label_key else {}
+
+    def read(position):
+        element = {}
+        for name, index in sources.items():
+            image_keys, label_key = KEYS[name]
+            i, images = _next_readable(index, orders[name](position), size, skipped)
+            element |= dict(zip(image_keys, images, strict=True))
+            element |= {label_key: np.int32(index.label(i))} if label_key else {}
+        return element
+
+    return _batches(read, spec, start_step * batch_size, _ENDLESS, batch_size, workers).map(_to_float).prefetch(2)
+
+
+def ordered_batches(index, batch_size, size, skipped, start_batch=0, workers=2):
+    """Every image once, in the index's order; the last batch may be smaller.
+
+    An unreadable image keeps its place, all zeros, with `readable` False, and is recorded in `skipped`; where that
+    holds too many, the batches end (iterate through `checked`, which then raises).
+
+    Args:
+        index: ImageIndex.
+        start_batch: batches to leave out at the beginning.
+        batch_size, size, skipped, workers: as in training_batches.
+
+    Returns:
+        tf.data.Dataset of {"image": uint8 [b, s, s, 3], "label": int32 [b], "position": int64 [b],
+        "readable": bool [b]}.
+    """
+    spec = {"image": tf.TensorSpec([size, size, 3], tf.uint8), "label": tf.TensorSpec([], tf.int32),
+            "position": tf.TensorSpec([], tf.int64), "readable": tf.TensorSpec([], tf.bool)}
+
+    def read(position):
+        element = {"label": np.int32(index.label(position)), "position": np.int64(position)}
+        try:
+            return element | {"image": decode(index.path(position), size), "readable": True}
+        except UnreadableImage as error:
+            skipped.record(index, position, error)
+            return element | {"image": np.zeros((size, size, 3), np.uint8), "readable": False}
+
+    return _batches(read, spec, start_batch * batch_size, len(index), batch_size, workers).prefetch(2)
+
+
+def checked(batches, skipped):
+    """Iterate over `batches`; raise `skipped.error` where too many unreadable files ended them."""
+    yield from batches
+    if skipped.error:
+        raise skipped.error
+
+
+def check_readable(index, size=64, sample=2000, seed=0, limit=0.01, workers=2):
+    """Decode up to `sample` images of an ImageIndex or PairIndex, drawn by `seed`, before anything is written.
+
+    Returns:
+        list of (path, reason) of those that cannot be read, in the index's order.
+
+    Raises:
+        UserError: more than `limit` (ours) of them cannot be read; names how many, the folder and the first.
+    """
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(index))[:sample])
+    with ThreadPoolExecutor(workers) as pool:
+        errors = [error for error in pool.map(lambda i: _unreadable(index, i, size), chosen) if error]
+    if len(errors) > limit * len(chosen):
+        raise _too_many(index, len(errors), len(chosen), errors[0])
+    return [(error.path, error.reason) for error in errors]
+
+
+class SkippedFiles:
+    """Unreadable files that readers came by; safe to share between threads.
+
+    Attributes:
+        error: the UserError that ended the reading; None while few enough were skipped.
+    """
+
+    def __init__(self, limit_fraction=0.01):
+        """limit_fraction: of a folder's images that may be unreadable (ours)."""
+        self.limit_fraction, self.error = limit_fraction, None
+        self._lock, self._reasons, self._positions = threading.Lock(), {}, {}  # {path: reason}, {folder: {i, ...}}
+
+    @property
+    def rows(self):
+        """List of (path, reason), each file once."""
+        with self._lock:
+            return list(self._reasons.items())
+
+    def record(self, index, i, error):
+        """Note that image i of `index` raised `error`, an UnreadableImage.
+
+        Raises:
+            UserError: more than `limit_fraction` of the index's images are unreadable, or all of them.
+        """
+        with self._lock:
+            positions = self._positions.setdefault((index.flag, index.folder), set())
+            positions.add(int(i))
+            self._reasons.setdefault(error.path, error.reason)
+            if len(positions) > self.limit_fraction * len(index) or len(positions) == len(index):
+                self.error = self.error or _too_many(index, len(positions), len(index), error)
+                raise self.error
+
+
+def permutation(n, seed, stream, epoch):
+    """The order of n images in one epoch: int64 [n], a function of the arguments alone. stream: the source's name."""
+    return np.random.default_rng([seed, crc32(stream.encode()), epoch]).permutation(n)
+
+
+def shuffled_order(n, seed, stream):
+    """A function: position in the endless stream -> image. Keeps the epochs that are being read."""
+    epoch_order = lru_cache(maxsize=2)(partial(permutation, n, seed, stream))
+    return lambda position: int(epoch_order(position // n)[position % n])
+
+
+def _next_readable(index, i, size, skipped):
+    """Image i, or the next one that can be read: its number and its files' pixels."""
+    while True:
+        try:
+            return i, [decode(path, size) for path in index.files(i)]
+        except UnreadableImage as error:
+            skipped.record(index, i, error)  # raises when all are unreadable, so that the search ends
+            i = (i + 1) % len(index)
+
+
+def _unreadable(index, i, size):
+    try:
+        for path in index.files(i):
+            decode(path, size)
+    except UnreadableImage as error:
+        return error
+    return None
+
+
+def _too_many(index, count, of, error):
+    return UserError(f"{index.flag}: {count} of {of} images in {index.folder} cannot be read, for one "
+                     f"{os.path.relpath(error.path, index.folder)}: {error.reason}")
+
+
+def _batches(read, spec, first, last, batch_size, workers):
+    """Batches of read(position) for positions first...last - 1, in order; they end where it raises UserError.
+
+    An exception would reach the caller as a page of TensorFlow's; a flag beside the values ends the batches quietly.
+    """
+    blank = {key: np.zeros(value.shape, value.dtype.as_numpy_dtype) for key, value in spec.items()}
+    types = [value.dtype for value in spec.values()]
+
+    def call(position):
+        try:
+            values, fine = read(int(position)), True
+        except UserError:
+            values, fine = blank, False
+        return *(values[key] for key in spec), fine
+
+    def element(position):
+        *values, fine = tf.numpy_function(call, [position], [*types, tf.bool])
+        for value, expected in zip(values, spec.values(), strict=True):
+            value.set_shape(expected.shape)
+        fine.set_shape([])
+        return dict(zip(spec, values, strict=True)), fine
+
+    elements = tf.data.Dataset.range(first, last).map(element, num_parallel_calls=workers, deterministic=True)
+    batches = elements.batch(batch_size, drop_remainder=last == _ENDLESS)
+    return batches.take_while(lambda _, fine: tf.reduce_all(fine)).map(lambda batch, _: batch)
+
+
+def _to_float(batch):
+    return {key: tf.cast(value, tf.float32) / 127.5 - 1 if value.dtype == tf.uint8 else value
+            for key, value in batch.items()}

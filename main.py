@@ -1,0 +1,42 @@
+"""The command line: python main.py [JOB] [flags]. Picks the job, nothing else."""
+
+import importlib
+import os
+import sys
+
+from utils import command_line
+from utils.errors import UserError
+from utils.quiet import quiet_start
+
+JOBS = {
+    "demo": ("trainer.demo", "fetch faces, render, train a few minutes, generate, show where to look"),
+    "render": ("data_loader.render", "draw labelled faces of a morphable model into a folder"),
+    "train": ("trainer.train", "train a system on renders and photographs"),
+    "generate": ("trainer.generate", "turn renders into a labelled data set of generated photographs"),
+    "fit": ("trainer.fit", "turn photographs into renders with G'"),
+    "test": ("trainer.test", "write the fixed grid of a trained system"),
+    "export": ("trainer.serving", "write a SavedModel for TensorFlow Serving"),
+    "fidelity": ("trainer.fidelity", "replay a reference run of the published code and print the differences"),
+}
+
+
+def main(argv):
+    """Run one job; returns the exit status: 0, 1 (the job's own 'no') or 2 (a mistake in what the user gave)."""
+    helps = {name: text for name, (_, text) in JOBS.items()}
+    try:
+        job, options = command_line.parse(argv, helps)
+        if job == "help":
+            print(command_line.help_text(helps, options.help_for))
+            return 0
+        if not options.use_gpu:
+            os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+        with quiet_start():
+            module = importlib.import_module(JOBS[job][0])
+        return module.run(options) or 0
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

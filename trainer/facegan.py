@@ -1,0 +1,285 @@
+"""FaceGAN (Gecer et al., ECCV 2018): renders of a 3D face model into photographs of people who do not exist.
+
+Symbols of the paper and of its code, and the names here:
+    G, "G_inf"            generator                 render -> photograph
+    G', "G_inv"           generator_back            photograph -> render
+    D_R, "D_forw"         discriminator_real        judges photographs
+    D_S, "D_back"         discriminator_synthetic   judges renders
+    D_P, "sd_loss"        pair                      G' on photographs whose render is known
+    C                     identity_network          a face recogniser
+    k_t, k_t2, k_t3       k_real, k_synthetic, k_pair
+    s_loss, p_loss, c_loss    cycle, pixel, identity
+"""
+
+import keras
+import tensorflow as tf
+
+from models.autoencoder import Autoencoder
+from models.generator import Generator
+from trainer import equilibrium, losses, schedules
+from trainer.identity import IdentityLoss
+from trainer.system import System, named_weights
+
+PATIENCE = 40  # log lines in a row before a bad sign is told; ours
+
+
+class FaceGan(System):
+    """Two generators, two BEGAN discriminators, and a loss on identity.
+
+    Args:
+        options: the flags (utils/flags.py): widths, rates, weights of the losses, method_c.
+        n_id: identities among the renders.
+        pairs: whether batches bring `pair_image` and `pair_render`; without them the pair term is off.
+        random: False switches off dropout, random crop and flip, as in the reference runs.
+    """
+
+    def __init__(self, options, n_id, pairs=True, random=True):
+        self.options, self.random = options, random
+        self.sources = ("real", "synthetic", "pair") if pairs else ("real", "synthetic")
+        size, code = options.input_scale_size, options.z_num
+        self.generator = Generator(options.conv_hidden_num_res, options.num_res_rep, skips=True)
+        self.generator_back = Generator(options.conv_hidden_num_res, options.num_res_rep, skips=False)
+        self.discriminator_real = Autoencoder(size, options.conv_hidden_num, code)
+        self.discriminator_synthetic = Autoencoder(size, options.conv_hidden_num_back, code)
+        self.networks = {
+            "generator": self.generator,
+            "generator_back": self.generator_back,
+            "discriminator_real": self.discriminator_real,
+            "discriminator_synthetic": self.discriminator_synthetic,
+        }
+        self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self.k_real, self.k_synthetic, self.k_pair = (tf.Variable(0.0, trainable=False) for _ in range(3))
+        self.state = {
+            "step": self.step,
+            "k_real": self.k_real,
+            "k_synthetic": self.k_synthetic,
+            "k_pair": self.k_pair,
+        }
+        self.identity = None
+        if options.method_c != "none":
+            self.identity = IdentityLoss(options, n_id)
+            self.networks["identity_network"] = self.identity.network
+            self.state |= self.identity.state
+        self._make_optimizers()
+        self._make_averages()
+        self._signs = [0, 0, 0]  # log lines in a row of each bad sign
+
+    def _make_optimizers(self):
+        options = self.options
+        trained_with_generator = self.identity.trained if self.identity else []
+        self.trained = {
+            "generator": self.generator.trainable_variables + trained_with_generator,
+            "generator_back": self.generator_back.trainable_variables,
+            "discriminators": self.discriminator_real.trainable_variables
+            + self.discriminator_synthetic.trainable_variables,
+        }
+        self.optimizers = {}
+        for name, variables in self.trained.items():
+            rate = options.d_lr if name == "discriminators" else options.g_lr
+            schedule = schedules.halved_rate(
+                rate, options.lr_update_step, options.lr_lower_boundary, options.max_step
+            )
+            optimizer = keras.optimizers.Adam(schedule, options.beta1, options.beta2, epsilon=1e-8)
+            optimizer.build(variables)
+            self.optimizers[name] = optimizer
+
+    def _make_averages(self):
+        self.averages = []  # (variable, its average)
+        for name, network in self.networks.items():
+            for weight, variable in named_weights(name, network).items():
+                if variable.trainable and network.trainable:
+                    self.state[f"average/{weight}"] = average = tf.Variable(variable.value, trainable=False)
+                    self.averages.append((variable, average))
+        for name, variable in self._identity_head().items():
+            self.state[f"average/{name}"] = average = tf.Variable(variable.value, trainable=False)
+            self.averages.append((variable, average))
+
+    def _identity_head(self):
+        if not self.identity:
+            return {}
+        return {"identity/weights": self.identity.weights, "identity/biases": self.identity.biases}
+
+    @tf.function
+    def train_step(self, batch):
+        scalars, _ = self.step_with_images(batch)
+        return scalars
+
+    def step_with_images(self, batch):
+        """One step: ({TensorBoard tag: scalar}, {name: what the networks made of the batch before the step})."""
+        options = self.options
+        render, real, labels = batch["synthetic"], batch["real"], batch["identity"]
+        seed = tf.stack([tf.constant(options.random_seed, tf.int64), self.step]) if self.random else None
+        with tf.GradientTape(persistent=True) as tape:
+            fake = self.generator(render, dropout_seed=seed)
+            cycled = self.generator_back(fake)
+            cycle = losses.absolute_error(cycled, render)
+            pixel = self._pixel_loss(fake, render)
+            identity, identity_scores = tf.constant(0.0), None
+            if self.identity:
+                identity, identity_scores = self.identity(fake, labels, seed)
+            pair_real = tf.constant(0.0)
+            if "pair" in self.sources:
+                pair_real = losses.absolute_error(self.generator_back(batch["pair_image"]), batch["pair_render"])
+        judged = self._judge(self.discriminator_real, self.k_real, real, fake)
+        judged_back = self._judge(self.discriminator_synthetic, self.k_synthetic, render, cycled)
+
+        k_pair = self.k_pair if "pair" in self.sources else 0.0
+        pair = pair_real - k_pair * cycle
+        generator_gradients = tape.gradient(
+            [fake, cycle, pixel, identity],
+            self.trained["generator"],
+            [judged["fake_gradient"], options.lambda_s, options.lambda_p, options.lambda_c],
+        )
+        back_gradients = tape.gradient(
+            [cycled, cycle, pair_real],
+            self.trained["generator_back"],
+            [judged_back["fake_gradient"], options.lambda_s - options.lambda_d * k_pair, options.lambda_d],
+        )
+        self.optimizers["generator"].apply(generator_gradients, self.trained["generator"])
+        self.optimizers["generator_back"].apply(back_gradients, self.trained["generator_back"])
+        self.optimizers["discriminators"].apply(
+            judged["gradients"] + judged_back["gradients"], self.trained["discriminators"]
+        )
+        self._move_averages()
+        balances = self._move_equilibria(judged, judged_back, pair_real, cycle)
+        self.step.assign_add(1)
+
+        scalars = {
+            "loss/d_loss": judged["loss"] + judged_back["loss"],
+            "loss/s_loss": cycle,
+            "loss/p_loss": pixel,
+            "loss/g_loss": judged["fake_loss"] + judged_back["fake_loss"],
+            "loss/g_loss_back": judged_back["fake_loss"],
+            "loss/c_loss": identity,
+            "loss/sd_loss_forw": pair,
+            "misc/k_t": self.k_real.read_value(),
+            "misc/k_t2": self.k_synthetic.read_value(),
+            "misc/k_t3": self.k_pair.read_value(),
+            "misc/d_lr": self.optimizers["discriminators"].learning_rate,
+            "misc/g_lr": self.optimizers["generator"].learning_rate,
+            "misc/lambda_c": tf.constant(options.lambda_c),
+            "misc/balance": balances[0],
+            "misc/measure": judged["real_loss"] + tf.abs(balances[0]),
+            "misc/diversity": _spread(fake) / _spread(real),
+        }
+        images = {
+            "x": fake,
+            "y": cycled,
+            "AE_x": judged["fake_decoded"],
+            "AE_u": judged["real_decoded"],
+            "d_score": losses.absolute_error_per_image(judged["fake_decoded"], fake),
+            "s_score": losses.absolute_error_per_image(cycled, render),
+            "c_score": identity_scores,
+        }
+        return scalars, images
+
+    def _pixel_loss(self, fake, render):
+        if not self.options.pixel_mask:
+            return losses.absolute_error(fake, render)
+        return losses.masked_absolute_error(fake, render, tf.cast(render > -1.0, tf.float32))
+
+    def _judge(self, discriminator, k, real, fake):
+        """One pass over each image serves both players: k moves only what the discriminator takes from the fakes."""
+        variables = discriminator.trainable_variables
+        fake = tf.stop_gradient(fake)
+        with tf.GradientTape() as tape:
+            tape.watch(fake)
+            fake_decoded = discriminator(fake)
+            fake_loss = losses.absolute_error(fake_decoded, fake)
+        fake_gradient, *from_fake = tape.gradient(fake_loss, [fake, *variables])
+        with tf.GradientTape() as tape:
+            real_decoded = discriminator(real)
+            real_loss = losses.absolute_error(real_decoded, real)
+        from_real = tape.gradient(real_loss, variables)
+        return {
+            "fake_loss": fake_loss,
+            "real_loss": real_loss,
+            "loss": real_loss - k * fake_loss,
+            "fake_gradient": fake_gradient,
+            "gradients": [r - k * f for r, f in zip(from_real, from_fake, strict=True)],
+            "fake_decoded": fake_decoded,
+            "real_decoded": real_decoded,
+        }
+
+    def _move_averages(self):
+        decay = schedules.average_decay(self.step)
+        for variable, average in self.averages:
+            average.assign_sub((1.0 - decay) * (average - variable.value))
+
+    def _move_equilibria(self, judged, judged_back, pair_real, cycle):
+        moves = [
+            (self.k_real, judged["real_loss"], judged["fake_loss"]),
+            (self.k_synthetic, judged_back["real_loss"], judged_back["fake_loss"]),
+        ]
+        if "pair" in self.sources:
+            moves.append((self.k_pair, pair_real, cycle))
+        balances = []
+        for k, real_loss, fake_loss in moves:
+            balances.append(equilibrium.balance(real_loss, fake_loss, self.options.gamma))
+            k.assign(equilibrium.next_k(k, balances[-1], self.options.lambda_k))
+        return balances
+
+    @tf.function(reduce_retracing=True)
+    def generate(self, batch):
+        """Photographs out of renders, dropout off.
+
+        Args:
+            batch: `synthetic` [n, s, s, 3]; `identity` int32 [n], where an identity score is wanted.
+
+        Returns:
+            {"image": [n, s, s, 3], "d_score": [n], "s_score": [n]} and, with the magnet loss, "c_score": [n].
+        """
+        render = batch["synthetic"]
+        fake = self.generator(render)
+        result = {
+            "image": fake,
+            "d_score": losses.absolute_error_per_image(self.discriminator_real(fake), fake),
+            "s_score": losses.absolute_error_per_image(self.generator_back(fake), render),
+        }
+        if self.identity and "identity" in batch:
+            scores = self.identity.scores(fake, batch["identity"])
+            if scores is not None:
+                result["c_score"] = scores
+        return result
+
+    @tf.function(reduce_retracing=True)
+    def fit(self, batch):
+        """Renders out of photographs: {"image": [n, s, s, 3]} of batch["real"]."""
+        return {"image": self.generator_back(batch["real"])}
+
+    @tf.function
+    def preview(self, batch):
+        """The published code's TensorBoard images."""
+        fake = self.generator(batch["synthetic"])
+        return {
+            "Real Images": batch["real"],
+            "Generated Images": fake,
+            "Generated Rendering": self.generator_back(fake),
+            "Rendering GT": batch["synthetic"],
+            "AE_x": self.discriminator_real(fake),
+            "AE_u": self.discriminator_real(batch["real"]),
+        }
+
+    def log_line(self, values):
+        """The published code's line."""
+        return f"Loss_D: {values['loss/d_loss']:.6f} Loss_G: {values['loss/g_loss']:.6f}, k_t: {values['misc/k_t']:.4f}"
+
+    def health(self, values):
+        """Warn of collapse: fakes that stay all alike, or a k_t that stays at one end of [0, 1]."""
+        alike = f"the fakes stay alike (spread {values['misc/diversity']:.3f} of the photographs'): mode collapse"
+        signs = {f"{alike}; raise --gamma or lower --g_lr": values["misc/diversity"] < 0.05}
+        for tag in ("misc/k_t", "misc/k_t2"):
+            signs[f"{tag} stays at {values[tag]:.0f}: one player has won; change --gamma"] = values[tag] in (0.0, 1.0)
+        warnings = []
+        for number, (text, shown) in enumerate(signs.items()):
+            self._signs[number] = self._signs[number] + 1 if shown else 0
+            if self._signs[number] == PATIENCE:
+                warnings.append(text)
+        return "; ".join(warnings) or None
+
+
+def _spread(images):
+    """How much the images of a batch differ: standard deviation over the batch, meaned over pixels. A scalar."""
+    return tf.reduce_mean(tf.math.reduce_std(images, axis=0)) + 1e-8
+
+

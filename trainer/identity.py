@@ -1,0 +1,127 @@
+"""How FaceGAN keeps a face's identity: a face network C looks at the generated image, a set loss compares."""
+
+import importlib
+
+import keras
+import tensorflow as tf
+
+from trainer import losses
+from utils.errors import UserError
+
+METHODS = ("none", "magnet", "softmax", "center")
+NETWORKS = {"models.nn4": "NN4", "models.inception_resnet_v1": "InceptionResnetV1"}
+INPUT_SIZE = 96  # the crop that the published code shows C, whichever network C is
+
+
+class IdentityLoss:
+    """The identity term of G's loss and the per-image identity score.
+
+    Args:
+        options: method_c, model_def, embedding_size, center_loss_alfa, relax_c, paper_variance, move_centers,
+            use_fixed_image_standardization, random_seed.
+        n_id: identities, the largest label plus one.
+
+    Attributes:
+        network: C, keras.Model: [n, 96, 96, 3] standardized -> [n, embedding_size] before normalisation.
+        centroids: float32 [n_id, embedding_size], one for each identity, starting at 0.
+        weights, biases: the softmax layer on top of C's output, trained by G's optimizer.
+    """
+
+    def __init__(self, options, n_id):
+        if options.method_c not in METHODS:
+            raise UserError(f"--method_c: {options.method_c!r} is none of {', '.join(METHODS)}")
+        self.options = options
+        self.network = build_network(options.model_def, options.embedding_size)
+        self.network.trainable = options.relax_c
+        size = options.embedding_size
+        initial = keras.initializers.TruncatedNormal(stddev=0.1, seed=options.random_seed)
+        self.centroids = keras.Variable(tf.zeros((n_id, size)), trainable=False, name="centroids")
+        self.weights = keras.Variable(initial((size, n_id)), name="identity_weights")
+        self.biases = keras.Variable(tf.zeros(n_id), name="identity_biases")
+
+    @property
+    def state(self):
+        """What of it must survive a restart, by name."""
+        return {
+            "identity/centroids": self.centroids,
+            "identity/weights": self.weights,
+            "identity/biases": self.biases,
+        }
+
+    @property
+    def trained(self):
+        """Variables that G's optimizer trains beside G's own."""
+        head = [self.weights, self.biases] if self.options.method_c == "softmax" else []
+        return head + list(self.network.trainable_variables)
+
+    def __call__(self, images, labels, crop_seed):
+        """Loss of a batch in training; moves the centroids.
+
+        Args:
+            images: float32 [n, s, s, 3] in [-1, 1].  labels: int32 [n].
+            crop_seed: int32 [2] for crop and flip, or None for the central crop.
+
+        Returns:
+            Scalar loss, and the score of each image [n] (magnet) or None (the published code has none there).
+        """
+        codes = self.network(self.prepare(images, crop_seed))
+        features = tf.math.l2_normalize(codes, axis=1, epsilon=1e-10)
+        method, step = self.options.method_c, 1.0 - self.options.center_loss_alfa
+        if method == "magnet":
+            self.centroids.assign(losses.moved_centroids(self.centroids, features, labels, step))
+            scores = self._magnet(features, labels)
+            return tf.reduce_mean(scores), scores
+        if method == "center":
+            loss = losses.center_loss(features, labels, self.centroids)
+            if self.options.move_centers:
+                self.centroids.assign(losses.moved_centroids(self.centroids, features, labels, step))
+            return loss, None
+        if method == "softmax":
+            return losses.softmax_loss(tf.matmul(codes, self.weights) + self.biases, labels), None
+        raise ValueError(f"no identity loss for method_c {method!r}; one of {', '.join(METHODS[1:])}")
+
+    def scores(self, images, labels):
+        """Identity score of each generated image, float32 [n] (magnet), centroids left alone; None elsewhere."""
+        if self.options.method_c != "magnet":
+            return None
+        codes = self.network(self.prepare(images, None))
+        return self._magnet(tf.math.l2_normalize(codes, axis=1, epsilon=1e-10), labels)
+
+    def _magnet(self, features, labels):
+        squared = not self.options.paper_variance
+        return losses.magnet_loss_per_image(features, labels, self.centroids, squared_variance=squared)
+
+    def prepare(self, images, crop_seed):
+        """[n, s, s, 3] in [-1, 1] -> [n, 96, 96, 3] as FaceNet was trained: cropped and standardized.
+
+        At 108 a 96x96 window is cut, in training one random offset for the whole batch and a flip for each image
+        (README D18, D23); every other size is resized by TF1's corner rule, which the published code does at 64 (D29).
+        """
+        pixels = tf.clip_by_value((images + 1.0) * 127.5, 0.0, 255.0)
+        if pixels.shape[1] == 108:
+            pixels = _crop(pixels, crop_seed)
+        else:
+            pixels = tf.raw_ops.ResizeBilinear(images=pixels, size=[INPUT_SIZE, INPUT_SIZE])
+        if self.options.use_fixed_image_standardization:  # FaceNet's 2018 models
+            return (pixels - 127.5) / 128.0
+        mean = tf.reduce_mean(pixels, axis=[1, 2, 3], keepdims=True)
+        deviation = tf.math.reduce_std(pixels, axis=[1, 2, 3], keepdims=True)
+        return (pixels - mean) / tf.maximum(deviation, 1.0 / (INPUT_SIZE * INPUT_SIZE * 3) ** 0.5)
+
+
+def build_network(model_def, embedding_size):
+    """The face network that `--model_def` names, with fresh weights."""
+    if model_def not in NETWORKS:
+        raise UserError(f"--model_def: {model_def!r} is none of {', '.join(NETWORKS)}")
+    return getattr(importlib.import_module(model_def), NETWORKS[model_def])(embedding_size)
+
+
+def _crop(pixels, seed):
+    margin = pixels.shape[1] - INPUT_SIZE
+    if seed is None:
+        return pixels[:, margin // 2 : margin // 2 + INPUT_SIZE, margin // 2 : margin // 2 + INPUT_SIZE]
+    top, left = tf.unstack(tf.random.stateless_uniform([2], seed, 0, margin + 1, tf.int32))
+    window = tf.slice(pixels, [0, top, left, 0], [-1, INPUT_SIZE, INPUT_SIZE, -1])
+    seed = tf.random.experimental.stateless_fold_in(seed, 1)
+    flip = tf.random.stateless_uniform([tf.shape(pixels)[0], 1, 1, 1], seed) < 0.5
+    return tf.ensure_shape(tf.where(flip, window[:, :, ::-1], window), [None, INPUT_SIZE, INPUT_SIZE, 3])

@@ -1,0 +1,138 @@
+"""The only training loop: fetch, step, log, preview, save, stop. It knows no system, only the contract."""
+
+import signal
+import sys
+import time
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from trainer import checkpoint
+from utils.errors import UserError
+from utils.images import save_grid
+
+
+class Loop:
+    """Train a system until `max_step`, a signal, or a loss that is not finite.
+
+    Args:
+        system: trainer.system.System.
+        folder: run folder.
+        options: max_step, log_step, save_step, save_secs, num_log_samples.
+        fixed: uint8 [n, s, s, 3], the renders of the grid, a row of num_log_samples for each identity.
+    """
+
+    def __init__(self, system, folder, options, fixed):
+        self.system, self.folder, self.options = system, folder, options
+        self.fixed = fixed
+        self.writer = tf.summary.create_file_writer(str(folder))
+        self.first_bad = None  # step at which each scalar was first not finite, -1 for never
+        self.stop_signal = None
+
+    def run(self, batches):
+        """Train on an iterable of batches that begins at the system's step. Returns the number of steps done."""
+        options, system = self.options, self.system
+        step = int(system.state["step"].numpy())
+        previous = {s: signal.signal(s, self._on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
+        saved_at, saved_step = time.monotonic(), None
+        bar = tqdm(total=options.max_step, initial=step, dynamic_ncols=True, disable=not sys.stderr.isatty())
+        try:
+            iterator = iter(batches)
+            while step < options.max_step and self.stop_signal is None:
+                batch = next(iterator)
+                if step % (options.log_step * options.save_step) == 0:
+                    self._preview(step, batch)
+                scalars = self._guarded_step(batch)
+                if step % options.log_step == 0:
+                    self._log(step, scalars, bar)
+                step += 1
+                bar.update()
+                if time.monotonic() - saved_at >= options.save_secs:
+                    self._save(step)
+                    saved_at, saved_step = time.monotonic(), step
+            if saved_step != step:
+                self._save(step)
+            if self.stop_signal is None:
+                self._preview(step)
+        finally:
+            bar.close()
+            self.writer.close()
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+        if self.stop_signal is not None:
+            print(f"stopped by {signal.Signals(self.stop_signal).name} after step {step}; saved in {self.folder}")
+        return step
+
+    def _guarded_step(self, batch):
+        if self.first_bad is None:  # one traced function, made when the first batch shows the scalars' names
+            self._trace(batch)
+        return self.step_function(batch)
+
+    def _trace(self, batch):
+        self.tags = sorted(self.system.train_step.get_concrete_function(batch).structured_outputs)
+        self.first_bad = tf.Variable(tf.fill([len(self.tags)], tf.constant(-1, tf.int64)), trainable=False)
+
+        @tf.function
+        def step_function(batch):
+            step = self.system.state["step"].read_value()
+            scalars = self.system.train_step(batch)
+            finite = tf.math.is_finite(tf.stack([tf.cast(scalars[tag], tf.float32) for tag in self.tags]))
+            newly = tf.logical_and(tf.logical_not(finite), self.first_bad < 0)
+            self.first_bad.assign(tf.where(newly, step, self.first_bad))
+            return scalars
+
+        self.step_function = step_function
+
+    def _check_finite(self):
+        if self.first_bad is None:
+            return
+        bad = self.first_bad.numpy()
+        if (bad >= 0).any():
+            step = int(bad[bad >= 0].min())
+            names = ", ".join(tag for tag, at in zip(self.tags, bad, strict=True) if at == step)
+            raise UserError(
+                f"{names} is not finite at step {step}: training stopped, the last good checkpoint is kept in "
+                f"{self.folder}. Lower --g_lr and --d_lr and go on with --load_path {self.folder}"
+            )
+
+    def _log(self, step, scalars, bar):
+        self._check_finite()
+        values = {tag: float(value) for tag, value in scalars.items()}
+        with self.writer.as_default(step):
+            for tag, value in values.items():
+                tf.summary.scalar(tag, value)
+        self.writer.flush()
+        losses = self.system.log_line(values)
+        if bar.disable:
+            print(f"[{step}/{self.options.max_step}] {losses}", flush=True)
+        else:
+            bar.set_description_str(losses, refresh=False)
+        warning = self.system.health(values)
+        if warning:
+            tqdm.write(f"warning: step {step}: {warning}", file=sys.stderr)
+
+    def _preview(self, step, batch=None):
+        images = [
+            self.system.generate({"synthetic": part})["image"].numpy()
+            for part in np.split(_scaled(self.fixed), range(32, len(self.fixed), 32))
+        ]
+        save_grid(np.concatenate(images), self.folder / f"{step}_G.png", self.options.num_log_samples)
+        if batch is not None:
+            with self.writer.as_default(step):
+                for tag, shown in self.system.preview(batch).items():
+                    tf.summary.image(tag, tf.clip_by_value((shown + 1.0) / 2.0, 0.0, 1.0), max_outputs=3)
+
+    def _save(self, step):
+        self._check_finite()
+        checkpoint.save(self.system, self.folder, step)
+
+    def _on_signal(self, number, _):
+        if self.stop_signal is not None:  # a second one does not wait for the save
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        self.stop_signal = number
+
+
+def _scaled(images):
+    return images.astype(np.float32) / 127.5 - 1.0

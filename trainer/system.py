@@ -1,0 +1,64 @@
+"""The contract between a system (what is trained) and everything that trains, saves, shows and exports it."""
+
+import keras
+import tensorflow as tf
+
+
+class System:
+    """Networks, their optimizers, and one training step. Subclasses fill the attributes in their constructor.
+
+    Attributes:
+        networks: {name: keras.Model}: saved, counted and exported by name.
+        optimizers: {name: keras optimizer}, built in the constructor, so that a checkpoint can be checked in full.
+        state: {name: tf.Variable}: whatever else must survive a restart: k_t's, centroids, averaged weights.
+        sources: names of the batches that the system reads: "real", "synthetic", "pair".
+
+    A batch is one dict: `real`, `synthetic`, `identity`, `pair_image`, `pair_render`: images float32 in [-1, 1], NHWC;
+    labels int32 from 0.
+    """
+
+    networks: dict[str, keras.Model]
+    optimizers: dict[str, keras.optimizers.Optimizer]
+    state: dict[str, tf.Variable]
+    sources: tuple[str, ...]
+
+    def train_step(self, batch):
+        """Move every network once. Returns {TensorBoard tag: scalar tensor}. A tf.function."""
+        raise NotImplementedError
+
+    def generate(self, batch):
+        """Images out of a batch of renders: {"image": [n, s, s, 3] in [-1, 1], "d_score": [n], …}. A tf.function."""
+        raise NotImplementedError
+
+    def preview(self, batch):
+        """What TensorBoard shows of a batch: {tag: images float32 [n, s, s, 3] in [-1, 1]}."""
+        raise NotImplementedError
+
+    def log_line(self, values):
+        """The losses of one logged step on one line; `values` is {tag: float}."""
+        raise NotImplementedError
+
+    def health(self, values):
+        """A warning about the latest scalars, or None.
+
+        Args:
+            values: {tag: float} of one logged step.
+        """
+        raise NotImplementedError
+
+    def use_averages(self):
+        """Overwrite the live weights with their averages, for everything but training on."""
+        for name, network in self.networks.items():
+            for weight, variable in named_weights(name, network).items():
+                average = self.state.get(f"average/{weight}")
+                if average is not None:
+                    variable.assign(average)
+
+
+def named_weights(name, network):
+    """{name in a checkpoint: variable} of a network's weights.
+
+    Keras' paths repeat in networks built of unnamed parts, so each name carries its place in the network too:
+    "generator/003/block_1/conv_1/kernel".
+    """
+    return {f"{name}/{i:03d}/{v.path.partition('/')[2]}": v for i, v in enumerate(network.weights)}

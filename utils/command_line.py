@@ -1,0 +1,139 @@
+"""From argv to a job and its options; help texts; one-line errors for every mistake on the command line."""
+
+import difflib
+from types import SimpleNamespace
+
+from absl import flags as absl_flags
+
+from utils.errors import UserError
+from utils.flags import FLAGS, GROUPS
+
+TRUE, FALSE = ("true", "t", "1", "yes", "y", "on"), ("false", "f", "0", "no", "n", "off")
+
+
+def parse(argv, jobs):
+    """Read a command line.
+
+    Args:
+        argv: the words after the program's name.
+        jobs: {name: one line of help}.
+
+    Returns:
+        (job, options). Without a job the published code's flags decide, as there. options has one attribute for each
+        flag, and `explicit`, the set of flags that the command line names. job is "help" where help is asked for;
+        options.help_for is then a job or None.
+
+    Raises:
+        UserError: unknown flag or job, stray word, value out of range.
+    """
+    words = list(argv)
+    job = words.pop(0) if words and not words[0].startswith("-") else None
+    if job is not None and job not in jobs:
+        raise UserError(f"unknown job {job!r}{_nearest(job, jobs)}; jobs: {', '.join(jobs)}")
+    if any(word in ("--help", "-help", "-h", "--helpfull") for word in words):
+        return "help", SimpleNamespace(help_for=job)
+    values = _flag_values()
+    try:
+        stray = values(["main.py", *_join_booleans(words)])[1:]
+    except absl_flags.Error as error:
+        raise UserError(_one_line(error)) from error
+    if stray:
+        raise UserError(f"stray word {stray[0]!r} on the command line")
+    options = SimpleNamespace(**{name: values[name].value for name in FLAGS})
+    options.explicit = {name for name in FLAGS if values[name].present}
+    return job or _published_choice(options), options
+
+
+def help_text(jobs, job=None):
+    """The help of one job: its flags in groups, with defaults; or, without a job, of all of them."""
+    lines = ["usage: python main.py [JOB] [--flag value …]", ""]
+    if job is None:
+        lines += ["jobs (python main.py JOB --help for the flags of one):"]
+        lines += [f"  {name:<12} {text}" for name, text in jobs.items()]
+        lines += ["", "Without a job --is_train, --train_generator, --generate_dataset and --fit_dataset decide."]
+    else:
+        lines += [f"{job}: {jobs[job]}"]
+    for group, flags in GROUPS.items():
+        shown = [flag for flag in flags if job is None or flag.jobs is None or job in flag.jobs]
+        if shown:
+            lines += ["", f"{group}:"]
+            lines += [_flag_help(flag) for flag in shown]
+    return "\n".join(lines)
+
+
+def _flag_values():
+    values = absl_flags.FlagValues()
+    values.set_gnu_getopt(True)
+    for flag in FLAGS.values():
+        if flag.choices:
+            absl_flags.DEFINE_enum(flag.name, flag.default, list(flag.choices), flag.help, flag_values=values)
+        elif flag.kind is bool:
+            absl_flags.DEFINE_boolean(flag.name, flag.default, flag.help, flag_values=values)
+        elif flag.kind is int:
+            absl_flags.DEFINE_integer(
+                flag.name, flag.default, flag.help, flag.low, flag.high, flag_values=values
+            )
+        elif flag.kind is float:
+            absl_flags.DEFINE_float(
+                flag.name, flag.default, flag.help, flag.low, flag.high, flag_values=values
+            )
+        else:
+            absl_flags.DEFINE_string(flag.name, flag.default, flag.help, flag_values=values)
+        if flag.multiple > 1:
+            absl_flags.register_validator(
+                flag.name,
+                lambda value, step=flag.multiple: value % step == 0,
+                f"must be a multiple of {flag.multiple}",
+                flag_values=values,
+            )
+    return values
+
+
+def _join_booleans(words):
+    """`--x False` means `--x=False` for a boolean; plain absl would take `--x` as True and leave a stray word."""
+    joined = []
+    words = iter(words)
+    word = next(words, None)
+    while word is not None:
+        following = next(words, None)
+        name, equals, value = word.lstrip("-").partition("=")
+        boolean = word.startswith("-") and name in FLAGS and FLAGS[name].kind is bool
+        if boolean and not equals and following is not None and following.lower() in TRUE + FALSE:
+            value, following = following, next(words, None)
+        if boolean and value.lower() in TRUE + FALSE:
+            word = f"--{name}={value.lower() in TRUE}"
+        joined.append(word)
+        word = following
+    return joined
+
+
+def _published_choice(options):
+    if not options.is_train:
+        return "test"
+    if options.train_generator:
+        return "train"
+    if options.generate_dataset:
+        return "generate"
+    if options.fit_dataset:
+        return "fit"
+    raise UserError("nothing to do: --train_generator, --generate_dataset and --fit_dataset are all False")
+
+
+def _one_line(error):
+    if isinstance(error, absl_flags.UnrecognizedFlagError):
+        return f"unknown flag --{error.flagname}{_nearest_flag(error.flagname)}"
+    return " ".join(str(error).split())
+
+
+def _nearest_flag(word):
+    return _nearest(word.lstrip("-").partition("=")[0], FLAGS, "--")
+
+
+def _nearest(word, names, prefix=""):
+    found = difflib.get_close_matches(word, list(names), n=1, cutoff=0.5)
+    return f"; did you mean {prefix}{found[0]}?" if found else ""
+
+
+def _flag_help(flag):
+    choices = f" [{'|'.join(choice or repr('') for choice in flag.choices)}]" if flag.choices else ""
+    return f"  --{flag.name} ({flag.default!r}){choices}\n        {flag.help}"

@@ -1,0 +1,170 @@
+"""Every flag: name, default, what it does, and which jobs read it. utils/command_line.py parses them.
+
+Those of the published FaceGAN command line keep their names and defaults. Where the published code read a flag without
+any effect, the help says "published: no effect" and what holds here.
+"""
+
+from dataclasses import dataclass
+
+TRAINING, RENDERING = ("train",), ("render", "demo")
+READING = ("train", "generate", "fit", "test")
+WRITING = ("generate", "fit")
+WEIGHTS = ("generate", "fit", "test", "export")
+
+
+@dataclass(frozen=True)
+class Flag:
+    """One flag; `kind` is int, float, bool or str; `low` and `high` are the ends of its range, both allowed."""
+
+    name: str
+    default: object
+    help: str
+    kind: type
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] | None = None
+    multiple: int = 1
+    jobs: tuple[str, ...] | None = None  # None: every job
+
+
+def _flag(name, default, help, kind=None, **rest):
+    return Flag(name, default, help, kind or type(default), **rest)
+
+
+def _unused(name, default, why, kind=None):
+    return Flag(name, default, f"published: no effect; {why}", kind or type(default), jobs=())
+
+
+GROUPS = {
+    "what to do": [
+        _flag("system", "facegan", "which system is trained", choices=("facegan",), jobs=TRAINING),
+        _flag("is_train", True, "without a job: False writes the fixed grid (job test)", jobs=()),
+        _flag("train_generator", True, "without a job: train; with False the next two are looked at", jobs=()),
+        _flag("generate_dataset", True, "without a job: generate when not training", jobs=()),
+        _flag("fit_dataset", False, "without a job: run G' over the photographs when neither", jobs=()),
+    ],
+    "data": [
+        _flag("data_dir", "c:/data", "where data set folders are"),
+        _flag("dataset", "vgg-aligned-64", "real photographs, folder under data_dir", jobs=READING),
+        _flag("syn_dataset", "syn_lsfm-64", "renders, folder under data_dir: <identity>/<file>"),
+        _flag("dataset_3dmm", "paired_data-64", "photographs with renders, under data_dir; '' for none", jobs=TRAINING),
+        _flag("num_worker", 4, "threads that decode images; processes that render", low=1, high=256),
+        _flag("n_id", 10, "identities to render; in training counted from syn_dataset", low=1, jobs=RENDERING),
+        _flag("asset_dir", "~/.cache/facegan", "where fetched models, faces and indexes are kept"),
+        _flag("random_seed", 123, "seed of weights, order of images, dropout, crops and renders", low=0, high=2**31 - 1),
+    ],
+    "networks": [
+        _flag("input_scale_size", 64, "image height and width, a multiple of 4", low=16, high=1024, multiple=4),
+        _flag("conv_hidden_num", 64, "width of D_R", low=1, jobs=TRAINING),
+        _flag("conv_hidden_num_back", 64, "width of D_S, which is always 64 in the published code", low=1, jobs=TRAINING),
+        _flag("conv_hidden_num_res", 32, "width of G and G'", low=1, jobs=TRAINING),
+        _flag("num_res_rep", 3, "residual blocks of G and G'", low=1, jobs=TRAINING),
+        _flag("z_num", 64, "code size of the auto-encoders", low=1, jobs=TRAINING),
+    ],
+    "training": [
+        _flag("batch_size", 16, "images in a step", low=1),
+        _flag("max_step", 248000, "steps to train", low=1, jobs=TRAINING),
+        _flag("g_lr", 8e-5, "learning rate of G and of G'", low=0, jobs=TRAINING),
+        _flag("d_lr", 8e-5, "learning rate of the discriminators", low=0, jobs=TRAINING),
+        _flag("lr_update_step", 128000, "first halving of the rates; the interval halves too", low=1, jobs=TRAINING),
+        _flag("lr_lower_boundary", 5e-6, "floor of the halving", low=0, jobs=TRAINING),
+        _flag("optimizer", "adam", "the only one, as in the published code", choices=("adam",), jobs=TRAINING),
+        _flag("beta1", 0.9, "Adam's beta1 (published flag 0.5 never reached Adam, which ran at 0.9)", low=0, high=1, jobs=TRAINING),
+        _flag("beta2", 0.999, "Adam's beta2", low=0, high=1, jobs=TRAINING),
+        _flag("gamma", 0.5, "boundary equilibrium ratio", low=0, jobs=TRAINING),
+        _flag("lambda_k", 0.001, "step of the k_t's", low=0, jobs=TRAINING),
+        _flag("load_path", "", "run folder to go on with, or its name under log_dir; a new run folder is made", jobs=("train", "test")),
+        _flag("num_gpu", 1, "devices; only 1 so far", low=1, high=1, jobs=TRAINING),
+        _flag("use_gpu", True, "False hides the GPUs (published: no effect)"),
+    ],
+    "losses": [
+        _flag("lambda_d", 0.5, "weight of the pair loss in G'", low=0, jobs=TRAINING),
+        _flag("lambda_s", 0.5, "weight of the cycle loss in G and G'", low=0, jobs=TRAINING),
+        _flag("lambda_p", 0.1, "weight of the masked pixel loss in G", low=0, jobs=TRAINING),
+        _flag("lambda_c", 0.001, "weight of the identity loss in G", low=0, jobs=TRAINING),
+        _flag("pixel_mask", True, "pixel loss on the render's pixels only, as published; the paper masks nothing", jobs=TRAINING),
+        _flag("method_c", "magnet", "identity loss", choices=("none", "magnet", "softmax", "center"), jobs=TRAINING),
+        _flag("center_loss_alfa", 0.95, "1 - step of the centroids (the paper prints 0.95 for the step: 0.05 here)", low=0, high=1, jobs=TRAINING),
+        _flag("paper_variance", False, "magnet loss with the paper's 2 sigma^2; the published code squares sigma^2", jobs=TRAINING),
+        _flag("move_centers", False, "method_c center: move the centers, which the published code never does", jobs=TRAINING),
+        _flag("relax_c", False, "train the identity network too (its moving statistics stay)", jobs=TRAINING),
+    ],
+    "identity network": [
+        _flag("model_def", "models.nn4", "its network", choices=("models.nn4", "models.inception_resnet_v1"), jobs=TRAINING),
+        _flag("pretrained_rec", "facenet_model/model-20171214-014943.ckpt-80000", "its FaceNet TF1 checkpoint (prefix)", jobs=TRAINING),
+        _flag("embedding_size", 128, "size of its embedding", low=1, jobs=TRAINING),
+        _flag("facenet_scope", "InceptionResnetV1", "scope of its variables in the checkpoint", jobs=TRAINING),
+        _flag("use_fixed_image_standardization", False, "(x - 127.5) / 128, for FaceNet's 2018 models, instead of per image", jobs=TRAINING),
+    ],
+    "run folder and logs": [
+        _flag("log_dir", "logs", "where run folders go"),
+        _flag("task", "master", "first part of a run folder's name", jobs=TRAINING),
+        _flag("log_step", 50, "steps between log lines and TensorBoard scalars", low=1, jobs=TRAINING),
+        _flag("save_step", 20, "a grid every log_step x save_step steps", low=1, jobs=TRAINING),
+        _flag("save_secs", 300.0, "seconds between checkpoints", low=0, jobs=TRAINING),
+        _flag("num_log_id", 16, "identities in the fixed grid (rows)", low=1, jobs=("train", "test")),
+        _flag("num_log_samples", 8, "images of each identity in the grid (columns)", low=1, jobs=("train", "test")),
+    ],
+    "out of a trained system": [
+        _flag("pretrained_gen", "pretrained_models/gen", "run folder, its name under log_dir, one checkpoint, or a TF1 checkpoint of the published code", jobs=WEIGHTS),
+        _flag("save_syn_dataset", "generated", "output folder under data_dir", jobs=("generate",)),
+        _flag("save_fitting", "fitting", "output folder of fit under data_dir", jobs=("fit",)),
+        _flag("image_format", "jpg", "format of written images (jpg at image_quality)", choices=("jpg", "png"), jobs=("generate", "fit", "render")),
+        _flag("image_quality", 95, "JPEG quality of generated images (published: 75)", low=1, high=100, jobs=WRITING),
+        _flag("export_dir", "export", "where the SavedModel goes: <export_dir>/1/", jobs=("export",)),
+        _flag("reference", "", "reference run: path without ending, reads .json and .npz", jobs=("fidelity",)),
+    ],
+    "rendering": [
+        _flag("images_per_id", 8, "images of each identity", low=1, jobs=RENDERING),
+        _flag("syn_scale_size", 64, "render height and width (published: no effect)", low=16, high=2048, jobs=RENDERING),
+        _flag("yaw_range", 30.0, "degrees to either side", low=0, high=90, jobs=RENDERING),
+        _flag("pitch_range", 12.0, "degrees up and down", low=0, high=60, jobs=RENDERING),
+        _flag("roll_range", 8.0, "degrees to either side", low=0, high=90, jobs=RENDERING),
+        _flag("demo_dir", "demo", "where the demo keeps its data, run and pictures", jobs=("demo",)),
+        _flag("demo_minutes", 4.0, "minutes that the demo trains", low=0, jobs=("demo",)),
+    ],
+    "accepted, without effect": [
+        _unused("split", "train", "the whole folder is used"),
+        _unused("grayscale", False, "grey photographs are read as RGB"),
+        _unused("cont", "", "resume with --load_path"),
+        _unused("warm_up", 5000, "a warm-up whose factor is 1 on one device"),
+        _unused("ren_lr", 8e-5, "left from removed stages"),
+        _unused("reg_lr", 8e-5, "left from removed stages"),
+        _unused("lambda_c_upper", 0.001, "cap of a schedule that never reached the loss; use --lambda_c"),
+        _unused("log_level", "INFO", "warnings and errors are always shown"),
+        _unused("test_data_path", None, "test reads syn_dataset", str),
+        _unused("sample_per_image", 64, "see --num_log_samples"),
+        _unused("dataset_3dmm_test", "AFLW-test", "no test set is read"),
+        _unused("logs_base_dir", "~/logs/facenet", "see --log_dir"),
+        _unused("models_base_dir", "~/models/facenet", "see --log_dir"),
+        _unused("gpu_memory_fraction", 1.0, "memory grows on demand"),
+        _unused("pretrained_model", None, "see --pretrained_rec", str),
+        _unused("max_nrof_epochs", 500, "see --max_step"),
+        _unused("image_size", 160, "the identity network sees 96x96"),
+        _unused("epoch_size", 1000, "see --max_step"),
+        _unused("random_crop", False, "the identity network's input is cropped at 108"),
+        _unused("random_flip", False, "the identity network's input is flipped at 108"),
+        _unused("random_rotate", False, "nothing is rotated"),
+        _unused("keep_probability", 1.0, "the identity network is frozen, without dropout"),
+        _unused("weight_decay", 5e-5, "no loss has a regulariser"),
+        _unused("center_loss_factor", 0.0, "see --lambda_c"),
+        _unused("learning_rate", 0.1, "see --g_lr and --d_lr"),
+        _unused("learning_rate_decay_epochs", 100, "see --lr_update_step"),
+        _unused("learning_rate_decay_factor", 1.0, "see --lr_update_step"),
+        _unused("moving_average_decay", 0.9999, "averages decay at 0.9999, as published"),
+        _unused("seed", 666, "see --random_seed"),
+        _unused("nrof_preprocess_threads", 4, "see --num_worker"),
+        _unused("log_histograms", False, "no histograms are written"),
+        _unused("learning_rate_schedule_file", "data/learning_rate_schedule.txt", "see --lr_update_step"),
+        _unused("filter_filename", "", "nothing is filtered"),
+        _unused("filter_percentile", 100.0, "nothing is filtered"),
+        _unused("filter_min_nrof_images_per_class", 0, "nothing is filtered"),
+        _unused("lfw_pairs", "data/pairs.txt", "no verification set is read"),
+        _unused("lfw_file_ext", "jpg", "no verification set is read"),
+        _unused("lfw_dir", "", "no verification set is read"),
+        _unused("lfw_batch_size", 100, "no verification set is read"),
+        _unused("lfw_nrof_folds", 10, "no verification set is read"),
+    ],
+}
+
+FLAGS = {flag.name: flag for flags in GROUPS.values() for flag in flags}

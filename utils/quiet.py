@@ -1,0 +1,33 @@
+"""Keep TensorFlow's start-up chatter off the terminal."""
+
+import os
+import sys
+import tempfile
+from contextlib import contextmanager
+
+
+@contextmanager
+def quiet_start():
+    """Hold back what native code writes to stderr; show it if an exception ends the block.
+
+    TensorFlow's import logs before its own log level applies, so only the file descriptor can hold it back. Set
+    TF_CPP_MIN_LOG_LEVEL to see it all.
+    """
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        yield
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(kept, held.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)

@@ -1,5 +1,6 @@
 """The command line: python main.py [JOB] [flags]. Picks the job, nothing else."""
 
+import errno
 import importlib
 import os
 import sys
@@ -18,6 +19,7 @@ JOBS = {
     "export": ("trainer.serving", "write a SavedModel for TensorFlow Serving"),
     "fidelity": ("trainer.fidelity", "replay a reference run of the published code and print the differences"),
 }
+FULL_OR_FORBIDDEN = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
 
 
 def main(argv):
@@ -35,6 +37,11 @@ def main(argv):
         return module.run(options) or 0
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        if error.errno not in FULL_OR_FORBIDDEN:
+            raise
+        print(f"error: cannot write {error.filename or ''}: {error.strerror}", file=sys.stderr)
         return 2
 
 

@@ -14,7 +14,8 @@ from utils.errors import UserError
 from utils.files import atomic_write
 from utils.runs import checkpoints
 
-KEEP = 2
+KEEP = 2  # checkpoints of a run
+LISTED = 40  # differences that an error lists before it counts the rest
 
 
 def save(system, folder, step):
@@ -86,7 +87,7 @@ def check_names(variables, shapes, source, ignored=()):
         ignored: names that may be left over.
 
     Raises:
-        UserError: lists every difference by name.
+        UserError: lists the differences by name.
     """
     wrong = [f"missing {name} {list(v.shape)}" for name, v in variables.items() if name not in shapes]
     wrong += [f"left over {n} {list(s)}" for n, s in shapes.items() if n not in variables and n not in ignored]
@@ -96,7 +97,8 @@ def check_names(variables, shapes, source, ignored=()):
         if name in shapes and tuple(shapes[name]) != tuple(v.shape)
     ]
     if wrong:
-        raise UserError(f"{source} does not fit the networks: {len(wrong)} differences: {'; '.join(wrong)}")
+        more = f"; and {len(wrong) - LISTED} more" if len(wrong) > LISTED else ""
+        raise UserError(f"{source} does not fit the networks: {'; '.join(wrong[:LISTED])}{more}")
 
 
 def _remove_leftovers(folder):

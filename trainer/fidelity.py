@@ -1,6 +1,7 @@
 """The job `fidelity`: the published code's own numbers, replayed."""
 
 import json
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -68,9 +69,13 @@ def _read(reference):
     try:
         description = json.loads(Path(f"{reference}.json").read_text())
         with np.load(f"{reference}.npz", allow_pickle=False) as file:
-            return description, {name: file[name] for name in file.files}
-    except (OSError, ValueError) as error:
+            arrays = {name: file[name] for name in file.files}
+        lacking = {"settings", "variables"} - set(description)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise UserError(f"--reference: cannot read {reference}.json and .npz: {error}") from error
+    if lacking:
+        raise UserError(f"--reference: {reference}.json lacks {', '.join(sorted(lacking))}")
+    return description, arrays
 
 
 def _seed(system, description):

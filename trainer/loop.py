@@ -35,11 +35,12 @@ class Loop:
         options, system = self.options, self.system
         step = int(system.state["step"].numpy())
         previous = {s: signal.signal(s, self._on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
-        saved_at, saved_step = time.monotonic(), None
+        started = saved_at = time.monotonic()
+        saved_step = None
         bar = tqdm(total=options.max_step, initial=step, dynamic_ncols=True, disable=not sys.stderr.isatty())
         try:
             iterator = iter(batches)
-            while step < options.max_step and self.stop_signal is None:
+            while step < options.max_step and self.stop_signal is None and not self._out_of_time(started):
                 batch = next(iterator)
                 if step % (options.log_step * options.save_step) == 0:
                     self._preview(step, batch)
@@ -60,8 +61,10 @@ class Loop:
             self.writer.close()
             for number, handler in previous.items():
                 signal.signal(number, handler)
-        if self.stop_signal is not None:
-            print(f"stopped by {signal.Signals(self.stop_signal).name} after step {step}; saved in {self.folder}")
+        if step < options.max_step:
+            limit = f"--max_minutes {options.max_minutes:g}"
+            reason = signal.Signals(self.stop_signal).name if self.stop_signal else limit
+            print(f"stopped by {reason} after step {step}; saved. To go on: --load_path {self.folder}")
         return step
 
     def _guarded_step(self, batch):
@@ -126,6 +129,10 @@ class Loop:
     def _save(self, step):
         self._check_finite()
         checkpoint.save(self.system, self.folder, step)
+
+    def _out_of_time(self, started):
+        minutes = self.options.max_minutes
+        return minutes > 0 and time.monotonic() - started >= 60 * minutes
 
     def _on_signal(self, number, _):
         if self.stop_signal is not None:  # a second one does not wait for the save

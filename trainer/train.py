@@ -31,6 +31,8 @@ def run(options):
     _say_what_is_off(options)
 
     n_id = len(sources["synthetic"].label_names)
+    if options.method_c != "none" and not resumed:
+        tf1_import.take_embedding_size(options)
     system = system_class(options.system)(options, n_id, pairs="pair" in sources)
     if resumed:
         checkpoint.restore(system, resumed.checkpoint)

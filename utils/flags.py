@@ -64,6 +64,7 @@ GROUPS = {
     "training": [
         _flag("batch_size", 16, "images in a step", low=1),
         _flag("max_step", 248000, "steps to train", low=1, jobs=TRAINING),
+        _flag("max_minutes", 0.0, "stop and save after so many minutes; 0: never", low=0, jobs=TRAINING),
         _flag("g_lr", 8e-5, "learning rate of G and of G'", low=0, jobs=TRAINING),
         _flag("d_lr", 8e-5, "learning rate of the discriminators", low=0, jobs=TRAINING),
         _flag("lr_update_step", 128000, "first halving of the rates; the interval halves too", low=1, jobs=TRAINING),

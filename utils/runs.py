@@ -12,7 +12,7 @@ from utils.flags import FLAGS
 # Flags that say what to do now, not how a run was trained.
 NOT_READ_BACK = (
     *("is_train", "train_generator", "generate_dataset", "fit_dataset"),
-    *("pretrained_gen", "load_path", "use_gpu"),
+    *("pretrained_gen", "load_path", "use_gpu", "max_minutes"),
 )
 
 
@@ -76,7 +76,8 @@ def find_weights(value, log_dir, flag):
 
     Args:
         value: a run folder, its name under log_dir, one checkpoint in it, a TF1 checkpoint prefix of the published
-            code, or, as in the published README, <folder>/model.ckpt for the newest checkpoint in or below <folder>.
+            code, a folder of these, or, as in the published README, <folder>/model.ckpt for the newest checkpoint in or
+            below <folder>.
         log_dir: where run folders are.
         flag: name of the flag, for the error.
 
@@ -88,11 +89,13 @@ def find_weights(value, log_dir, flag):
             return Weights(_run_of(path, flag), path)
         if Path(f"{path}.index").is_file():
             return Weights(None, path)
-        folder = path.parent if path.name.startswith("model.ckpt") else path
+        folder = path.parent if path.name == "model.ckpt" else path
         if folder.is_dir():
             found = newest_checkpoint(folder) or _newest_below(folder)
             if found:
                 return Weights(_run_of(found, flag), found)
+            if published := _newest_published(folder):
+                return Weights(None, published)
             if path == folder:
                 raise UserError(f"--{flag}: {folder} holds no checkpoint")
     raise UserError(f"--{flag}: no run folder and no checkpoint at {value} (nor under {log_dir})")
@@ -112,6 +115,13 @@ def newest_checkpoint(folder):
 def _newest_below(folder):
     found = [checkpoint for run in folder.iterdir() if (checkpoint := newest_checkpoint(run))]
     return max(found, key=lambda path: path.stat().st_mtime, default=None)
+
+
+def _newest_published(folder):
+    """The TF1 checkpoint of the most steps in a folder of the published code, or None."""
+    found = [path.with_suffix("") for path in folder.glob("model.ckpt-*.index")]
+    steps = {path: path.name.removeprefix("model.ckpt-") for path in found}
+    return max((path for path in found if steps[path].isdecimal()), key=lambda path: int(steps[path]), default=None)
 
 
 def _run_of(checkpoint, flag):

@@ -64,7 +64,7 @@ class Painter:
         # the neck lies in the file's body chart: plain skin, which the gaps between the charts hold already
         atlas[self.texels["inside"]] = skin * (0.45, 0.22, 0.20)
         atlas[self.texels["tongue"]] = (0.42, 0.14, 0.13)
-        atlas[self.texels["teeth"]] = (0.80, 0.72, 0.60)
+        atlas[self.texels["teeth"]] = (0.60, 0.50, 0.38)
         atlas[self.texels["lashes"]] = hair * 0.25
         for side, points in zip(("left_eye", "right_eye"), self.model.eyes, strict=True):
             atlas[self.texels[side]] = self._eye(side, points, look)

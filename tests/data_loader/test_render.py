@@ -42,12 +42,22 @@ def test_folder_holds_people_pictures_and_parameters(tmp_path, first):
 
 
 def test_rest_of_an_interrupted_run_and_more_processes_give_the_same_bytes(tmp_path, first):
-    folder = render.run(options(tmp_path, n_id=1))
+    folder = tmp_path / "syn"
+    render.run(options(tmp_path, n_id=1))
     (folder / "00001" / "00002.png").unlink()
     kept = (folder / "00001" / "00001.png").stat().st_mtime_ns
     render.run(options(tmp_path, num_worker=2))
     assert content(folder) == first
     assert (folder / "00001" / "00001.png").stat().st_mtime_ns == kept
+
+
+def test_one_person_alone_is_the_same_person(tmp_path, first):
+    for name in ("render.json", "00001/00001.png", "00002/00002.png"):
+        (tmp_path / "syn" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "syn" / name).write_bytes(first[name])
+    render.run(options(tmp_path))
+    assert content(tmp_path / "syn") == first
+    assert first["00001/00002.png"] != first["00002/00001.png"]
 
 
 def test_other_settings_need_another_folder(tmp_path):

@@ -64,3 +64,13 @@ def test_light_from_the_left_lights_the_left(studio, head, frontal):
     light = dataclasses.replace(frontal.light, direction=np.float32([-0.8, 0, 0.6]), key=1.0, ambient=0.2)
     picture = studio.picture(head, dataclasses.replace(frontal, light=light)).astype(float).mean(axis=2)
     assert picture[26:34, 12:22].mean() > 1.3 * picture[26:34, 26:36].mean()
+
+
+def test_light_stays_where_it_is_when_the_head_turns(studio, head, frontal):
+    def brightness(direction, gloss):
+        light = dataclasses.replace(frontal.light, direction=np.float32(direction), key=1.0, ambient=0.1, gloss=gloss)
+        shot = dataclasses.replace(frontal, yaw=70, pitch=20, light=light)
+        return studio.picture(head, shot).astype(float).mean()
+    assert brightness([0, 0, 1], 0) > 1.5 * brightness([0, 0, -1], 0)
+    assert brightness([0.6, 0, 0.8], 0) > 1.1 * brightness([0, -0.8, 0.6], 0)
+    assert brightness([0, 0, 1], 0.5) - brightness([0, 0, 1], 0) > 5

@@ -1,13 +1,20 @@
 import numpy as np
 import pytest
 
-from data_loader.morphable.model import ATLAS, Basis, load_makehuman
+from data_loader.morphable.model import ATLAS, Basis, _basis, load_makehuman
 from utils.errors import UserError
 
 
 def test_basis_adds_weighted_offsets():
     offsets = np.arange(12, dtype=np.float32).reshape(2, 2, 3)
     np.testing.assert_array_equal(Basis(("a", "b"), offsets)(np.array([2.0, -1.0])), 2 * offsets[0] - offsets[1])
+
+
+def test_basis_takes_from_a_file_the_points_that_are_drawn(tmp_path):
+    (tmp_path / "nose-up.target").write_text("2 1 2 3\n4 9 9 9\n5 4 5 6\n9 8 8 8\n")
+    basis = _basis([tmp_path / "nose-up.target"], np.array([1, 2, 5, 7]))
+    assert basis.names == ("nose-up",)
+    np.testing.assert_array_equal(basis.offsets, [[[0, 0, 0], [1, 2, 3], [4, 5, 6], [0, 0, 0]]])
 
 
 def test_head_is_whole_and_symmetric(model):

@@ -1,0 +1,50 @@
+"""Small data sets and small networks, so that tests run the real entry points in seconds."""
+
+import numpy as np
+from PIL import Image
+
+NETWORKS = (
+    "--input_scale_size 16 --conv_hidden_num 4 --conv_hidden_num_back 4 --conv_hidden_num_res 4 --num_res_rep 1 "
+    "--z_num 4 --batch_size 2 --log_step 1 --num_log_id 2 --num_log_samples 2 --num_worker 2"
+).split()
+
+
+def face(seed, size=20):
+    """A smooth coloured blob on black: uint8 [size, size, 3]."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0:size, 0:size] / (size - 1) - 0.5
+    y, x = y - rng.uniform(-0.1, 0.1), x - rng.uniform(-0.1, 0.1)
+    inside = (x**2 + y**2 < 0.16)[..., None]
+    shade = 0.7 + 0.3 * np.sin(6 * x + rng.uniform(0, 6))[..., None]
+    return np.uint8(inside * shade * rng.uniform(80, 255, 3))
+
+
+def make_data(folder, identities=3, images=3, photographs=6, pairs=4):
+    """Write the three training folders: syn/<identity>/, real/, paired/ with paired/3dmm/. Returns `folder`."""
+    for identity in range(identities):
+        for image in range(images):
+            _save(folder / "syn" / f"{identity + 1:05d}" / f"{image + 1:05d}.png", face(100 * identity + image))
+    for photograph in range(photographs):
+        _save(folder / "real" / f"{photograph}.jpg", 255 - face(1000 + photograph, 24))
+    for pair in range(pairs):
+        _save(folder / "paired" / f"{pair}.png", 255 - face(2000 + pair))
+        _save(folder / "paired" / "3dmm" / f"{pair}.png", face(2000 + pair))
+    return folder
+
+
+def train_words(data, logs, *more):
+    """The command line of a small training run with pairs and no identity loss."""
+    folders = ["--data_dir", data, "--syn_dataset", "syn", "--dataset", "real", "--dataset_3dmm", "paired"]
+    where = ["--log_dir", logs, "--asset_dir", logs.parent / "cache"]
+    return ["train", *map(str, [*folders, *where, "--method_c", "none", *NETWORKS, *more])]
+
+
+def only_run(logs):
+    """The one run folder below `logs`."""
+    (run,) = logs.iterdir()
+    return run
+
+
+def _save(path, image):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image).save(path)

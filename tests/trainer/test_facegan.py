@@ -1,0 +1,140 @@
+"""The system through its contract: what a step moves, and what it must leave alone."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.small import NETWORKS
+from trainer.facegan import FaceGan
+from utils import command_line
+
+
+def make(*flags, pairs=True, n_id=5, random=True):
+    words = ["train", "--method_c", "none", *NETWORKS, "--input_scale_size", "32", *flags]
+    return FaceGan(command_line.parse(words, {"train": ""})[1], n_id, pairs=pairs, random=random)
+
+
+def batch(size=32, count=2):
+    rng = np.random.default_rng(0)
+    names = ("real", "synthetic", "pair_image", "pair_render")
+    images = {name: tf.constant(rng.uniform(-1, 1, (count, size, size, 3)), tf.float32) for name in names}
+    return images | {"identity": tf.constant([1, 4])}
+
+
+def weights(network):
+    return [weight.numpy() for weight in network.trainable_variables]
+
+
+def moved(before, network):
+    return any((old != new).any() for old, new in zip(before, weights(network), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("zero", "network", "still"),
+    [
+        (["--g_lr", "0"], "generator", True),
+        (["--g_lr", "0"], "generator_back", True),
+        (["--g_lr", "0"], "discriminator_real", False),
+        (["--d_lr", "0"], "discriminator_real", True),
+        (["--d_lr", "0"], "discriminator_synthetic", True),
+        (["--d_lr", "0"], "generator", False),
+        (["--d_lr", "0"], "generator_back", False),
+    ],
+)
+def test_each_optimizer_moves_its_own_networks_only(zero, network, still):
+    system = make(*zero)
+    before = weights(system.networks[network])
+    system.train_step(batch())
+    assert moved(before, system.networks[network]) != still
+
+
+def test_gradients_equal_those_of_the_losses_as_written():
+    """One pass for both players gives what separate passes on the written losses give."""
+    system = make(random=False)
+    for k, value in ((system.k_real, 0.3), (system.k_synthetic, 0.2), (system.k_pair, 0.1)):
+        k.assign(value)
+    data = batch()
+    error = lambda a, b: tf.reduce_mean(tf.abs(a - b))  # noqa: E731
+    with tf.GradientTape(persistent=True) as tape:
+        x = system.generator(data["synthetic"])
+        y = system.generator_back(x)
+        cycle, pair = error(y, data["synthetic"]), error(system.generator_back(data["pair_image"]), data["pair_render"])
+        fake, back = error(system.discriminator_real(x), x), error(system.discriminator_synthetic(y), y)
+        real = error(system.discriminator_real(data["real"]), data["real"])
+        render = error(system.discriminator_synthetic(data["synthetic"]), data["synthetic"])
+        mask = tf.cast(data["synthetic"] > -1.0, tf.float32)
+        loss = {
+            "generator": fake + 0.5 * cycle + 0.1 * tf.reduce_mean(mask * tf.abs(x - data["synthetic"])),
+            "generator_back": back + 0.5 * (pair - 0.1 * cycle) + 0.5 * cycle,
+            "discriminators": real - 0.3 * fake + render - 0.2 * back,
+        }
+    expected = {name: tape.gradient(loss[name], variables) for name, variables in system.trained.items()}
+    taken = {}
+    for name, optimizer in system.optimizers.items():
+        optimizer.apply = lambda gradients, _, name=name: taken.update({name: gradients})
+    system.step_with_images(data)
+    for name, gradients in expected.items():
+        for ours, theirs in zip(taken[name], gradients, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-7)
+
+
+def test_averages_follow_with_the_early_ramp():
+    system = make()
+    variable, average = system.averages[0]
+    before = average.numpy()
+    system.train_step(batch())
+    np.testing.assert_allclose(average.numpy(), 0.1 * before + 0.9 * variable.numpy(), rtol=1e-5)
+
+
+def test_without_pairs_the_pair_term_is_off():
+    system = make(pairs=False)
+    data = {name: value for name, value in batch().items() if not name.startswith("pair")}
+    scalars = system.train_step(data)
+    assert float(scalars["loss/sd_loss_forw"]) == 0.0
+    assert float(scalars["misc/k_t3"]) == 0.0
+
+
+def test_dropout_and_crop_are_in_training_only_and_follow_the_seed():
+    first, second, other = make(), make(), make("--random_seed", "7")
+    for system in (second, other):
+        for name, network in system.networks.items():
+            network.set_weights(first.networks[name].get_weights())
+    outputs = [system.step_with_images(batch())[1]["x"].numpy() for system in (first, second, other)]
+    assert (outputs[0] == outputs[1]).all()
+    assert (outputs[0] != outputs[2]).any()
+    still = make()
+    images = {"synthetic": batch()["synthetic"]}
+    assert (still.generate(images)["image"].numpy() == still.generate(images)["image"].numpy()).all()
+
+
+@pytest.mark.parametrize("method", ["magnet", "softmax", "center"])
+def test_identity_losses_reach_the_generator(method):
+    flags = ["--method_c", method, "--model_def", "models.nn4", "--lambda_c", "1"]
+    system = make(*flags)
+    before = weights(system.generator)
+    centroids, head = system.identity.centroids.numpy(), system.identity.weights.numpy()
+    frozen = weights(system.identity.network)
+    scalars = system.train_step(batch())
+    assert float(scalars["loss/c_loss"]) > 0
+    assert moved(before, system.generator)
+    assert not frozen
+    assert (centroids != system.identity.centroids.numpy()).any() == (method == "magnet")
+    assert (head != system.identity.weights.numpy()).any() == (method == "softmax")
+
+
+def test_relaxed_identity_network_is_trained_but_for_its_statistics():
+    system = make("--method_c", "softmax", "--relax_c", "--lambda_c", "1")
+    network = system.identity.network
+    before = weights(network)
+    statistics = [weight.numpy() for weight in network.non_trainable_variables]
+    system.train_step(batch())
+    assert moved(before, network)
+    assert all((a == b.numpy()).all() for a, b in zip(statistics, network.non_trainable_variables, strict=True))
+
+
+def test_collapse_is_told_once_it_lasts():
+    system = make()
+    bad = {"misc/diversity": 0.01, "misc/k_t": 0.5, "misc/k_t2": 1.0}
+    told = [system.health(bad) for _ in range(60)]
+    assert [i for i, text in enumerate(told) if text] == [39]
+    assert "mode collapse" in told[39] and "misc/k_t2 stays at 1" in told[39]

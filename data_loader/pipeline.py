@@ -1,7 +1,9 @@
 """Folder -> batches (tf.data): seeded, and from any position on without replaying what came before."""
 
+import atexit
 import os
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 from zlib import crc32
@@ -19,6 +21,7 @@ KEYS = {  # source -> keys of its images, key of its labels
 }
 
 _ENDLESS = np.iinfo(np.int64).max
+_READERS = weakref.WeakSet()
 
 
 def training_batches(sources, batch_size, size, seed, skipped, start_step=0, workers=2):
@@ -95,10 +98,13 @@ def ordered_batches(index, batch_size, size, skipped, start_batch=0, workers=2):
 
 
 def checked(batches, skipped):
-    """Iterate over `batches`; raise `skipped.error` where too many unreadable files ended them."""
-    yield from batches
-    if skipped.error:
-        raise skipped.error
+    """Iterate over `batches`; raise `skipped.error` where too many unreadable files ended them.
+
+    Also lets go of the batches before the interpreter ends: threads that still decode in Python would hang it.
+    """
+    reader = _checked(batches, skipped)
+    _READERS.add(reader)
+    return reader
 
 
 def check_readable(index, size=64, sample=2000, seed=0, limit=0.01, workers=2):
@@ -160,6 +166,18 @@ def shuffled_order(n, seed, stream):
     """A function: position in the endless stream -> image. Keeps the epochs that are being read."""
     epoch_order = lru_cache(maxsize=2)(partial(permutation, n, seed, stream))
     return lambda position: int(epoch_order(position // n)[position % n])
+
+
+def _checked(batches, skipped):
+    yield from batches
+    if skipped.error:
+        raise skipped.error
+
+
+@atexit.register
+def _close_readers():
+    for reader in list(_READERS):
+        reader.close()
 
 
 def _next_readable(index, i, size, skipped):

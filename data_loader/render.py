@@ -33,9 +33,6 @@ def run(options):
         options: data_dir, syn_dataset, n_id, images_per_id, syn_scale_size (pixels), image_format, random_seed,
             yaw_range, pitch_range, roll_range (degrees, half-widths), num_worker (processes), asset_dir.
 
-    Returns:
-        Path: the data set folder.
-
     Raises:
         UserError: a value out of range, or a folder that holds pictures of other settings.
     """
@@ -55,7 +52,6 @@ def run(options):
         else:
             _draw_in_processes(asset, folder, options, missing, progress)
     _write_metadata(folder, model, options)
-    return folder
 
 
 class _Artist:

@@ -17,7 +17,7 @@ import tensorflow as tf
 from models.autoencoder import Autoencoder
 from models.generator import Generator
 from trainer import equilibrium, losses, schedules
-from trainer.identity import IdentityLoss
+from trainer.identity import IdentityLoss, flipped
 from trainer.system import System, named_weights
 
 PATIENCE = 40  # log lines in a row before a bad sign is told; ours
@@ -106,9 +106,11 @@ class FaceGan(System):
 
     def step_with_images(self, batch):
         """One step: ({TensorBoard tag: scalar}, {name: what the networks made of the batch before the step})."""
-        options = self.options
-        render, real, labels = batch["synthetic"], batch["real"], batch["identity"]
+        options, batch = self.options, self._shown(batch)
         seed = tf.stack([tf.constant(options.random_seed, tf.int64), self.step]) if self.random else None
+        render, real, labels = batch["synthetic"], batch["real"], batch["identity"]
+        if options.random_flip and self.random:
+            real = flipped(real, tf.random.experimental.stateless_fold_in(seed, 100))
         with tf.GradientTape(persistent=True) as tape:
             fake = self.generator(render, dropout_seed=seed)
             cycled = self.generator_back(fake)
@@ -173,6 +175,15 @@ class FaceGan(System):
         }
         return scalars, images
 
+    def _shown(self, batch):
+        """What the networks see of a batch: all of it, or its luminance.
+
+        Grey photographs cannot carry the colour of a render: without this the cycle loss makes G hide it in patterns.
+        """
+        if not self.options.grayscale:
+            return batch
+        return {name: value if name == "identity" else _grey(value) for name, value in batch.items()}
+
     def _pixel_loss(self, fake, render):
         if not self.options.pixel_mask:
             return losses.absolute_error(fake, render)
@@ -229,6 +240,7 @@ class FaceGan(System):
         Returns:
             {"image": [n, s, s, 3], "d_score": [n], "s_score": [n]} and, with the magnet loss, "c_score": [n].
         """
+        batch = self._shown(batch)
         render = batch["synthetic"]
         fake = self.generator(render)
         result = {
@@ -245,11 +257,12 @@ class FaceGan(System):
     @tf.function(reduce_retracing=True)
     def fit(self, batch):
         """Renders out of photographs: {"image": [n, s, s, 3]} of batch["real"]."""
-        return {"image": self.generator_back(batch["real"])}
+        return {"image": self.generator_back(self._shown(batch)["real"])}
 
     @tf.function
     def preview(self, batch):
         """The published code's TensorBoard images."""
+        batch = self._shown(batch)
         fake = self.generator(batch["synthetic"])
         return {
             "Real Images": batch["real"],
@@ -276,6 +289,11 @@ class FaceGan(System):
             if self._signs[number] == PATIENCE:
                 warnings.append(text)
         return "; ".join(warnings) or None
+
+
+def _grey(images):
+    """[n, s, s, 3] -> the same shape, each pixel its luminance (ITU-R BT.601)."""
+    return tf.repeat(tf.tensordot(images, tf.constant([[0.299], [0.587], [0.114]]), axes=1), 3, axis=3)
 
 
 def _spread(images):

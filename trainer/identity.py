@@ -123,5 +123,10 @@ def _crop(pixels, seed):
     top, left = tf.unstack(tf.random.stateless_uniform([2], seed, 0, margin + 1, tf.int32))
     window = tf.slice(pixels, [0, top, left, 0], [-1, INPUT_SIZE, INPUT_SIZE, -1])
     seed = tf.random.experimental.stateless_fold_in(seed, 1)
-    flip = tf.random.stateless_uniform([tf.shape(pixels)[0], 1, 1, 1], seed) < 0.5
-    return tf.ensure_shape(tf.where(flip, window[:, :, ::-1], window), [None, INPUT_SIZE, INPUT_SIZE, 3])
+    return tf.ensure_shape(flipped(window, seed), [None, INPUT_SIZE, INPUT_SIZE, 3])
+
+
+def flipped(images, seed):
+    """Mirror each image with probability 1/2: [n, h, w, 3] -> the same shape."""
+    flip = tf.random.stateless_uniform([tf.shape(images)[0], 1, 1, 1], seed) < 0.5
+    return tf.where(flip, images[:, :, ::-1], images)

@@ -1,6 +1,5 @@
 """The only training loop: fetch, step, log, preview, save, stop. It knows no system, only the contract."""
 
-import signal
 import sys
 import time
 
@@ -11,6 +10,8 @@ from tqdm import tqdm
 from trainer import checkpoint
 from utils.errors import UserError
 from utils.images import save_grid
+from utils.runs import newest_checkpoint
+from utils.signals import StopRequest
 
 
 class Loop:
@@ -28,43 +29,40 @@ class Loop:
         self.fixed = fixed
         self.writer = tf.summary.create_file_writer(str(folder))
         self.first_bad = None  # step at which each scalar was first not finite, -1 for never
-        self.stop_signal = None
 
     def run(self, batches):
         """Train on an iterable of batches that begins at the system's step. Returns the number of steps done."""
-        options, system = self.options, self.system
-        step = int(system.state["step"].numpy())
-        previous = {s: signal.signal(s, self._on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
+        options = self.options
+        step = int(self.system.state["step"].numpy())
+        bar = tqdm(total=options.max_step, initial=step, dynamic_ncols=True, disable=not sys.stderr.isatty())
+        with StopRequest() as stop, bar, self.writer.as_default():
+            step = self._train(step, iter(batches), stop, bar)
+        self.writer.close()
+        if step < options.max_step:
+            reason = stop.name or f"--max_minutes {options.max_minutes:g}"
+            print(f"stopped by {reason} after step {step}; saved. To go on: --load_path {self.folder}")
+        return step
+
+    def _train(self, step, iterator, stop, bar):
+        options = self.options
         started = saved_at = time.monotonic()
         saved_step = None
-        bar = tqdm(total=options.max_step, initial=step, dynamic_ncols=True, disable=not sys.stderr.isatty())
-        try:
-            iterator = iter(batches)
-            while step < options.max_step and self.stop_signal is None and not self._out_of_time(started):
-                batch = next(iterator)
-                if step % (options.log_step * options.save_step) == 0:
-                    self._preview(step, batch)
-                scalars = self._guarded_step(batch)
-                if step % options.log_step == 0:
-                    self._log(step, scalars, bar)
-                step += 1
-                bar.update()
-                if time.monotonic() - saved_at >= options.save_secs:
-                    self._save(step)
-                    saved_at, saved_step = time.monotonic(), step
-            if saved_step != step:
+        while step < options.max_step and stop.name is None and not self._out_of_time(started):
+            batch = next(iterator)
+            if step % (options.log_step * options.save_step) == 0:
+                self._preview(step, batch)
+            scalars = self._guarded_step(batch)
+            if step % options.log_step == 0:
+                self._log(step, scalars, bar)
+            step += 1
+            bar.update()
+            if time.monotonic() - saved_at >= options.save_secs:
                 self._save(step)
-            if self.stop_signal is None:
-                self._preview(step)
-        finally:
-            bar.close()
-            self.writer.close()
-            for number, handler in previous.items():
-                signal.signal(number, handler)
-        if step < options.max_step:
-            limit = f"--max_minutes {options.max_minutes:g}"
-            reason = signal.Signals(self.stop_signal).name if self.stop_signal else limit
-            print(f"stopped by {reason} after step {step}; saved. To go on: --load_path {self.folder}")
+                saved_at, saved_step = time.monotonic(), step
+        if saved_step != step:
+            self._save(step)
+        if stop.name is None:
+            self._preview(step)
         return step
 
     def _guarded_step(self, batch):
@@ -94,17 +92,15 @@ class Loop:
         if (bad >= 0).any():
             step = int(bad[bad >= 0].min())
             names = ", ".join(tag for tag, at in zip(self.tags, bad, strict=True) if at == step)
-            raise UserError(
-                f"{names} is not finite at step {step}: training stopped, the last good checkpoint is kept in "
-                f"{self.folder}. Lower --g_lr and --d_lr and go on with --load_path {self.folder}"
-            )
+            good = newest_checkpoint(self.folder)
+            kept = f"the last good checkpoint is {good}" if good else f"{self.folder} has no checkpoint yet"
+            raise UserError(f"{names} is not finite at step {step}: stopped; {kept}. Lower --g_lr and --d_lr")
 
     def _log(self, step, scalars, bar):
         self._check_finite()
         values = {tag: float(value) for tag, value in scalars.items()}
-        with self.writer.as_default(step):
-            for tag, value in values.items():
-                tf.summary.scalar(tag, value)
+        for tag, value in values.items():
+            tf.summary.scalar(tag, value, step)
         self.writer.flush()
         losses = self.system.log_line(values)
         if bar.disable:
@@ -122,9 +118,8 @@ class Loop:
         ]
         save_grid(np.concatenate(images), self.folder / f"{step}_G.png", self.options.num_log_samples)
         if batch is not None:
-            with self.writer.as_default(step):
-                for tag, shown in self.system.preview(batch).items():
-                    tf.summary.image(tag, tf.clip_by_value((shown + 1.0) / 2.0, 0.0, 1.0), max_outputs=3)
+            for tag, shown in self.system.preview(batch).items():
+                tf.summary.image(tag, tf.clip_by_value((shown + 1.0) / 2.0, 0.0, 1.0), step, max_outputs=3)
 
     def _save(self, step):
         self._check_finite()
@@ -133,12 +128,6 @@ class Loop:
     def _out_of_time(self, started):
         minutes = self.options.max_minutes
         return minutes > 0 and time.monotonic() - started >= 60 * minutes
-
-    def _on_signal(self, number, _):
-        if self.stop_signal is not None:  # a second one does not wait for the save
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
-        self.stop_signal = number
 
 
 def _scaled(images):

@@ -5,18 +5,19 @@ import sys
 import tempfile
 from contextlib import contextmanager
 
+QUIET = "3"  # nothing from TensorFlow's native code but fatal errors
+
 
 @contextmanager
 def quiet_start():
     """Hold back what native code writes to stderr; show it if an exception ends the block.
 
     TensorFlow's import logs before its own log level applies, so only the file descriptor can hold it back. Set
-    TF_CPP_MIN_LOG_LEVEL to see it all.
+    TF_CPP_MIN_LOG_LEVEL=0 to see it all.
     """
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", QUIET) != QUIET:
         yield
         return
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as held:

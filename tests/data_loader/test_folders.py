@@ -184,11 +184,12 @@ def test_unreadable_files_say_why(tmp_path, content, reason):
     if isinstance(content, str):
         whole = io.BytesIO()
         Image.fromarray(RAMP).save(whole, content.split()[1])
-        content = whole.getvalue()[:len(whole.getvalue()) * 9 // 10]
+        content = whole.getvalue()[:len(whole.getvalue()) * 2 // 3]
     (tmp_path / "1.jpg").write_bytes(content)
-    with pytest.raises(UnreadableImage, match=reason) as caught:
+    with pytest.raises(UnreadableImage) as caught:
         decode(tmp_path / "1.jpg", 24)
     assert caught.value.path == str(tmp_path / "1.jpg") and caught.value.reason and "\n" not in str(caught.value)
+    assert reason in caught.value.reason
 
 
 @given(cut=st.integers(0, 2000), at=st.integers(0, 2000), value=st.integers(0, 255))

@@ -223,12 +223,13 @@ def test_ordered_batches_keep_every_position(tmp_path, workers):
     assert list(ordered_batches(index, 4, SIZE, skipped, start_batch=3)) == []
 
 
-def test_another_process_reads_the_same_batches(sources, tmp_path):
+def test_another_process_reads_the_same_batches_and_ends(sources, tmp_path):
     root = Path(pipeline.__file__).parents[1]
     code = ("import sys; from data_loader.folders import index_images; from data_loader.pipeline import *\n"
             "index = index_images(sys.argv[1], sys.argv[2])\n"
-            "batches = iter(training_batches({'real': index}, 4, 8, 3, SkippedFiles(), start_step=2))\n"
+            "skipped = SkippedFiles()\n"
+            "batches = checked(training_batches({'real': index}, 4, 8, 3, skipped, start_step=2), skipped)\n"
             "np.save(sys.argv[3], next(batches)['real'].numpy())\n")
     subprocess.run([sys.executable, "-c", code, sources["real"].folder, tmp_path / "cache", tmp_path / "batch.npy"],
-                   cwd=root, check=True, timeout=120)
+                   cwd=root, check=True, timeout=60)
     np.testing.assert_array_equal(np.load(tmp_path / "batch.npy"), take({"real": sources["real"]}, 3)[2]["real"])

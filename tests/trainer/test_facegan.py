@@ -132,6 +132,30 @@ def test_relaxed_identity_network_is_trained_but_for_its_statistics():
     assert all((a == b.numpy()).all() for a, b in zip(statistics, network.non_trainable_variables, strict=True))
 
 
+def test_grayscale_takes_the_colour_out_before_every_network():
+    system = make("--grayscale")
+    data = batch()
+    grey = {
+        name: value if name == "identity" else tf.repeat(tf.reduce_sum(value * [0.299, 0.587, 0.114], 3, True), 3, 3)
+        for name, value in data.items()
+    }
+    for job, key in ((system.generate, "image"), (system.preview, "Real Images"), (system.fit, "image")):
+        np.testing.assert_allclose(job(data)[key], job(grey)[key], atol=1e-5)
+    shown = system.preview(data)["Rendering GT"].numpy()
+    assert (shown == shown[..., :1]).all() and shown.std() > 0.1
+
+
+def test_random_flip_mirrors_some_photographs_by_the_seed():
+    plain, mirrored = make(), make("--random_flip")
+    for name, network in mirrored.networks.items():
+        network.set_weights(plain.networks[name].get_weights())
+    data = batch(count=8) | {"identity": tf.zeros(8, tf.int32)}
+    expected = plain.step_with_images(data)[1]["AE_u"].numpy()
+    found = mirrored.step_with_images(data)[1]["AE_u"].numpy()
+    same = np.isclose(expected, found, atol=1e-5).all(axis=(1, 2, 3))
+    assert 0 < same.sum() < 8
+
+
 def test_collapse_is_told_once_it_lasts():
     system = make()
     bad = {"misc/diversity": 0.01, "misc/k_t": 0.5, "misc/k_t2": 1.0}

@@ -1,0 +1,19 @@
+"""The job `fit`: G' over photographs: what the render -> photograph -> render cycle takes them for."""
+
+from pathlib import Path
+
+from data_loader import folders
+from trainer import provenance
+from trainer.output_folder import OutputFolder
+from trainer.trained import load_trained
+from trainer.translate import Task, target_folder, translate
+
+
+def run(options):
+    """Write <data_dir>/<save_fitting>/ with a render for each photograph of --dataset."""
+    trained = load_trained(options)
+    target = target_folder("save_fitting", options)
+    cache = Path(options.asset_dir).expanduser() / "index"
+    index = folders.index_images(Path(options.data_dir).expanduser() / options.dataset, cache, flag="--dataset")
+    output = OutputFolder(target, provenance.describe("fit", trained, index, options))
+    return translate(Task(index, output, lambda photographs, _: trained.system.fit({"real": photographs})), options)

@@ -1,0 +1,41 @@
+"""The job `generate`: renders in, a labelled data set of generated photographs out. Needs renders and weights only."""
+
+from functools import partial
+from pathlib import Path
+
+from data_loader import folders
+from trainer import dataset_card, provenance
+from trainer.output_folder import OutputFolder
+from trainer.trained import load_trained
+from trainer.translate import Task, target_folder, translate
+
+SCORES = ("d_score", "s_score", "c_score")
+
+
+def run(options):
+    """Generate. Everything that can be wrong with the input is found before anything is written."""
+    trained = load_trained(options)
+    target = target_folder("save_syn_dataset", options)
+    cache = Path(options.asset_dir).expanduser() / "index"
+    source = Path(options.data_dir).expanduser() / options.syn_dataset
+    index = folders.index_images(source, cache, labelled=True, flag="--syn_dataset")
+    description = provenance.describe("generate", trained, index, options)
+    knows_identities = _knows_identities(trained, index)
+
+    def network(renders, labels):
+        batch = {"synthetic": renders} | ({"identity": labels} if knows_identities else {})
+        return trained.system.generate(batch)
+
+    output = OutputFolder(target, description, SCORES)
+    return translate(Task(index, output, network, partial(dataset_card.text, output.run, trained.params)), options)
+
+
+def _knows_identities(trained, index):
+    """Whether the labels are those of the training, so that identity scores mean something; else says why not."""
+    if getattr(trained.system, "identity", None) is None:
+        print("c_score stays empty: these weights come without an identity network")
+        return False
+    if trained.params.get("label_names") != index.label_names:
+        print(f"c_score stays empty: {trained.checkpoint} was trained with other identities ({trained.params['n_id']})")
+        return False
+    return True

@@ -1,0 +1,86 @@
+"""The job `export`: a SavedModel for TensorFlow Serving, which loads without this project's code."""
+
+import logging
+import shutil
+import tempfile
+from pathlib import Path
+
+import tensorflow as tf
+
+from trainer.trained import load_trained
+from utils.errors import UserError
+from utils.files import UMASK
+
+SCORES = ("d_score", "s_score")
+
+
+def run(options):
+    """Write <export_dir>/<version>/, version 1 or the next after those that are there."""
+    trained = load_trained(options)
+    base = Path(options.export_dir).expanduser()
+    try:
+        target = export(trained.system, options.input_scale_size, base)
+    except OSError as error:
+        raise UserError(f"--export_dir: cannot write {base}: {error.strerror or error}") from error
+    print(f"{target}: signatures {', '.join(signatures(trained.system, options.input_scale_size))}")
+    if target.name != "1":
+        print(f"{base} had versions already; TensorFlow Serving takes the highest, which is {target.name} now")
+
+
+def export(system, size, base):
+    """Write the next version of a SavedModel, first under a name that TensorFlow Serving overlooks.
+
+    Args:
+        system: trainer.system.System with averaged weights.
+        size: height and width of the images.
+        base: Path of the model; versions are folders in it.
+
+    Returns:
+        Path of the version.
+    """
+    base.mkdir(parents=True, exist_ok=True)
+    functions = signatures(system, size)
+    module = tf.Module()
+    # Keras keeps layers in plain lists, which TensorFlow's tracking does not see: name the variables themselves.
+    module.weights = list({v.ref(): v for function in functions.values() for v in function.variables}.values())
+    temporary = Path(tempfile.mkdtemp(dir=base, prefix=".writing-"))
+    try:
+        tf.get_logger().setLevel(logging.WARNING)  # no line about each file
+        tf.saved_model.save(module, str(temporary), functions)
+        temporary.chmod(0o777 & ~UMASK)
+        versions = [int(path.name) for path in base.iterdir() if path.name.isdecimal()]
+        return temporary.rename(base / str(max(versions, default=0) + 1))
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def signatures(system, size):
+    """{name: concrete function} of what is served; any batch size.
+
+    serving_default: images float32 [n, s, s, 3] in [-1, 1] -> generated, the same.
+    uint8: images uint8 [n, s, s, 3] -> generated, uint8, the very pixels that the job `generate` writes.
+    scores: images float32 [n, s, s, 3] in [-1, 1] -> d_score, s_score, float32 [n].
+    """
+    shape = [None, size, size, 3]
+
+    @tf.function
+    def serving_default(images):
+        return {"generated": system.generate({"synthetic": images})["image"]}
+
+    @tf.function
+    def uint8(images):
+        generated = system.generate({"synthetic": tf.cast(images, tf.float32) / 127.5 - 1.0})["image"]
+        pixels = tf.clip_by_value((generated + 1.0) * 127.5, 0.0, 255.0)
+        return {"generated": tf.cast(pixels, tf.uint8)}  # rounds down
+
+    @tf.function
+    def scores(images):
+        results = system.generate({"synthetic": images})
+        return {name: results[name] for name in SCORES}
+
+    images, pixels = (tf.TensorSpec(shape, kind, "images") for kind in (tf.float32, tf.uint8))
+    return {
+        "serving_default": serving_default.get_concrete_function(images),
+        "uint8": uint8.get_concrete_function(pixels),
+        "scores": scores.get_concrete_function(images),
+    }

@@ -32,6 +32,7 @@ def main(argv):
             return 0
         if not options.use_gpu:
             os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+        os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # TensorFlow would take all of a GPU's memory
         with quiet_start():
             module = importlib.import_module(JOBS[job][0])
         return module.run(options) or 0

@@ -16,7 +16,7 @@ from utils.errors import UserError
 # Flags that shaped the weights: they come from the run, and the command line may only repeat them.
 SHAPING = (
     *("system", "input_scale_size", "conv_hidden_num", "conv_hidden_num_back", "conv_hidden_num_res", "num_res_rep"),
-    *("z_num", "method_c", "relax_c", "model_def", "embedding_size"),
+    *("z_num", "method_c", "relax_c", "model_def", "embedding_size", "grayscale"),
 )
 
 

@@ -12,6 +12,8 @@ from utils.quiet import quiet_start
 JOBS = {
     "demo": ("trainer.demo", "fetch faces, render, train a few minutes, generate, show where to look"),
     "render": ("data_loader.render", "draw labelled faces of a morphable model into a folder"),
+    "align": ("data_loader.align", "cut the face out of every photograph (needs requirements-faces.txt)"),
+    "pair": ("data_loader.pair", "fit the face model to photographs: pairs of photograph and render"),
     "train": ("trainer.train", "train a system on renders and photographs"),
     "generate": ("trainer.generate", "turn renders into a labelled data set of generated photographs"),
     "fit": ("trainer.fit", "turn photographs into renders with G'"),

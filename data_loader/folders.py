@@ -159,12 +159,23 @@ def decode(path, size):
     Raises:
         UnreadableImage: no such file, no JPEG, PNG, BMP, WebP or PNM, truncated, or more pixels than Pillow deems safe.
     """
+    return _read(path, 2 * size, lambda image: _square(image, size))
+
+
+def decode_whole(path, longest=None):
+    """Read an image as `decode` does, but whole: uint8 [h, w, 3], shrunk to `longest` pixels where a side is longer."""
+    return _read(path, longest, lambda image: _shrunk(image, longest) if longest else image)
+
+
+def _read(path, draft, finish):
+    """The pixels of finish(image, upright RGB); a large JPEG may be decoded smaller, its sides no less than `draft`."""
     try:
         with Image.open(path, formats=_FORMATS) as image:
             if image.width * image.height > Image.MAX_IMAGE_PIXELS:
                 raise UnreadableImage(path, f"too large: {image.width}x{image.height} pixels")
-            image.draft(None, (2 * size, 2 * size))  # decode a large JPEG at 1/2, 1/4 or 1/8, no smaller than 2 * size
-            return np.array(_square(_rgb(_turned(image)), size))
+            if draft:
+                image.draft(None, (draft, draft))  # decode a large JPEG at 1/2, 1/4 or 1/8
+            return np.array(finish(_rgb(_turned(image))))
     except UnidentifiedImageError as error:
         raise UnreadableImage(path, "not a JPEG, PNG, BMP, WebP or PGM image") from error
     except (OSError, SyntaxError, ValueError, TypeError, IndexError, EOFError, OverflowError, MemoryError, struct.error,
@@ -199,6 +210,12 @@ def _square(image, size):
     left, top = (image.width - side) // 2, (image.height - side) // 2
     image = image.crop((left, top, left + side, top + side))
     return image if side == size else image.resize((size, size), Image.Resampling.LANCZOS)
+
+
+def _shrunk(image, longest):
+    scale = longest / max(image.size)
+    size = tuple(max(1, round(side * scale)) for side in image.size)
+    return image.resize(size, Image.Resampling.LANCZOS) if scale < 1 else image
 
 
 def _existing_folder(folder, flag):

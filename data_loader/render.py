@@ -1,89 +1,118 @@
-"""The `render` job: labelled pictures of people who do not exist, drawn from the morphable face."""
+"""The `render` job: labelled pictures of people who do not exist, drawn from a morphable face model."""
 
-import csv
 import io
 import json
 import multiprocessing
-from functools import partial
+import re
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
-from data_loader import assets
-from data_loader.morphable import sampling
-from data_loader.morphable.camera import Studio
-from data_loader.morphable.model import load_makehuman
+from data_loader.morphable import parameters
+from data_loader.morphable.sources import open_source
 from utils.errors import UserError
 from utils.files import atomic_write
 from utils.progress import Progress
 
 FORMATS = ("jpg", "png")
 # What a picture depends on: a folder holds pictures of one setting of these only. The number of people may grow.
-SETTINGS = ("random_seed", "syn_scale_size", "yaw_range", "pitch_range", "roll_range", "image_format")
+# Of morphable_model and statistics_dir it is the content that counts: source.settings.
+SETTINGS = ("random_seed", "syn_scale_size", "published_pose", "yaw_range", "pitch_range", "roll_range", "image_format")
 
 
 def run(options):
     """Draw n_id people, images_per_id pictures of each, into data_dir/syn_dataset/<person>/<picture>.<image_format>.
 
-    Picture and parameters depend on (random_seed, person, picture) and the ranges alone, so that a run that was
-    interrupted goes on to the same bytes. metadata.csv holds the parameters, render.json the settings.
+    Picture and parameters depend on (random_seed, person, picture) and the settings alone, so that any shard, any order
+    and a run that goes on after an interruption give the same bytes. <person>/metadata.csv holds the person's
+    parameters, a row a picture; metadata.csv all of them, written by the run that finds every person complete;
+    render.json the settings.
 
     Args:
         options: data_dir, syn_dataset, n_id, images_per_id, syn_scale_size (pixels), image_format, random_seed,
-            yaw_range, pitch_range, roll_range (degrees, half-widths), num_worker (processes), asset_dir.
+            morphable_model, statistics_dir, published_pose, yaw_range, pitch_range, roll_range (degrees, half-widths),
+            shard ("2/8": the second of eight parts of the people; "": all), num_worker (processes), asset_dir.
 
     Raises:
         UserError: a value out of range, or a folder that holds pictures of other settings.
     """
     _check(options)
+    people = _people(options)
     folder = Path(options.data_dir).expanduser() / options.syn_dataset
-    asset = assets.fetch("morphable_face", options.asset_dir)
-    _claim(folder, {name: getattr(options, name) for name in SETTINGS})
-    missing, model = _missing(folder, options), load_makehuman(asset)
-    total = options.n_id * options.images_per_id
+    source = open_source(options)
+    _claim(folder, {**source.settings, **{name: getattr(options, name) for name in SETTINGS}})
+    artist = _Artist(source, folder, options)
+    missing = [(person, images) for person in people if (images := artist.missing(person))]
+    total = len(people) * options.images_per_id
     with Progress(total, "render", initial=total - sum(len(images) for _, images in missing)) as progress:
         if options.num_worker == 1 or len(missing) <= 1:
-            artist = _Artist(model, folder, options) if missing else None
-            for person, images in missing:
-                for index in images:
-                    artist.draw(person, index)
-                    progress.update()
+            for work in missing:
+                artist.draw_all(work, progress.update)
         else:
-            _draw_in_processes(asset, folder, options, missing, progress)
-    _write_metadata(folder, model, options)
+            _draw_in_processes(source, folder, options, missing, progress)
+    _merge(artist)
 
 
 class _Artist:
-    """Draws any picture of a run into its file; keeps the last person's head."""
+    """Draws any picture of a run into its file.
 
-    def __init__(self, model, folder, options):
-        self.model, self.folder, self.options = model, folder, options
-        self.studio, self.person, self.head = Studio(model, options.syn_scale_size), None, None
+    Args:
+        source: of sources.open_source. folder: the data set's. options: as `run` takes them.
+    """
 
-    def draw(self, person, index):
-        if person != self.person:
-            self.head = self.studio.head(sampling.identity(self.model, self.options.random_seed, person))
-            self.person = person
-        pixels = self.studio.picture(self.head, shot(self.model, self.options, person, index))
-        _save(pixels, picture_path(self.folder, person, index, self.options.image_format))
+    def __init__(self, source, folder, options):
+        self.source, self.folder, self.options = source, folder, options
+        self.header = parameters.csv_line([*parameters.PICTURE, *source.columns])
 
-    def draw_all(self, work):
+    def person_folder(self, person):
+        return self.folder / f"{person:05d}"
+
+    def path(self, person, index):
+        """Where a picture lies below the folder; people and pictures count from 1."""
+        return f"{person:05d}/{index:05d}.{self.options.image_format}"
+
+    def missing(self, person):
+        """Pictures of a person that are not there yet, or are but have no row."""
+        there = {f"{person:05d}/{path.name}" for path in self.person_folder(person).glob("*")}
+        rows = self.rows(person)
+        return [index for index in range(1, self.options.images_per_id + 1)
+                if self.path(person, index) not in there or index not in rows]
+
+    def rows(self, person):
+        """{index: line} of the person's metadata.csv; empty where that is missing or of other columns."""
+        try:
+            lines = (self.person_folder(person) / parameters.METADATA).read_text(encoding="utf-8").splitlines(True)
+        except (FileNotFoundError, UnicodeDecodeError):
+            return {}
+        except OSError as error:
+            raise UserError(f"{self.person_folder(person)}: cannot be read ({error})") from error
+        if not lines or lines[0] != self.header:
+            return {}
+        rows = {}
+        for line in lines[1:]:
+            path, number, index = (line.split(",", 3) + ["", "", ""])[:3]
+            if index.isdecimal() and (path, number) == (self.path(person, int(index)), str(person)):
+                rows[int(index)] = line
+        return rows
+
+    def draw_all(self, work, done=lambda: None):
+        """Draw the pictures of (person, [index, ...]), then write their rows; those that are there keep their bytes."""
         person, images = work
-        for index in images:
-            self.draw(person, index)
+        try:
+            self.person_folder(person).mkdir(exist_ok=True)
+            rows = self.rows(person)
+            for index in images:
+                path = self.path(person, index)
+                pixels, about = self.source.draw(person, index)
+                if not (self.folder / path).exists():
+                    _save(pixels, self.folder / path)
+                rows[index] = parameters.csv_line([path, person, index, *about])
+                done()
+            with _text(self.person_folder(person) / parameters.METADATA) as file:
+                file.writelines([self.header, *(rows[index] for index in sorted(rows))])
+        except OSError as error:
+            raise UserError(f"{self.folder}: cannot be written ({error})") from error
         return len(images)
-
-
-def shot(model, options, person, index):
-    """sampling.Image of picture `index` of `person`."""
-    return sampling.image(model, options.random_seed, person, index, options.yaw_range, options.pitch_range,
-                          options.roll_range)
-
-
-def picture_path(folder, person, index, image_format):
-    """Where a picture lies; people and pictures count from 1."""
-    return folder / f"{person:05d}" / f"{index:05d}.{image_format}"
 
 
 def _check(options):
@@ -96,6 +125,18 @@ def _check(options):
             raise UserError(f"--{name} {getattr(options, name)}: must be 0 to {most} degrees")
     if options.image_format not in FORMATS:
         raise UserError(f"--image_format {options.image_format}: must be one of {', '.join(FORMATS)}")
+    if options.published_pose and not options.statistics_dir:
+        raise UserError("--published_pose: needs --statistics_dir, whose poses it sets to yaw 0")
+
+
+def _people(options):
+    """The numbers of the people of this shard: k, k + n, k + 2n ... of shard "k/n"."""
+    if not options.shard:
+        return range(1, options.n_id + 1)
+    match = re.fullmatch(r"(\d+)/(\d+)", options.shard, re.ASCII)
+    if not match or not 1 <= int(match[1]) <= int(match[2]):
+        raise UserError(f"--shard {options.shard}: must be k/n with k from 1 to n, e.g. 2/8")
+    return range(int(match[1]), options.n_id + 1, int(match[2]))
 
 
 def _claim(folder, settings):
@@ -103,47 +144,39 @@ def _claim(folder, settings):
     note = folder / "render.json"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if note.is_file():
-            earlier = json.loads(note.read_text(encoding="utf-8"))
-            changed = [name for name in settings if earlier.get(name) != settings[name]]
-            if changed:
-                name = changed[0]
-                raise UserError(f"{folder} holds renders with --{name} {earlier.get(name)}, not {settings[name]}: give "
-                                f"another --syn_dataset or delete the folder")
-        elif any(folder.iterdir()):
-            raise UserError(f"{folder} is not empty and holds no render.json: give another --syn_dataset")
-        else:
-            with atomic_write(note, "w", encoding="utf-8") as file:
+        if not note.is_file():
+            used = any(not path.name.startswith(".") for path in folder.iterdir())
+            if used and not note.is_file():  # another shard may have noted them just now
+                raise UserError(f"{folder} is not empty and holds no render.json: give another --syn_dataset")
+            with _text(note) as file:
                 json.dump(settings, file, indent=2)
+        earlier = json.loads(note.read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError) as error:
         raise UserError(f"{folder}: cannot be used for renders ({error})") from error
-
-
-def _missing(folder, options):
-    """[(person, [picture, ...])] of the pictures that are not there yet."""
-    work = []
-    for person in range(1, options.n_id + 1):
-        there = {path.name for path in (folder / f"{person:05d}").glob(f"*.{options.image_format}")}
-        images = [index for index in range(1, options.images_per_id + 1)
-                  if f"{index:05d}.{options.image_format}" not in there]
-        if images:
-            (folder / f"{person:05d}").mkdir(exist_ok=True)
-            work.append((person, images))
-    return work
+    changed = [name for name in settings if not isinstance(earlier, dict) or earlier.get(name) != settings[name]]
+    if changed:
+        was = earlier.get(changed[0]) if isinstance(earlier, dict) else None
+        raise UserError(f"{folder} holds renders with --{changed[0]} {was}, not {settings[changed[0]]}: give another "
+                        f"--syn_dataset or delete the folder")
 
 
 def _save(pixels, path):
     quality = {"quality": 100, "subsampling": 0} if path.suffix == ".jpg" else {}
     encoded = io.BytesIO()
     Image.fromarray(pixels).save(encoded, {".jpg": "JPEG", ".png": "PNG"}[path.suffix], **quality)
-    with atomic_write(path) as file:
+    with atomic_write(path, durable=False) as file:
         file.write(encoded.getbuffer())
 
 
-def _draw_in_processes(asset, folder, options, missing, progress):
+def _text(path):
+    return atomic_write(path, "w", encoding="utf-8", newline="")
+
+
+def _draw_in_processes(source, folder, options, missing, progress):
     """Spread people over processes that are started afresh: forking after TensorFlow has threads can hang."""
     context = multiprocessing.get_context("spawn")
-    with context.Pool(min(options.num_worker, len(missing)), _start, (asset, folder, options)) as pool:
+    processes = min(options.num_worker, len(missing))
+    with context.Pool(processes, _start, (source.fits, folder, options)) as pool:
         for count in pool.imap_unordered(_work, missing):
             progress.update(count)
 
@@ -151,32 +184,29 @@ def _draw_in_processes(asset, folder, options, missing, progress):
 _artist = None
 
 
-def _start(asset, folder, options):
+def _start(fits, folder, options):
     global _artist
-    _artist = _Artist(load_makehuman(asset), folder, options)
+    _artist = _Artist(open_source(options, fits), folder, options)
 
 
 def _work(work):
     return _artist.draw_all(work)
 
 
-def _write_metadata(folder, model, options):
-    """One row per picture, in order: who, pose in degrees, light, mood and the weight of every face unit."""
-    with atomic_write(folder / "metadata.csv", "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["path", "identity", "index", "yaw", "pitch", "roll", "zoom", "light_x", "light_y", "light_z",
-                         "light_key", "light_ambient", "age", "male", *sampling.ETHNICITIES, "tone", "hair", "iris",
-                         "mood", *model.expression.names])
+def _merge(artist):
+    """Write metadata.csv of all people, in order, once all of them are complete.
+
+    Whoever finds them complete does so, several at once perhaps: they write the same bytes.
+    """
+    options, waiting = artist.options, 0
+    for person in range(1, options.n_id + 1):
+        waiting += bool(artist.missing(person))
+    if waiting:
+        print(f"render: {waiting} people of other shards are not there yet; the last one to end writes "
+              f"{artist.folder / parameters.METADATA}")
+        return
+    with _text(artist.folder / parameters.METADATA) as file:
+        file.write(artist.header)
         for person in range(1, options.n_id + 1):
-            who = sampling.identity(model, options.random_seed, person)
-            about = [*map(_short, (who.age, who.male, *who.mix, who.look.tone)), who.look.hair, who.look.iris]
-            for index in range(1, options.images_per_id + 1):
-                image = shot(model, options, person, index)
-                path = picture_path(folder, person, index, options.image_format).relative_to(folder).as_posix()
-                numbers = (image.yaw, image.pitch, image.roll, image.zoom, *image.light.direction, image.light.key,
-                           image.light.ambient)
-                writer.writerow([path, person, index, *map(_short, numbers), *about, image.mood,
-                                 *map(_short, image.expression)])
-
-
-_short = partial(np.format_float_positional, precision=4, unique=False, trim="-")
+            rows = artist.rows(person)
+            file.writelines(rows[index] for index in sorted(rows))

@@ -35,7 +35,8 @@ def run(options):
     demo = Demo(Path(options.demo_dir).expanduser(), options)
     for title, stage in (
         ("photographs: AT&T faces", demo.photographs),
-        (f"render {IDENTITIES} people x {IMAGES} images", demo.render),
+        ("pairs: the face model fitted to the photographs", demo.pair),
+        (f"render {IDENTITIES} people x {IMAGES} images, posed and lit as in those fits", demo.render),
         (f"train {options.demo_minutes * 0.75:g} minutes", demo.train),
         (f"resume and train {options.demo_minutes * 0.25:g} minutes more", demo.resume),
         ("generate", demo.generate),
@@ -81,12 +82,17 @@ class Demo:
         partial.rename(target)
         return False
 
+    def pair(self):
+        self._main("pair", "--dataset", "att", "--dataset_3dmm", "pairs", "--size", SIZE, "--pair_crop", "centre",
+                   "--image_format", "png", "--num_worker", 2)  # fmt: skip
+
     def render(self):
         self._main("render", "--syn_dataset", "syn", "--n_id", IDENTITIES, "--images_per_id", IMAGES,
-                   "--syn_scale_size", SIZE, "--image_format", "png", "--num_worker", 2)  # fmt: skip
+                   "--statistics_dir", self.data / "pairs", "--syn_scale_size", SIZE, "--image_format", "png",
+                   "--num_worker", 2)  # fmt: skip
 
     def train(self):
-        return self._train("train", 0.75, ["--syn_dataset", "syn", "--dataset", "att", "--dataset_3dmm", "",
+        return self._train("train", 0.75, ["--syn_dataset", "syn", "--dataset", "att", "--dataset_3dmm", "pairs",
                                            "--method_c", "none", "--task", "demo", "--input_scale_size", SIZE, *SMALL])
 
     def resume(self):

@@ -6,8 +6,8 @@ any effect, the help says "published: no effect" and what holds here.
 
 from dataclasses import dataclass
 
-TRAINING, RENDERING = ("train",), ("render", "demo")
-READING = ("train", "generate", "fit", "test")
+TRAINING, RENDERING, CROPPING = ("train",), ("render",), ("align", "pair")
+READING = ("train", "generate", "fit", "test", *CROPPING)
 WRITING = ("generate", "fit")
 WEIGHTS = ("generate", "fit", "test", "export")
 
@@ -47,7 +47,7 @@ GROUPS = {
         _flag("data_dir", "c:/data", "where data set folders are"),
         _flag("dataset", "vgg-aligned-64", "real photographs, folder under data_dir", jobs=READING),
         _flag("syn_dataset", "syn_lsfm-64", "renders, folder under data_dir: <identity>/<file>"),
-        _flag("dataset_3dmm", "paired_data-64", "photographs with renders, under data_dir; '' for none", jobs=TRAINING),
+        _flag("dataset_3dmm", "paired_data-64", "photographs with renders, under data_dir; '' trains without; `pair` writes it", jobs=("train", "pair")),
         _flag("grayscale", False, "take the colour out of every image; for grey photographs (published: no effect)", jobs=TRAINING),
         _flag("random_flip", False, "mirror half of the photographs, drawn at each step (published: no effect)", jobs=TRAINING),
         _flag("num_worker", 4, "threads that decode images; processes that render", low=1, high=256),
@@ -112,12 +112,22 @@ GROUPS = {
         _flag("pretrained_gen", "pretrained_models/gen", "run folder, its name under log_dir, one checkpoint, or a TF1 checkpoint of the published code", jobs=WEIGHTS),
         _flag("save_syn_dataset", "generated", "output folder under data_dir", jobs=("generate",)),
         _flag("save_fitting", "fitting", "output folder of fit under data_dir", jobs=("fit",)),
-        _flag("image_format", "jpg", "format of written images (jpg at image_quality)", choices=("jpg", "png"), jobs=("generate", "fit", "render")),
+        _flag("image_format", "jpg", "format of written images (jpg at image_quality)", choices=("jpg", "png"), jobs=("generate", "fit", "render", *CROPPING)),
         _flag("image_quality", 95, "JPEG quality of generated images (published: 75)", low=1, high=100, jobs=WRITING),
         _flag("export_dir", "export", "where the SavedModel goes: <export_dir>/1/", jobs=("export",)),
         _flag("reference", "", "reference run: path without ending, reads .json and .npz", jobs=("fidelity",)),
     ],
+    "photographs": [
+        _flag("size", 108, "height and width of the crops", low=16, high=2048, jobs=CROPPING),
+        _flag("save_aligned", "aligned", "output folder of align under data_dir", jobs=("align",)),
+        _flag("max_fit_error", 6.0, "landmark error, in per cent of the distance of the outer eye corners, over which a fit is no pair", low=0, jobs=("pair",)),
+        _flag("pair_crop", "face", "what is cut out: the face, as align does, or the centre, as training does", choices=("face", "centre"), jobs=("pair",)),
+    ],
     "rendering": [
+        _flag("morphable_model", "makehuman", "the face: makehuman, or a path to BFM 2009 (.mat), BFM 2017/2019 (.h5), LSFM (.mat) or a folder with 3DDFA's Model_Shape.mat and Model_Exp.mat", jobs=("render", "pair")),
+        _flag("statistics_dir", "", "sample pose, expression and light from these fits: 300W-3D .mat files, or a folder that `pair` wrote", jobs=RENDERING),
+        _flag("published_pose", False, "as gen_syn_latent.m: the second pose number is 0, so no yaw", jobs=RENDERING),
+        _flag("shard", "", "draw one part of the people: 2/8 is the second of eight", jobs=RENDERING),
         _flag("images_per_id", 8, "images of each identity", low=1, jobs=RENDERING),
         _flag("syn_scale_size", 64, "render height and width (published: no effect)", low=16, high=2048, jobs=RENDERING),
         _flag("yaw_range", 30.0, "degrees to either side", low=0, high=90, jobs=RENDERING),

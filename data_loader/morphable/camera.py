@@ -1,22 +1,137 @@
-"""A head in, an aligned face crop out: shape, pose, perspective, shading and texture for one picture."""
+"""A head in, an aligned face crop out: shape, pose, projection, shading and texture for one picture."""
 
 from dataclasses import dataclass
+from functools import cache, cached_property
 
 import numpy as np
 
-from data_loader.morphable import lighting, sampling
-from data_loader.morphable.rasterizer import rasterize
+from data_loader.morphable import lighting, rasterizer, sampling
 from data_loader.morphable.texture import Painter
 
 DISTANCE = 11.0  # decimetres from camera to face (ours)
 FRAME = 2.85  # width of the frame in distances from the eyes to the teeth: forehead to chin (ours)
 OVERSAMPLE = 2  # samples per pixel along each side, averaged in linear light
 DARKEST = 4  # least grey level of the head, so that black means background and nothing else
+PROJECTIONS = ("perspective", "weak")
+
+
+@dataclass(frozen=True)
+class Perspective:
+    """A camera at (0, 0, distance) that looks along -z.
+
+    Attributes:
+        scale: pixels per unit of length at z = 0.
+        centre: (x, y) in pixels of what lies on the z axis; the first pixel's centre is at 0.5, y goes down.
+        distance: in the points' unit.
+    """
+
+    scale: float
+    centre: tuple
+    distance: float
+    perspective = True
+
+    def __call__(self, points):
+        """Pixels and depth for the z-buffer float32 [n, 3] of points [n, 3]: x right, y up, z to the camera.
+
+        Raises:
+            ValueError: a point lies beside or behind the camera.
+        """
+        if len(points) and points[:, 2].max() >= self.distance:
+            raise ValueError(f"points reach z = {points[:, 2].max():.4g}, the camera stands at {self.distance:.4g}")
+        near = self.distance / (self.distance - points[:, 2])
+        factor = self.scale * near
+        return np.stack([self.centre[0] + points[:, 0] * factor, self.centre[1] - points[:, 1] * factor, -near],
+                        axis=1).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class WeakPerspective:
+    """A camera far away that looks along -z: `scale` and `centre` as in Perspective."""
+
+    scale: float
+    centre: tuple
+    perspective = False
+
+    def __call__(self, points):
+        """Pixels and depth for the z-buffer float32 [n, 3] of points [n, 3]: x right, y up, z to the camera."""
+        return np.stack([self.centre[0] + points[:, 0] * self.scale, self.centre[1] - points[:, 1] * self.scale,
+                         -points[:, 2]], axis=1).astype(np.float32)
+
+
+class View:
+    """What a camera sees of a mesh; every picture of it is made when it is asked for.
+
+    Args:
+        camera: Perspective or WeakPerspective, in pixels of the picture.
+        points: float32 [n, 3], turned: x right, y up, z to the camera.
+        triangles: int32 [t, 3], drawn vertices, counter-clockwise as seen from outside.
+        width, height: of the picture in pixels.
+        corners: int32 [m], the point of each drawn vertex; without, they are the points themselves.
+        oversample: samples per pixel along each side.
+        cull: leave out triangles that turn their back.
+
+    Attributes:
+        screen: float32 [n, 3], pixels of the points, and their depth as the camera gives it.
+        triangle, weights: as rasterizer.scan gives them, at the samples.
+    """
+
+    def __init__(self, camera, points, triangles, width, height, corners=None, oversample=OVERSAMPLE, cull=True):
+        self.camera, self.points, self.triangles, self.oversample = camera, points, triangles, oversample
+        self.corners = np.arange(len(points)) if corners is None else corners
+        self.screen = camera(points)
+        samples = (self.screen * np.float32([oversample, oversample, 1]))[self.corners]
+        self.triangle, self.weights, _ = rasterizer.scan(samples, triangles, width * oversample, height * oversample,
+                                                         cull, camera.perspective)
+
+    def average(self, values):
+        """Values float32 [m, c] at the drawn vertices -> float32 [height, width, c], 0 where there is nothing."""
+        return rasterizer.average(self.triangle, self.weights, self.triangles, values, self.oversample)
+
+    def colour(self, light, texels, texture):
+        """float32 [height, width, 4]: texture times light plus highlight, and the share that is covered.
+
+        Args:
+            light: float32 [m, 6], of the drawn vertices, as `lighting` gives it.
+            texels: float32 [m, 2], x and y in the texture, in texels. texture: float32 [v, u, 3].
+        """
+        return rasterizer.average_textured(self.triangle, self.weights, self.triangles, light, texels, texture,
+                                           self.oversample)
+
+    @cached_property
+    def mask(self):
+        """float32 [height, width], the share of each pixel that is covered."""
+        return self.average(np.ones((len(self.corners), 1), np.float32))[..., 0]
+
+    @cached_property
+    def depth(self):
+        """float32 [height, width]: -z of what is seen in the points' unit, its mean over a pixel; inf for nothing."""
+        depth = self.average(-self.points[self.corners, 2:])[..., 0]
+        return np.divide(depth, self.mask, out=np.full_like(depth, np.inf), where=self.mask > 0)
+
+    @cached_property
+    def normals(self):
+        """float32 [height, width, 3], smooth unit normals to the camera's axes; 0 where there is nothing."""
+        normals = self.average(self.point_normals[self.corners])
+        return normals / np.maximum(np.sqrt((normals * normals).sum(axis=2, keepdims=True)), 1e-12)
+
+    @cached_property
+    def point_normals(self):
+        """float32 [n, 3], smooth unit normals of the points."""
+        return rasterizer.vertex_normals(self.points, self.corners[self.triangles])
+
+    @cached_property
+    def seen(self):
+        """bool [n], points with a triangle that is seen somewhere."""
+        rows = np.zeros(len(self.triangles) + 1, bool)
+        rows[self.triangle.ravel()] = True  # nothing is -1, the row too many
+        seen = np.zeros(len(self.points), bool)
+        seen[self.corners[self.triangles[rows[:-1]]]] = True
+        return seen
 
 
 @dataclass(frozen=True)
 class Head:
-    """One person ready to draw: neutral points float32 [n, 3], centred and scaled, and the texture atlas."""
+    """One person ready to draw: neutral points float32 [n, 3], centred, their scale, and the texture atlas."""
 
     points: np.ndarray
     scale: float
@@ -29,15 +144,16 @@ class Studio:
     Args:
         model: MorphableModel.
         size: side of the pictures in pixels.
+        projection: "perspective", from DISTANCE, or "weak".
     """
 
-    def __init__(self, model, size):
-        self.model, self.size, self.painter = model, size, Painter(model)
+    def __init__(self, model, size, projection="perspective"):
+        if projection not in PROJECTIONS:
+            raise ValueError(f"projection {projection!r}: must be one of {', '.join(PROJECTIONS)}")
+        self.model, self.size, self.projection, self.painter = model, size, projection, Painter(model)
         self.directions = lighting.sphere()
         self.reach = lighting.visibility(model, self.directions)
-        texels = np.minimum(model.texture * self.painter.side, self.painter.side - 1).astype(np.float32)
-        self.texels = texels
-        self.encode = _encoding()
+        self.texels = np.minimum(model.texture * self.painter.side, self.painter.side - 1).astype(np.float32)
 
     def head(self, who):
         """Head of sampling.Identity `who`."""
@@ -49,39 +165,37 @@ class Studio:
 
     def picture(self, head, shot):
         """The picture uint8 [size, size, 3] of `head` as sampling.Image `shot` says."""
-        model, side = self.model, self.size * OVERSAMPLE
-        turn = rotation(shot.yaw, shot.pitch, shot.roll)
-        points = head.points + model.expression(shot.expression)
-        normals = model.normals(points)
-        turned = points @ turn.T
-        screen = self._project(turned, head.scale, shot, side)[model.corners]
-        light = self._shade(turned, normals, turn, shot.light)[model.corners]
-        fragments = rasterize(screen, model.triangles, side, side)
-        values = fragments.interpolate(model.triangles, np.concatenate([light, self.texels], axis=1))
-        texel = values[:, 5].astype(np.int32) * self.painter.side + values[:, 4].astype(np.int32)
-        colour = head.albedo[texel] * values[:, :3] + values[:, 3:4]
-        canvas = np.zeros((side * side, 4), np.float32)
-        canvas[fragments.pixels, :3] = colour
-        canvas[fragments.pixels, 3] = 1
-        canvas = canvas.reshape(side, side, 4)
-        canvas = (canvas[0::2, 0::2] + canvas[1::2, 0::2] + canvas[0::2, 1::2] + canvas[1::2, 1::2]) / 4
-        grey = self.encode[np.clip(canvas[..., :3] * (len(self.encode) - 1), 0, len(self.encode) - 1).astype(np.int32)]
+        return self.develop(self.view(head, shot), head, shot)
+
+    def view(self, head, shot):
+        """View of `head` in the pose, expression and framing of `shot`: its depth, normals and mask."""
+        scale = self.size * shot.zoom / (FRAME * head.scale)
+        centre = tuple(self.size * (0.5 + shift) for shift in shot.shift)
+        camera = (Perspective(scale, centre, DISTANCE) if self.projection == "perspective"
+                  else WeakPerspective(scale, centre))
+        points = (head.points + self.model.expression(shot.expression)) @ rotation(shot.yaw, shot.pitch, shot.roll).T
+        return View(camera, points.astype(np.float32), self.model.triangles, self.size, self.size, self.model.corners)
+
+    def develop(self, view, head, shot):
+        """The picture uint8 [size, size, 3] of a view that `view` gave: light and texture."""
+        light = np.zeros((len(view.points), 6), np.float32)
+        seen = np.flatnonzero(view.seen)
+        light[seen] = self._shade(view, seen, shot)
+        albedo = head.albedo.reshape(self.painter.side, self.painter.side, 3)
+        canvas = view.colour(light[self.model.corners], self.texels, albedo)
+        grey = to_srgb(canvas[..., :3])
         return np.where(canvas[..., 3:] >= 0.5, np.maximum(grey, DARKEST), grey).astype(np.uint8)
 
-    def _project(self, turned, scale, shot, side):
-        """Pixels and depth float32 [n, 3] of turned points, in perspective."""
-        near = DISTANCE / (DISTANCE - turned[:, 2])
-        factor = side * shot.zoom / (FRAME * scale) * near
-        return np.stack([side * (0.5 + shot.shift[0]) + turned[:, 0] * factor,
-                         side * (0.5 + shot.shift[1]) - turned[:, 1] * factor, -near], axis=1).astype(np.float32)
-
-    def _shade(self, turned, normals, turn, light):
-        """Shade in the head's own frame, where the reach of each direction is known."""
-        view = (0, 0, DISTANCE) - turned
-        view = (view / np.linalg.norm(view, axis=1, keepdims=True)) @ turn
-        at_head = sampling.Light(**{**vars(light), "direction": (light.direction @ turn).astype(np.float32)})
-        radiance = lighting.environment(light, self.directions @ turn.T.astype(np.float32))
-        return lighting.shade(normals, view.astype(np.float32), at_head, radiance, self.directions, self.reach)
+    def _shade(self, view, points, shot):
+        """Light float32 [k, 6] that leaves some points."""
+        normals, turn = view.point_normals[points], rotation(shot.yaw, shot.pitch, shot.roll)
+        if not isinstance(shot.light, sampling.Light):
+            return shot.light((normals @ turn).astype(np.float32))  # it turns with the head
+        directions = (self.directions @ turn.T).astype(np.float32)
+        to_camera = np.float32([0, 0, DISTANCE]) - view.points[points]
+        to_camera /= np.sqrt((to_camera * to_camera).sum(axis=1, keepdims=True))
+        radiance = lighting.environment(shot.light, directions)
+        return lighting.shade(normals, to_camera, shot.light, radiance, directions, self.reach[points])
 
 
 def rotation(yaw, pitch, roll):
@@ -93,7 +207,37 @@ def rotation(yaw, pitch, roll):
     return about_z @ about_x @ about_y
 
 
-def _encoding(levels=4096):
-    """Linear light in `levels` steps -> sRGB grey levels 0..255."""
+def from_pose_para(numbers, height):
+    """Rotation and camera of the seven numbers of Pose_Para in 300W-3D and AFLW2000-3D.
+
+    They are pitch, yaw, roll in radians, x, y, z in pixels and the scale; the image's y counts from the bottom and its
+    pixels from 1 (the data sets' own example in Matlab). Pitch and roll turn as in sampling.Image, a positive yaw turns
+    the face to the image's left, and the turns are applied in another order: roll, yaw, pitch.
+
+    Args:
+        numbers: float [7]. height: of the image in pixels.
+
+    Returns:
+        (rotation float64 [3, 3] of points as columns, WeakPerspective); points in the unit of the model, x right, y
+        up, z to the camera.
+
+    Raises:
+        ValueError: they are not seven.
+    """
+    numbers = np.asarray(numbers, float).ravel()
+    if len(numbers) != 7:
+        raise ValueError(f"Pose_Para has {len(numbers)} numbers, not 7")
+    pitch, yaw, roll = np.degrees(numbers[:3])
+    turn = rotation(0, pitch, 0) @ rotation(-yaw, 0, 0) @ rotation(0, 0, roll)
+    return turn, WeakPerspective(float(numbers[6]), (float(numbers[3]) - 0.5, height + 0.5 - float(numbers[4])))
+
+
+def to_srgb(light, levels=4096):
+    """Linear light, 0 to 1 -> sRGB grey levels, float 0.5 to 255.5: truncation rounds them."""
+    return _encoding(levels)[np.clip(light * (levels - 1), 0, levels - 1).astype(np.int32)]
+
+
+@cache
+def _encoding(levels):
     value = np.linspace(0, 1, levels)
     return 255 * np.where(value <= 0.0031308, value * 12.92, 1.055 * value ** (1 / 2.4) - 0.055) + 0.5

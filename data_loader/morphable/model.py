@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from data_loader.morphable.formats import read_obj, read_target
+from data_loader.morphable.landmarks import MAKEHUMAN
 from utils.errors import UserError
 
 HEAD_CHART = (0.6, 0.14, 1.0, 0.87)  # left, bottom, right, top of the head in the file's texture square
@@ -61,6 +62,7 @@ class MorphableModel:
         parts: {part: bool [m]}, the drawn vertices of each part of ATLAS.
         source_texture: float32 [m, 2], texture coordinates of the file, which the region masks use.
         masks: {name: path of a grey image over the file's texture square, white inside the region}.
+        landmarks: int [68], the point of each landmark of the 68-point mark-up.
     """
 
     mean: np.ndarray
@@ -73,6 +75,7 @@ class MorphableModel:
     parts: dict
     source_texture: np.ndarray
     masks: dict
+    landmarks: np.ndarray
 
     @cached_property
     def eyes(self):
@@ -127,7 +130,8 @@ def load_makehuman(folder):
         expression=_basis(units, points), corners=pairs[0].astype(np.int32),
         triangles=triangles[_real_triangles(triangles)], texture=_atlas(source_texture, parts), parts=parts,
         source_texture=source_texture,
-        masks={path.stem.removeprefix("mpfb_"): path for path in (folder / "mpfb2" / "textures").glob("*.jpg")})
+        masks={path.stem.removeprefix("mpfb_"): path for path in (folder / "mpfb2" / "textures").glob("*.jpg")},
+        landmarks=np.searchsorted(points, MAKEHUMAN))
 
 
 def _part_of_face(mesh):

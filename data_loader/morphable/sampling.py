@@ -32,7 +32,7 @@ STILL = ("eyeLook", "tongue", "eyeBlink", "jaw", "mouthClose", "mouthRoll", "mou
 
 @dataclass(frozen=True)
 class Look:
-    """Colours of one person: names are keys of texture.HAIR and texture.IRIS, the rest amounts as texture uses them."""
+    """Colours of one person: names are of texture.HAIR, IRIS and BEARDS, the rest amounts as texture uses them."""
 
     tone: float
     tint: tuple
@@ -49,6 +49,15 @@ class Look:
     brow_lift: float
     brow_opacity: float
     iris: str
+    brow_arch: float = 0.0
+    brow_slant: float = 0.0
+    receding: float = 0.0
+    peak: float = 0.0
+    beard: str = "none"
+    beard_opacity: float = 0.0
+    freckles: float = 0.0
+    moles: int = 0
+    lines: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -107,13 +116,42 @@ def identity(model, seed, number):
     return Identity(macro, shape, age, male, mix, _look(random, male, age, mix))
 
 
-def image(model, seed, number, index, yaw_range, pitch_range, roll_range):
-    """Picture `index` of person `number`; ranges are half-widths in degrees, drawn evenly."""
+def image(model, seed, number, index, yaw_range, pitch_range, roll_range, statistics=None, frontal=False):
+    """Picture `index` of person `number`.
+
+    Args:
+        yaw_range, pitch_range, roll_range: half-widths in degrees, drawn evenly; without effect where `statistics` is.
+        statistics: statistics.Statistics of fits of this model, for what it holds of pose, expression and light.
+        frontal: as in statistics.Statistics.pose.
+    """
     random = np.random.default_rng([seed, number, 1, index])
-    yaw, pitch, roll = (float(random.uniform(-half, half)) for half in (yaw_range, pitch_range, roll_range))
     zoom, shift = float(np.exp(random.normal(0, 0.025))), tuple(random.normal(0, 0.012, 2).tolist())
-    mood = str(random.choice(list(MOODS), p=[0.26, 0.2, 0.16, 0.08, 0.1, 0.06, 0.14]))
-    return Image(mood, _expression(model.expression.names, mood, random), yaw, pitch, roll, zoom, shift, _light(random))
+    if statistics is None:
+        yaw, pitch, roll = (float(random.uniform(-half, half)) for half in (yaw_range, pitch_range, roll_range))
+    else:
+        yaw, pitch, roll = statistics.pose(random, frontal)
+    if statistics is None or "expression" not in statistics:
+        mood = str(random.choice(list(MOODS), p=[0.26, 0.2, 0.16, 0.08, 0.1, 0.06, 0.14]))
+        expression = _expression(model.expression.names, mood, random)
+    else:
+        mood, expression = "fitted", np.clip(statistics.draw("expression", random), 0, 1)
+    if statistics is None or "light" not in statistics:
+        light = _light(random)
+    else:
+        light = light_from(statistics.draw("light", random))
+    return Image(mood, expression, yaw, pitch, roll, zoom, shift, light)
+
+
+def light_from(numbers):
+    """The Light of 16 numbers in the order of parameters.LIGHT.
+
+    A mean or a draw of lights is no light as it stands: the direction is made a unit, the rest kept from below 0.
+    """
+    numbers = np.asarray(numbers, np.float64)
+    direction = numbers[:3] / max(np.linalg.norm(numbers[:3]), 1e-9)
+    rest = np.maximum(numbers[3:], 0).tolist()
+    return Light(direction.astype(np.float32), rest[0], tuple(rest[1:4]), rest[4], tuple(rest[5:8]), tuple(rest[8:11]),
+                 rest[11], max(rest[12], 1.0))
 
 
 def _macro(names, male, age, mix, weight):
@@ -163,7 +201,23 @@ def _look(random, male, age, mix):
         lips=tuple((np.array(lips) * random.uniform(0.85, 1.1)).tolist()), hair=hair,
         hair_opacity=0.0 if bald else float(random.uniform(0.8, 0.97)), hairline=float(random.normal(7.93, 0.06)),
         brow=float(random.uniform(0.028, 0.048) + 0.014 * male), brow_lift=float(random.normal(0, 0.015)),
-        brow_opacity=float(random.uniform(0.55, 0.9)), iris=iris)
+        brow_opacity=float(random.uniform(0.5, 0.95)), iris=iris, **_details(random, male, age, fair))
+
+
+def _details(random, male, age, fair):
+    """The fields of Look that have defaults."""
+    beard = "none"
+    if male > 0.5:
+        beard = _choose(random, {"none": 0.5, "stubble": 0.25, "moustache": 0.07, "goatee": 0.08, "full": 0.1})
+    thick = random.uniform(0.5, 0.85)
+    return {
+        "brow_arch": float(random.normal(0, 0.02)), "brow_slant": float(random.normal(0, 0.035)),
+        "receding": float(male * random.uniform(0, 0.25) * np.clip((age - 20) / 30, 0.1, 1)),
+        "peak": float(random.uniform(0, 0.12) * (random.random() < 0.3)), "beard": beard,
+        "beard_opacity": float(0.35 * thick if beard == "stubble" else thick),
+        "freckles": float(random.uniform(0.3, 1) * (random.random() < 0.05 + 0.35 * fair)),
+        "moles": int(random.poisson(0.9)), "lines": float(np.clip((age - 30) / 30, 0, 1) * random.uniform(0.3, 0.75)),
+    }
 
 
 def _choose(random, odds):

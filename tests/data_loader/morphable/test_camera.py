@@ -3,8 +3,17 @@ import dataclasses
 import numpy as np
 import pytest
 
-from data_loader.morphable import sampling
-from data_loader.morphable.camera import DARKEST, Studio, rotation
+from data_loader.morphable import lighting, sampling
+from data_loader.morphable.camera import (
+    DARKEST,
+    Perspective,
+    Studio,
+    View,
+    WeakPerspective,
+    from_pose_para,
+    rotation,
+    to_srgb,
+)
 
 
 @pytest.fixture(scope="module")
@@ -74,3 +83,76 @@ def test_light_stays_where_it_is_when_the_head_turns(studio, head, frontal):
     assert brightness([0, 0, 1], 0) > 1.5 * brightness([0, 0, -1], 0)
     assert brightness([0.6, 0, 0.8], 0) > 1.1 * brightness([0, -0.8, 0.6], 0)
     assert brightness([0, 0, 1], 0.5) - brightness([0, 0, 1], 0) > 5
+
+
+def test_projections_by_hand():
+    points = np.float32([[0, 0, 0], [1, 2, 0], [1, 2, 2], [1, 2, -4]])
+    weak = WeakPerspective(10, (50, 40))(points)
+    np.testing.assert_allclose(weak, [[50, 40, 0], [60, 20, 0], [60, 20, -2], [60, 20, 4]])
+    near = Perspective(10, (50, 40), 4)(points)  # twice as large at z = 2, half at z = -4
+    np.testing.assert_allclose(near, [[50, 40, -1], [60, 20, -1], [70, 0, -2], [55, 30, -0.5]])
+    far = Perspective(10, (50, 40), 4e5)(points)
+    np.testing.assert_allclose(far[:, :2], weak[:, :2], atol=1e-3)
+    with pytest.raises(ValueError, match="reach z = 2, the camera stands at 2"):
+        Perspective(10, (50, 40), 2)(points)
+
+
+@pytest.mark.parametrize("camera", [WeakPerspective(8.0, (8, 8)), Perspective(8.0, (8, 8), 6.0)])
+def test_depth_normals_and_mask_of_a_slope(camera):
+    points = np.float32([[-9, -9, -9], [9, -9, 9], [0, 9, 0]]) / 4  # the plane z = x, which faces (-1, 0, 1)
+    view = View(camera, points, np.array([[0, 1, 2]]), 16, 16)
+    assert view.mask[8, 8] == 1 and view.mask[0, 0] == 0 and np.isinf(view.depth[0, 0])
+    step = (8.5 - 8) / 8  # x where z is 0; in perspective the ray meets the slope at x = 6 step / (6 + step)
+    expected = -6 * step / (6 + step) if camera.perspective else -step
+    np.testing.assert_allclose(view.depth[8, 8], expected, atol=2e-4)
+    np.testing.assert_allclose(view.normals[8, 8], np.array([-1, 0, 1]) / np.sqrt(2), atol=1e-6)
+    assert not view.normals[0, 0].any() and view.seen.all()
+    flat = view.average(points)[8, 8]
+    np.testing.assert_allclose([flat[2], flat[2]], [flat[0], -view.depth[8, 8]], atol=1e-6)
+
+
+def test_a_view_of_a_head_knows_what_is_hidden(studio, model, head, frontal):
+    view = studio.view(head, frontal)
+    tip, back = np.argmax(model.mean[:, 2]), np.argmin(model.mean[:, 2])
+    assert view.seen[tip] and not view.seen[back]
+    nearest = np.unravel_index(view.depth.argmin(), view.depth.shape)
+    assert 18 < nearest[1] < 30 and -view.points[tip, 2] <= view.depth.min() < -view.points[tip, 2] + 0.1
+    shown = studio.develop(view, head, frontal).max(axis=2) >= DARKEST
+    np.testing.assert_array_equal(shown[view.mask >= 0.5], True)
+    assert view.normals[28:32, 22:26, 2].mean() > 0.5
+    np.testing.assert_allclose(view.screen[tip, :2], np.add(nearest[::-1], 0.5), atol=1)
+    weak = Studio(model, 48, projection="weak").view(head, frontal)
+    assert view.mask.mean() != weak.mask.mean() and np.abs(view.mask - weak.mask).mean() < 0.1
+    with pytest.raises(ValueError, match="perspective, weak"):
+        Studio(model, 48, projection="fish")
+
+
+def test_other_lights_turn_with_the_head(studio, head, frontal):
+    def brightness(yaw, phi):
+        light = lighting.Phong((0.1,) * 3, (0.8,) * 3, 0.0, phi, 0.0, 1.0)
+        return studio.picture(head, dataclasses.replace(frontal, yaw=yaw, light=light)).astype(float).mean()
+    # turned to the image's right, the head shows its side on the image's left
+    assert brightness(60, -np.pi / 2) > 1.5 * brightness(60, np.pi / 2)
+    assert brightness(-60, np.pi / 2) > 1.5 * brightness(-60, -np.pi / 2)
+    plain = np.zeros((9, 3))
+    plain[0] = 2.0
+    assert studio.picture(head, dataclasses.replace(frontal, light=lighting.Harmonics(plain))).mean() > 20
+
+
+def test_pose_para_by_hand():
+    turn, camera = from_pose_para([0, 0, 0, 30, 80, 0, 0.5], height=100)
+    np.testing.assert_allclose(turn, np.eye(3), atol=1e-12)
+    # 1-based pixel (31, 101 - 82 = 19), whose centre is at (30.5, 18.5)
+    np.testing.assert_allclose(camera(np.float32([[2, 4, 0]]))[0, :2], [30.5, 18.5])
+    phi, gamma, theta = 0.3, -0.5, 0.2
+    about_x = [[1, 0, 0], [0, np.cos(phi), np.sin(phi)], [0, -np.sin(phi), np.cos(phi)]]
+    about_y = [[np.cos(gamma), 0, -np.sin(gamma)], [0, 1, 0], [np.sin(gamma), 0, np.cos(gamma)]]
+    about_z = [[np.cos(theta), np.sin(theta), 0], [-np.sin(theta), np.cos(theta), 0], [0, 0, 1]]
+    turn, _ = from_pose_para([phi, gamma, theta, 0, 0, 0, 1], height=100)
+    np.testing.assert_allclose(turn, np.array(about_x) @ about_y @ about_z, atol=1e-12)
+    with pytest.raises(ValueError, match="6 numbers"):
+        from_pose_para([0] * 6, height=100)
+
+
+def test_linear_light_is_encoded_as_srgb():
+    np.testing.assert_array_equal(to_srgb(np.array([-1, 0, 0.002, 0.214, 1, 9])).astype(int), [0, 0, 6, 127, 255, 255])

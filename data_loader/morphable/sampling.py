@@ -116,6 +116,13 @@ def identity(model, seed, number):
     return Identity(macro, shape, age, male, mix, _look(random, male, age, mix))
 
 
+def framing(random, statistics=None):
+    """(zoom, shift) of a picture: as the fits are framed, or about the face with a little play of our own."""
+    if statistics is not None and "framing" in statistics:
+        return statistics.framing(random)
+    return float(np.exp(random.normal(0, 0.025))), tuple(random.normal(0, 0.012, 2).tolist())
+
+
 def image(model, seed, number, index, yaw_range, pitch_range, roll_range, statistics=None, frontal=False):
     """Picture `index` of person `number`.
 
@@ -125,7 +132,7 @@ def image(model, seed, number, index, yaw_range, pitch_range, roll_range, statis
         frontal: as in statistics.Statistics.pose.
     """
     random = np.random.default_rng([seed, number, 1, index])
-    zoom, shift = float(np.exp(random.normal(0, 0.025))), tuple(random.normal(0, 0.012, 2).tolist())
+    zoom, shift = framing(random, statistics)
     if statistics is None:
         yaw, pitch, roll = (float(random.uniform(-half, half)) for half in (yaw_range, pitch_range, roll_range))
     else:

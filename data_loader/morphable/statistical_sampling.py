@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from data_loader.morphable.sampling import framing
+
 EXPRESSION = 0.7  # standard deviation of our expressions in those of the model
 
 
@@ -53,11 +55,11 @@ def identity(model, seed, number, statistics=None):
 def image(model, seed, number, index, yaw_range, pitch_range, roll_range, statistics=None, frontal=False):
     """Picture `index` of person `number`; arguments as in sampling.image.
 
-    The fits' place and scale in their photographs are not drawn: a picture is framed about the face, as the published
-    renders were after their alignment.
+    The place and scale of 300W-3D's fits in their photographs are not drawn: a picture is framed about the face, as
+    the published renders were after their alignment.
     """
     random = np.random.default_rng([seed, number, 1, index])
-    zoom, shift = float(np.exp(random.normal(0, 0.025))), tuple(random.normal(0, 0.012, 2).tolist())
+    zoom, shift = framing(random, statistics)
     if statistics is None:
         yaw, pitch, roll = (float(random.uniform(-half, half)) for half in (yaw_range, pitch_range, roll_range))
     else:

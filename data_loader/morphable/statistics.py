@@ -14,7 +14,9 @@ from data_loader.morphable import parameters
 from data_loader.morphable.matlab import read_matlab
 from utils.errors import UserError
 
-NARROWING = {"pose": 3, "expression": 2, "light": 3, "colour": 3, "texture": 1}  # the script's divisors of covariances
+# The script's divisors of covariances; framing is to it a part of the pose.
+NARROWING = {"pose": 3, "framing": 3, "expression": 2, "light": 3, "colour": 3, "texture": 1}
+LEAST_ZOOM = 0.3  # a draw far out must not turn the face over (ours)
 ROLL_FACTOR = 1.5  # the script's pos(3)*1.5
 # Of a 300W-3D or AFLW2000-3D file: group, field, numbers in it.
 PARAMETERS = (("pose", "Pose_Para", 7), ("expression", "Exp_Para", 29), ("light", "Illum_Para", 10),
@@ -72,6 +74,11 @@ class Statistics:
         yaw, roll = 0.0 if frontal else yaw, ROLL_FACTOR * roll
         return degrees(pitch, yaw, roll) if self.published else (float(yaw), float(pitch), float(roll))
 
+    def framing(self, random):
+        """(zoom, shift) as sampling.Image defines them; of fits of ours, which have them as parameters.FRAMING."""
+        zoom, *shift = self.draw("framing", random).tolist()
+        return max(zoom, LEAST_ZOOM), tuple(shift)
+
 
 def read(folder, expression, light, colour=()):
     """Read the fits of a folder: its metadata.csv, or else every .mat below it.
@@ -91,8 +98,8 @@ def read(folder, expression, light, colour=()):
         raise UserError(f"--statistics_dir {folder}: no such folder")
     table, files = folder / parameters.METADATA, sorted(folder.rglob("*.mat"))
     if table.is_file():
-        groups = _read_table(table, {"pose": parameters.POSE, "expression": expression, "light": light,
-                                     "colour": colour})
+        groups = _read_table(table, {"pose": parameters.POSE, "framing": parameters.FRAMING, "expression": expression,
+                                     "light": light, "colour": colour})
     elif files:
         groups = _read_fits(files)
     else:

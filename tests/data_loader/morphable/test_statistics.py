@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_loader.morphable import parameters, statistics
+from data_loader.morphable import parameters, sampling, statistics
 from data_loader.morphable.camera import rotation
 from tests.data_loader.morphable import published
 from utils.errors import UserError
@@ -102,3 +102,13 @@ def test_folders_without_enough_are_named(tmp_path):
 def test_a_wrong_table_is_named(tmp_path, columns, changes, words):
     with pytest.raises(UserError, match=f"metadata.csv.*{words}"):
         statistics.read(table(tmp_path, columns=columns, **changes), UNITS, ())
+
+
+def test_framing_follows_the_fits_and_never_turns_a_face_over(tmp_path):
+    columns = (*parameters.POSE, *parameters.FRAMING)
+    found = statistics.read(table(tmp_path, columns=columns, zoom=0.8, shift_x=0.1, shift_y=-0.2), (), ())
+    zoom, shift = sampling.framing(np.random.default_rng(0), found)
+    assert (zoom, *shift) == pytest.approx((0.8, 0.1, -0.2))
+    far_out = statistics.read(table(tmp_path, columns=columns, zoom=-5), (), ())
+    assert sampling.framing(np.random.default_rng(0), far_out)[0] == statistics.LEAST_ZOOM
+    assert sampling.framing(np.random.default_rng(0))[0] == pytest.approx(1, abs=0.1)

@@ -114,10 +114,10 @@ class Demo:
     def tell(self):
         """Where to look, what it means, how long it took."""
         run_folder = self.done["resume"]
-        print("\nstage                                        seconds")
+        print(f"\n{'stage':<64}{'seconds':>8}")
         for title, seconds, _ in self.times:
-            print(f"{title:<44}{seconds:8.0f}")
-        print(f"{'all':<44}{sum(seconds for _, seconds, _ in self.times):8.0f}")
+            print(f"{title:<64}{seconds:8.0f}")
+        print(f"{'all':<64}{sum(seconds for _, seconds, _ in self.times):8.0f}")
         print(
             f"\nLook at {self.folder / 'before_after.png'}: rows in pairs, renders above, what became of them below.\n"
             f"Labelled data set, with scores: {self.data / 'generated'}\n"

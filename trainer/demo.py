@@ -21,11 +21,11 @@ MAIN = Path(__file__).resolve().parent.parent / "main.py"
 SIZE = 64
 IDENTITIES, IMAGES = 100, 8
 GRID_IDENTITIES = 5
-# Small networks that learn fast. Ours: gamma and lambda_k keep the equilibrium from starving the adversarial loss, and
-# the grey AT&T photographs cannot carry the renders' colour.
+# Small networks that learn fast. Ours: gamma and lambda_k keep the equilibrium from starving the adversarial loss,
+# lambda_p keeps the faces from all turning the same way, and the grey photographs cannot carry the renders' colour.
 SMALL = (
     "--conv_hidden_num 16 --conv_hidden_num_back 16 --conv_hidden_num_res 16 --batch_size 8 --g_lr 8e-4 --d_lr 8e-4 "
-    "--gamma 0.95 --lambda_k 0.005 --lambda_p 0.2 --grayscale --random_flip "
+    "--gamma 0.95 --lambda_k 0.005 --lambda_p 0.5 --grayscale --random_flip "
     "--max_step 40000 --lr_update_step 20000 --lr_lower_boundary 5e-5 --num_log_id 8"
 ).split()
 

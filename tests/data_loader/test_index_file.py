@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_loader import index_file
@@ -36,6 +36,7 @@ def test_numbers_sort_as_numbers_and_folders_stay_together():
     assert ordered == ["9/x", "009/x", "10/x", "a/9.jpg", "a/09.jpg", "a/10.jpg", "a/b/1.jpg", "a-b/1.jpg"]
 
 
+@settings(deadline=None)
 @given(st.lists(PATHS, unique=True, min_size=2, max_size=20))
 def test_natural_order_is_total_and_keeps_folders_together(paths):
     ordered = sorted(paths, key=lambda path: natural_key(path.encode()))
@@ -44,6 +45,7 @@ def test_natural_order_is_total_and_keeps_folders_together(paths):
     assert sum(a != b for a, b in zip(tops, tops[1:], strict=False)) == len(set(tops)) - 1
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**12), st.integers(0, 10**12))
 def test_natural_order_of_numbers(a, b):
     assert (natural_key(b"im%d.png" % a) < natural_key(b"im%d.png" % b)) == (a < b)

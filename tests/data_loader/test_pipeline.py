@@ -69,6 +69,7 @@ def same(batches, others):
             np.testing.assert_array_equal(batch[key], other[key])
 
 
+@settings(deadline=None)
 @given(st.integers(1, 200), st.integers(0, 2**63), st.sampled_from(["real", "synthetic"]), st.integers(0, 2**40))
 def test_each_epoch_is_a_permutation(n, seed, stream, epoch):
     assert sorted(permutation(n, seed, stream, epoch)) == list(range(n))
@@ -221,6 +222,16 @@ def test_ordered_batches_keep_every_position(tmp_path, workers):
     later = list(ordered_batches(index, 4, SIZE, skipped, start_batch=2, workers=workers))
     assert [batch["position"].numpy().tolist() for batch in later] == [[8, 9]]
     assert list(ordered_batches(index, 4, SIZE, skipped, start_batch=3)) == []
+
+
+def test_files_that_take_long_keep_their_place(tmp_path):
+    for k in range(40):
+        write(tmp_path / "set", f"{k}.png", k)
+        if k % 10 == 0:
+            Image.fromarray(np.full((1500, 1500, 3), k, np.uint8)).save(tmp_path / f"set/{k}.png")
+    index = index_images(tmp_path / "set", tmp_path / "cache")
+    batches = list(ordered_batches(index, 1, SIZE, SkippedFiles(), workers=4))
+    assert [batch["image"].numpy()[0, 0, 0, 0] for batch in batches] == list(range(40))
 
 
 def test_another_process_reads_the_same_batches_and_ends(sources, tmp_path):

@@ -71,7 +71,7 @@ def signatures(system, size):
     def uint8(images):
         generated = system.generate({"synthetic": tf.cast(images, tf.float32) / 127.5 - 1.0})["image"]
         pixels = tf.clip_by_value((generated + 1.0) * 127.5, 0.0, 255.0)
-        return {"generated": tf.cast(pixels, tf.uint8)}  # rounds down
+        return {"generated": tf.cast(tf.round(pixels), tf.uint8)}
 
     @tf.function
     def scores(images):

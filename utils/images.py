@@ -9,8 +9,8 @@ GAP = 2  # pixels between the images of a grid, as in the published code
 
 
 def to_uint8(images):
-    """float32 in [-1, 1] -> uint8 by rounding down, as the published code's astype after its (x + 1) * 127.5."""
-    return np.clip((images + 1.0) * 127.5, 0, 255).astype(np.uint8)
+    """float32 in [-1, 1] -> uint8, (x + 1) * 127.5 to the nearest; the published code rounds down, half a level darker."""
+    return np.rint(np.clip((images + 1.0) * 127.5, 0, 255)).astype(np.uint8)
 
 
 def save_grid(images, path, columns):

@@ -234,13 +234,23 @@ def test_files_that_take_long_keep_their_place(tmp_path):
     assert [batch["image"].numpy()[0, 0, 0, 0] for batch in batches] == list(range(40))
 
 
-def test_another_process_reads_the_same_batches_and_ends(sources, tmp_path):
-    root = Path(pipeline.__file__).parents[1]
+def in_another_process(code, *arguments):
     code = ("import sys; from data_loader.folders import index_images; from data_loader.pipeline import *\n"
-            "index = index_images(sys.argv[1], sys.argv[2])\n"
-            "skipped = SkippedFiles()\n"
-            "batches = checked(training_batches({'real': index}, 4, 8, 3, skipped, start_step=2), skipped)\n"
-            "np.save(sys.argv[3], next(batches)['real'].numpy())\n")
-    subprocess.run([sys.executable, "-c", code, sources["real"].folder, tmp_path / "cache", tmp_path / "batch.npy"],
-                   cwd=root, check=True, timeout=60)
+            "index, skipped = index_images(sys.argv[1], sys.argv[2]), SkippedFiles()\n" + code)
+    subprocess.run([sys.executable, "-c", code, *arguments], cwd=Path(pipeline.__file__).parents[1], check=True, timeout=60)
+
+
+def test_another_process_reads_the_same_batches(sources, tmp_path):
+    in_another_process("batches = checked(training_batches({'real': index}, 4, 8, 3, skipped, start_step=2), skipped)\n"
+                       "np.save(sys.argv[3], next(batches)['real'].numpy())\n",
+                       sources["real"].folder, tmp_path / "cache", tmp_path / "batch.npy")
     np.testing.assert_array_equal(np.load(tmp_path / "batch.npy"), take({"real": sources["real"]}, 3)[2]["real"])
+
+
+def test_a_process_that_still_decodes_ends(tmp_path):
+    for k in range(4):
+        path = tmp_path / f"set/{k}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(np.full((1500, 1500, 3), k, np.uint8)).save(path)
+    in_another_process("batches = checked(training_batches({'real': index}, 2, 8, 3, skipped, workers=4), skipped)\n"
+                       "next(batches)\n", tmp_path / "set", tmp_path / "cache")

@@ -4,8 +4,9 @@ from PIL import Image
 from utils.images import grid, save_grid, to_uint8
 
 
-def test_pixels_round_down_and_stay_in_range():
-    assert to_uint8(np.array([-2.0, -1.0, 0.0, 1.0, 3.0])).tolist() == [0, 0, 127, 255, 255]
+def test_pixels_are_rounded_and_stay_in_range():
+    levels = np.array([-3.0, 0.0, 99.4, 99.6, 255.0, 300.0])
+    assert to_uint8(levels / 127.5 - 1).tolist() == [0, 0, 99, 100, 255, 255]
 
 
 def test_grid_lays_rows_two_pixels_apart():

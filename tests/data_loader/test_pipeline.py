@@ -237,7 +237,8 @@ def test_files_that_take_long_keep_their_place(tmp_path):
 def in_another_process(code, *arguments):
     code = ("import sys; from data_loader.folders import index_images; from data_loader.pipeline import *\n"
             "index, skipped = index_images(sys.argv[1], sys.argv[2]), SkippedFiles()\n" + code)
-    subprocess.run([sys.executable, "-c", code, *arguments], cwd=Path(pipeline.__file__).parents[1], check=True, timeout=60)
+    root = Path(pipeline.__file__).parents[1]
+    subprocess.run([sys.executable, "-c", code, *arguments], cwd=root, check=True, timeout=60)
 
 
 def test_another_process_reads_the_same_batches(sources, tmp_path):

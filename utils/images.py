@@ -9,7 +9,7 @@ GAP = 2  # pixels between the images of a grid, as in the published code
 
 
 def to_uint8(images):
-    """float32 in [-1, 1] -> uint8, (x + 1) * 127.5 to the nearest; the published code rounds down, half a level darker."""
+    """float32 in [-1, 1] -> uint8: (x + 1) * 127.5 to the nearest level (the published code rounds down)."""
     return np.rint(np.clip((images + 1.0) * 127.5, 0, 255)).astype(np.uint8)
 
 

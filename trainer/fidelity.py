@@ -12,6 +12,7 @@ from trainer import tf1_import
 from trainer.facegan import FaceGan
 from utils.errors import UserError
 from utils.flags import FLAGS
+from utils.images import to_float
 
 FIRST_STEP, LATER_STEPS = 1e-5, 1e-3  # largest relative difference; two runs of the original differ by 1e-4 later
 SCALARS = {
@@ -108,7 +109,7 @@ def _seeded_weight(name, shape, seed):
 def _batch(arrays, step):
     names = {"real": "real", "synthetic": "syn", "pair_image": "image_3dmm", "pair_render": "annot_3dmm"}
     batch = {
-        ours: tf.constant(arrays[f"step{step}.in.{theirs}"].astype(np.float32) / 127.5 - 1.0)
+        ours: tf.constant(to_float(arrays[f"step{step}.in.{theirs}"]))
         for ours, theirs in names.items()
     }
     return batch | {"identity": tf.constant(arrays[f"step{step}.in.label"])}

@@ -3,7 +3,6 @@
 import sys
 import time
 
-import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
@@ -112,11 +111,8 @@ class Loop:
             tqdm.write(f"warning: step {step}: {warning}", file=sys.stderr)
 
     def _preview(self, step, batch=None):
-        images = [
-            self.system.generate({"synthetic": part})["image"].numpy()
-            for part in np.split(_scaled(self.fixed), range(32, len(self.fixed), 32))
-        ]
-        save_grid(np.concatenate(images), self.folder / f"{step}_G.png", self.options.num_log_samples)
+        images = self.system.generate_grid(self.fixed)
+        save_grid(images, self.folder / f"{step}_G.png", self.options.num_log_samples)
         if batch is not None:
             for tag, shown in self.system.preview(batch).items():
                 tf.summary.image(tag, tf.clip_by_value((shown + 1.0) / 2.0, 0.0, 1.0), step, max_outputs=3)
@@ -128,7 +124,3 @@ class Loop:
     def _out_of_time(self, started):
         minutes = self.options.max_minutes
         return minutes > 0 and time.monotonic() - started >= 60 * minutes
-
-
-def _scaled(images):
-    return images.astype(np.float32) / 127.5 - 1.0

@@ -1,7 +1,12 @@
 """The contract between a system (what is trained) and everything that trains, saves, shows and exports it."""
 
 import keras
+import numpy as np
 import tensorflow as tf
+
+from utils.images import to_float
+
+AT_ONCE = 32  # renders of a grid in one batch
 
 
 class System:
@@ -29,6 +34,11 @@ class System:
     def generate(self, batch):
         """Images out of a batch of renders: {"image": [n, s, s, 3] in [-1, 1], "d_score": [n], …}. A tf.function."""
         raise NotImplementedError
+
+    def generate_grid(self, renders):
+        """Images out of the renders of a grid: uint8 [n, s, s, 3] -> float32 [n, s, s, 3] in [-1, 1]."""
+        parts = np.split(to_float(renders), range(AT_ONCE, len(renders), AT_ONCE))
+        return np.concatenate([self.generate({"synthetic": part})["image"].numpy() for part in parts])
 
     def preview(self, batch):
         """What TensorBoard shows of a batch: {tag: images float32 [n, s, s, 3] in [-1, 1]}."""

@@ -2,15 +2,11 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from data_loader import folders
 from trainer.train import fixed_renders
 from trainer.trained import load_trained
 from utils import runs
 from utils.images import save_grid
-
-AT_ONCE = 32  # images in a batch
 
 
 def run(options):
@@ -22,14 +18,11 @@ def run(options):
     source = Path(options.data_dir).expanduser() / options.syn_dataset
     cache = Path(options.asset_dir).expanduser() / "index"
     renders = fixed_renders(folders.index_images(source, cache, labelled=True, flag="--syn_dataset"), options)
-    images = [
-        trained.system.generate({"synthetic": part.astype(np.float32) / 127.5 - 1.0})["image"].numpy()
-        for part in np.split(renders, range(AT_ONCE, len(renders), AT_ONCE))
-    ]
+    images = trained.system.generate_grid(renders)
     folder = trained.run
     if folder is None:
         folder = runs.new_run_folder(options)
         runs.write_params(folder, options)
     save_grid(renders, folder / "syn_fixed.png", options.num_log_samples)
-    save_grid(np.concatenate(images), folder / "test_G.png", options.num_log_samples)
+    save_grid(images, folder / "test_G.png", options.num_log_samples)
     print(f"{folder / 'test_G.png'}: {len(renders)} images made from {folder / 'syn_fixed.png'}")

@@ -17,7 +17,7 @@ from data_loader.folders import ImageIndex, UnreadableImage
 from trainer.output_folder import OutputFolder
 from utils.errors import UserError
 from utils.files import atomic_write
-from utils.images import to_uint8
+from utils.images import to_float, to_uint8
 from utils.progress import Progress
 from utils.signals import StopRequest
 
@@ -141,7 +141,7 @@ class _Translation:
         readable = batch["readable"]
         results, reasons = {}, {}
         if readable.any():
-            images = batch["image"][readable].astype(np.float32) / 127.5 - 1.0
+            images = to_float(batch["image"][readable])
             results = self.task.network(images, batch["label"][readable])
             results = {name: value.numpy() for name, value in results.items()}
         if not readable.all():

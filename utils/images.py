@@ -13,6 +13,11 @@ def to_uint8(images):
     return np.rint(np.clip((images + 1.0) * 127.5, 0, 255)).astype(np.uint8)
 
 
+def to_float(images):
+    """uint8 -> float32 in [-1, 1]: x / 127.5 - 1."""
+    return images.astype(np.float32) / 127.5 - 1.0
+
+
 def save_grid(images, path, columns):
     """Write images as a PNG grid, row by row.
 

@@ -16,6 +16,7 @@ JOBS = {
     "pair": ("data_loader.pair", "fit the face model to photographs: pairs of photograph and render"),
     "train": ("trainer.train", "train a system on renders and photographs"),
     "generate": ("trainer.generate", "turn renders into a labelled data set of generated photographs"),
+    "filter": ("trainer.filter", "keep the generated images whose scores are good enough, in a folder of their own"),
     "fit": ("trainer.fit", "turn photographs into renders with G'"),
     "test": ("trainer.test", "write the fixed grid of a trained system"),
     "export": ("trainer.serving", "write a SavedModel for TensorFlow Serving"),

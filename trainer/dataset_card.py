@@ -43,10 +43,11 @@ dropout. Identity, pose, expression and light come from the render.
 
 - checkpoint: `{checkpoint}`, SHA-256 {sha256}
 - seed: {seed}
+- kept: {kept}
 
 ## Sources
 
-- renders: `{renders}`, {rendered} images of {identities} identities
+- renders: `{renders}`, {rendered} images of {rendered_identities} identities
 - the generator was trained on: {photographs}
 
 The licences of both, and of the 3D face model, bind what may be done with these images. The license above is left
@@ -61,20 +62,21 @@ renders and photographs were; measure that before you rely on it.
 """
 
 
-def text(run, params, images):
+def text(run, images):
     """The card.
 
     Args:
-        run: the contents of run.json.
-        params: the flags that the generator was trained with; {} where they are not known.
+        run: the contents of run.json; has "filter" where a part was kept.
         images: number of images written.
     """
-    flags, settings = run["flags"], run["settings"]
-    photographs = f"`{params['dataset']}`, renders `{params['syn_dataset']}`" if params else "not known"
+    flags, settings, trained_on, kept = run["flags"], run["settings"], run.get("trained_on"), run.get("filter")
+    photographs = f"`{trained_on['dataset']}`, renders `{trained_on['syn_dataset']}`" if trained_on else "not known"
     return CARD.format(
         name=PurePath(flags["save_syn_dataset"]).name,
         size_category=next((name for limit, name in SIZES if images < limit), "n>10M"),
-        identities=run["inputs"]["identities"],
+        identities=(kept or run["inputs"])["identities"],
+        rendered_identities=run["inputs"]["identities"],
+        kept=f"{kept['rules']}; `dropped.csv` lists the others" if kept else "every image",
         images=images,
         side=settings["input_scale_size"],
         image_format={"jpg": "JPEG", "png": "PNG"}[settings["image_format"]],

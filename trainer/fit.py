@@ -4,9 +4,9 @@ from pathlib import Path
 
 from data_loader import folders
 from trainer import provenance
-from trainer.output_folder import OutputFolder
+from trainer.output_folder import OutputFolder, target_folder
 from trainer.trained import load_trained
-from trainer.translate import Task, target_folder, translate
+from trainer.translate import Task, translate
 
 
 def run(options):

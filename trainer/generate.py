@@ -5,9 +5,9 @@ from pathlib import Path
 
 from data_loader import folders
 from trainer import dataset_card, provenance
-from trainer.output_folder import OutputFolder
+from trainer.output_folder import OutputFolder, target_folder
 from trainer.trained import load_trained
-from trainer.translate import Task, target_folder, translate
+from trainer.translate import Task, translate
 
 SCORES = ("d_score", "s_score", "c_score")
 
@@ -27,7 +27,7 @@ def run(options):
         return trained.system.generate(batch)
 
     output = OutputFolder(target, description, SCORES)
-    return translate(Task(index, output, network, partial(dataset_card.text, output.run, trained.params)), options)
+    return translate(Task(index, output, network, partial(dataset_card.text, output.run)), options)
 
 
 def _knows_identities(trained, index):

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 from contextlib import ExitStack
+from pathlib import Path
 
 from utils.errors import UserError
 from utils.files import atomic_write
@@ -23,6 +24,7 @@ class OutputFolder:
         folder: Path. Nothing is written before `begin`.
         run: dict of trainer.provenance.describe.
         scores: names of the score columns; () for a job that has none.
+        skipped: name of the list of what was left out.
 
     Attributes:
         finished: the folder is complete.
@@ -31,8 +33,8 @@ class OutputFolder:
         UserError: the folder holds something else, or results of other settings.
     """
 
-    def __init__(self, folder, run, scores=()):
-        self.folder, self.run, self.scores = folder, run, scores
+    def __init__(self, folder, run, scores=(), skipped="skipped_files.csv"):
+        self.folder, self.run, self.scores, self.skipped = folder, run, scores, skipped
         self.width = 2 + len(scores) + 2  # columns of a row
         stored = self._stored()
         self.finished = bool(stored and stored["finished"])
@@ -70,8 +72,8 @@ class OutputFolder:
     def finish(self, card=None):
         """Write the lists, and last of all that the folder is finished.
 
-        confidence_scores.csv (where there are scores), SHA256SUMS for `sha256sum -c`, skipped_files.csv (where files
-        were skipped), README.md.
+        confidence_scores.csv (where there are scores), SHA256SUMS for `sha256sum -c`, the list of skipped files (where
+        there are any), README.md.
 
         Args:
             card: a function: number of images -> text of README.md; None for none.
@@ -81,7 +83,7 @@ class OutputFolder:
         """
         written, skipped = self._write_lists()
         if not skipped:
-            (self.folder / "skipped_files.csv").unlink()
+            (self.folder / self.skipped).unlink()
         if card:
             with atomic_write(self.folder / "README.md", "w", encoding="utf-8") as file:
                 file.write(card(written))
@@ -95,7 +97,7 @@ class OutputFolder:
         written = skipped = 0
         with ExitStack() as stack:
             sums, bad = (stack.enter_context(atomic_write(self.folder / name, "w", **TEXT))
-                         for name in ("SHA256SUMS", "skipped_files.csv"))  # fmt: skip
+                         for name in ("SHA256SUMS", self.skipped))  # fmt: skip
             bad = csv.writer(bad, lineterminator="\n")
             bad.writerow(["path", "reason"])
             scores = None
@@ -154,3 +156,20 @@ class OutputFolder:
     def _write_run(self):
         with atomic_write(self.folder / RUN, "w", encoding="utf-8") as file:
             json.dump(self.run, file, indent=1)
+
+
+def target_folder(flag, options, inputs=("dataset", "syn_dataset", "dataset_3dmm")):
+    """The folder that `flag` names, which must not be, or lie in, one of the input folders.
+
+    Args:
+        flag: "save_syn_dataset", "save_fitting" or "save_filtered".
+        options: data_dir and the flags named.
+        inputs: the flags that name input folders.
+    """
+    data = Path(options.data_dir).expanduser()
+    target = data / getattr(options, flag)
+    for name in inputs:
+        value = getattr(options, name)
+        if value and (data / value).resolve() in (target.resolve(), *target.resolve().parents):
+            raise UserError(f"--{flag}: {target} is in the input folder of --{name}, where nothing may be written")
+    return target

@@ -39,6 +39,7 @@ def describe(job, trained, index, options):
             "image_quality": options.image_quality if options.image_format == "jpg" else None,
         },
         "checkpoint": str(trained.checkpoint),
+        "trained_on": {name: trained.params[name] for name in ("dataset", "syn_dataset")} if trained.params else None,
         "inputs": {"folder": index.folder, "images": len(index), "identities": len(index.label_names)},
         "flags": {name: getattr(options, name) for name in FLAGS},
         "versions": {

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -40,22 +39,6 @@ class Task:
     output: OutputFolder
     network: Callable
     card: Callable | None = None
-
-
-def target_folder(flag, options):
-    """The folder that `flag` names, which must not be, or lie in, one of the input folders.
-
-    Args:
-        flag: "save_syn_dataset" or "save_fitting".
-        options: data_dir, dataset, syn_dataset, dataset_3dmm.
-    """
-    data = Path(options.data_dir).expanduser()
-    target = data / getattr(options, flag)
-    for name in ("dataset", "syn_dataset", "dataset_3dmm"):
-        value = getattr(options, name)
-        if value and (data / value).resolve() in (target.resolve(), *target.resolve().parents):
-            raise UserError(f"--{flag}: {target} is in the input folder of --{name}, where nothing may be written")
-    return target
 
 
 def translate(task, options):

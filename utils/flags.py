@@ -9,6 +9,7 @@ from dataclasses import dataclass
 TRAINING, RENDERING, CROPPING = ("train",), ("render",), ("align", "pair")
 READING = ("train", "generate", "fit", "test", *CROPPING)
 WRITING = ("generate", "fit")
+FILTERING = ("filter",)
 WEIGHTS = ("generate", "fit", "test", "export")
 
 
@@ -110,12 +111,18 @@ GROUPS = {
     ],
     "out of a trained system": [
         _flag("pretrained_gen", "pretrained_models/gen", "run folder, its name under log_dir, one checkpoint, or a TF1 checkpoint of the published code", jobs=WEIGHTS),
-        _flag("save_syn_dataset", "generated", "output folder under data_dir", jobs=("generate",)),
+        _flag("save_syn_dataset", "generated", "folder of generated images under data_dir: written by generate, read by filter", jobs=("generate", *FILTERING)),
         _flag("save_fitting", "fitting", "output folder of fit under data_dir", jobs=("fit",)),
         _flag("image_format", "jpg", "format of written images (jpg at image_quality)", choices=("jpg", "png"), jobs=("generate", "fit", "render", *CROPPING)),
         _flag("image_quality", 95, "JPEG quality of generated images (published: 75)", low=1, high=100, jobs=WRITING),
         _flag("export_dir", "export", "where the SavedModel goes: <export_dir>/1/", jobs=("export",)),
         _flag("reference", "", "reference run: path without ending, reads .json and .npz", jobs=("fidelity",)),
+    ],
+    "filter": [
+        _flag("save_filtered", "filtered", "output folder under data_dir", jobs=FILTERING),
+        *(_flag(f"max_{score}_score", None, f"drop images whose {score}_score is larger", kind=float, jobs=FILTERING) for score in "dsc"),
+        *(_flag(f"{score}_score_percentile", 100.0, f"keep this many per cent of the images, those of the lowest {score}_score", low=0, high=100, jobs=FILTERING) for score in "dsc"),
+        _flag("min_images", 1, "drop identities of which fewer images are left", low=1, jobs=FILTERING),
     ],
     "photographs": [
         _flag("size", 108, "height and width of the crops", low=16, high=2048, jobs=CROPPING),
@@ -167,9 +174,9 @@ GROUPS = {
         _unused("nrof_preprocess_threads", 4, "see --num_worker"),
         _unused("log_histograms", False, "no histograms are written"),
         _unused("learning_rate_schedule_file", "data/learning_rate_schedule.txt", "see --lr_update_step"),
-        _unused("filter_filename", "", "nothing is filtered"),
-        _unused("filter_percentile", 100.0, "nothing is filtered"),
-        _unused("filter_min_nrof_images_per_class", 0, "nothing is filtered"),
+        _unused("filter_filename", "", "see the job filter"),
+        _unused("filter_percentile", 100.0, "see the job filter"),
+        _unused("filter_min_nrof_images_per_class", 0, "see --min_images"),
         _unused("lfw_pairs", "data/pairs.txt", "no verification set is read"),
         _unused("lfw_file_ext", "jpg", "no verification set is read"),
         _unused("lfw_dir", "", "no verification set is read"),

@@ -112,7 +112,8 @@ def read_comparisons(path, faces):
         (first, second, same): templates int64 [n] twice, bool [n].
 
     Raises:
-        UserError: cannot be read, is empty, or a line that has not two templates of `faces`. Names file and line.
+        UserError: cannot be read, has no pair of one person or none of two people, or a line has not two templates of
+            `faces`. Names file and line.
     """
     subject_of = faces.subject_of()
     pairs = []
@@ -128,7 +129,10 @@ def read_comparisons(path, faces):
     if not pairs:
         raise UserError(f"{FLAG}: {path}: no comparisons")
     first, second = np.array(pairs).T
-    return first, second, np.array([subject_of[a] == subject_of[b] for a, b in pairs])
+    same = np.array([subject_of[a] == subject_of[b] for a, b in pairs])
+    if same.all() or not same.any():
+        raise UserError(f"{FLAG}: {path} has no pair of {'two people' if same.all() else 'one person'}")
+    return first, second, same
 
 
 def image_paths(folder, faces):

@@ -10,6 +10,7 @@ TRAINING, RENDERING, CROPPING = ("train",), ("render",), ("align", "pair")
 READING = ("train", "generate", "fit", "test", *CROPPING)
 WRITING = ("generate", "fit")
 EVALUATION = ("evaluate",)
+RECOGNISING = ("train", "evaluate")  # jobs that open a face network
 WEIGHTS = ("generate", "fit", "test", "export")
 
 
@@ -94,11 +95,12 @@ GROUPS = {
         _flag("relax_c", False, "train the identity network too (its moving statistics stay)", jobs=TRAINING),
     ],
     "identity network": [
-        _flag("model_def", "models.nn4", "its network", choices=("models.nn4", "models.inception_resnet_v1"), jobs=TRAINING),
-        _flag("pretrained_rec", "facenet_model/model-20171214-014943.ckpt-80000", "its FaceNet TF1 checkpoint (prefix)", jobs=TRAINING),
-        _flag("embedding_size", 128, "size of its embedding", low=1, jobs=TRAINING),
-        _flag("facenet_scope", "InceptionResnetV1", "scope of its variables in the checkpoint", jobs=TRAINING),
-        _flag("use_fixed_image_standardization", False, "(x - 127.5) / 128, for FaceNet's 2018 models, instead of per image", jobs=TRAINING),
+        _flag("model_def", "models.dlib_resnet", "its network; without it --pretrained_rec says (published: models.nn4)", choices=("models.dlib_resnet", "models.nn4", "models.inception_resnet_v1"), jobs=RECOGNISING),
+        _flag("pretrained_rec", "facenet_model/model-20171214-014943.ckpt-80000", "its weights: a FaceNet TF1 checkpoint (prefix); dlib's are fetched", jobs=RECOGNISING),
+        _flag("embedding_size", 128, "size of its embedding", low=1, jobs=RECOGNISING),
+        _flag("facenet_scope", "InceptionResnetV1", "scope of its variables in the checkpoint", jobs=RECOGNISING),
+        _flag("use_fixed_image_standardization", False, "(x - 127.5) / 128, for FaceNet's 2018 models, instead of per image", jobs=RECOGNISING),
+        _flag("align", "auto", "faces cut as the network was trained on, by landmarks, or none: images as they lie", choices=("auto", "none"), jobs=("evaluate",)),
     ],
     "run folder and logs": [
         _flag("log_dir", "logs", "where run folders go"),

@@ -57,7 +57,8 @@ MEANINGS = {
     "pairs": Meaning("Pairs", NUMBER, "pairs of images that were compared"),
     "folds": Meaning("Folds", NUMBER, "parts of the pairs; each one's threshold comes from all others"),
     "accuracy": Meaning(
-        "Accuracy", SHARE, "pairs judged right, the threshold chosen on the other folds; 0.5 is guessing", HIGH, main=True
+        "Accuracy", SHARE, "pairs judged right, the threshold chosen on the other folds; 0.5 is guessing", HIGH,
+        main=True
     ),
     "one_minus_eer": Meaning("1 - EER", SHARE, "LFW's second figure", HIGH),
     "val_at_far_0.001": Meaning(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 TRAINING, RENDERING, CROPPING = ("train",), ("render",), ("align", "pair")
 READING = ("train", "generate", "fit", "test", *CROPPING)
 WRITING = ("generate", "fit")
+EVALUATION = ("evaluate",)
 RECOGNISING = ("train", "evaluate")  # jobs that open a face network
 WEIGHTS = ("generate", "fit", "test", "export")
 
@@ -138,6 +139,14 @@ GROUPS = {
         _flag("demo_dir", "demo", "where the demo keeps its data, run and pictures", jobs=("demo",)),
         _flag("demo_minutes", 4.0, "minutes that the demo trains", low=0, jobs=("demo",)),
     ],
+    "published protocols": [
+        _flag("lfw_dir", "", "LFW's images, <name>/<name>_0001.jpg; '' leaves LFW out (published: no effect, as the next three)", jobs=EVALUATION),
+        _flag("lfw_pairs", "data/pairs.txt", "its pairs.txt", jobs=EVALUATION),
+        _flag("lfw_file_ext", "jpg", "ending of its images", choices=("jpg", "png"), jobs=EVALUATION),
+        _flag("lfw_nrof_folds", 10, "folds of LFW and of bin_sets: the threshold comes from all others", low=2, high=1000, jobs=EVALUATION),
+        _flag("bin_sets", "", "insightface .bin sets (lfw, cfp_fp, agedb_30, calfw, cplfw), paths with commas between", jobs=EVALUATION),
+        _flag("ijba_dir", "", "IJB-A: its splits' CSV files, up to three folders deep, and images/", jobs=EVALUATION),
+    ],
     "accepted, without effect": [
         _unused("split", "train", "the whole folder is used"),
         _unused("cont", "", "resume with --load_path"),
@@ -172,11 +181,7 @@ GROUPS = {
         _unused("filter_filename", "", "nothing is filtered"),
         _unused("filter_percentile", 100.0, "nothing is filtered"),
         _unused("filter_min_nrof_images_per_class", 0, "nothing is filtered"),
-        _unused("lfw_pairs", "data/pairs.txt", "no verification set is read"),
-        _unused("lfw_file_ext", "jpg", "no verification set is read"),
-        _unused("lfw_dir", "", "no verification set is read"),
-        _unused("lfw_batch_size", 100, "no verification set is read"),
-        _unused("lfw_nrof_folds", 10, "no verification set is read"),
+        _unused("lfw_batch_size", 100, "the batch of the face network is fixed"),
     ],
 }
 

@@ -53,6 +53,31 @@ MEANINGS = {
     "threshold": Meaning("Threshold", DISTANCE, "what lies nearer counts as one person here"),
     "false_accept_rate": Meaning("False accept rate", SHARE, "impostor pairs under the threshold", LOW),
     "false_reject_rate": Meaning("False reject rate", SHARE, "genuine pairs that are not under the threshold", LOW),
+    # published protocols
+    "pairs": Meaning("Pairs", NUMBER, "pairs of images that were compared"),
+    "folds": Meaning("Folds", NUMBER, "parts of the pairs; each one's threshold comes from all others"),
+    "accuracy": Meaning(
+        "Accuracy", SHARE, "pairs judged right, the threshold chosen on the other folds; 0.5 is guessing", HIGH,
+        main=True
+    ),
+    "one_minus_eer": Meaning("1 - EER", SHARE, "LFW's second figure", HIGH),
+    "val_at_far_0.001": Meaning(
+        "VAL at FAR 0.001", SHARE, "genuine pairs accepted at FaceNet's threshold, chosen on the other folds", HIGH,
+        main=True
+    ),
+    "val_measured_far": Meaning("FAR there", SHARE, "impostor pairs accepted at the thresholds of VAL; 0.001 is meant"),
+    **{f"tar_at_far_{far}": Meaning(
+        f"TAR at FAR {far}", SHARE, "genuine pairs accepted where no more than that share of impostor pairs is", HIGH
+    ) for far in ("0.1", "0.01", "0.001", "0.0001")},
+    "enrolled_subjects": Meaning("Enrolled subjects", NUMBER, "people in the galleries, over all splits"),
+    "enrolled_probes": Meaning("Enrolled probes", NUMBER, "searched templates of people in the gallery"),
+    "unknown_probes": Meaning("Unknown probes", NUMBER, "searched templates of people who are not"),
+    **{f"rank_{rank}": Meaning(
+        f"Rank {rank}", SHARE, f"enrolled probes with their own subject among the {rank} nearest", HIGH, main=rank == 1
+    ) for rank in (1, 5)},
+    **{f"fnir_at_fpir_{fpir}": Meaning(
+        f"FNIR at FPIR {fpir}", SHARE, "enrolled probes missed where that share of unknown probes finds anybody", LOW
+    ) for fpir in ("0.1", "0.01")},
     # identities
     "close_identities": Meaning(
         "Close identities", NUMBER, "pairs of identities whose mean embeddings lie under the threshold", LOW

@@ -125,9 +125,9 @@ def diversity_within(features, labels):
     return 2 * np.bincount(row_of, squares) / pairs
 
 
-def nearest_identities(generated, real):
-    """Of each generated identity, the real one whose mean is nearest: (rows of `real` int64 [k], distances [k])."""
-    return pairwise_distances_argmin_min(generated.means, real.means, metric="sqeuclidean")
+def nearest_means(generated, real):
+    """Of each generated identity's mean, the nearest real one's: [k, d], [l, d] -> (rows int64 [k], distances [k])."""
+    return pairwise_distances_argmin_min(generated, real, metric="sqeuclidean")
 
 
 def nearest_images(features, labels, real_features):

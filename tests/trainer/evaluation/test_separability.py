@@ -102,10 +102,9 @@ def test_diversity_is_the_mean_over_pairs(labels, seed):
 def test_leakage():
     real = np.array([[0.0], [2], [10], [12]])
     generated, labels = np.array([[9.0], [20], [1.5], [1.0], [3.0]]), np.array([0, 0, 3, 3, 3])
-    means = [
-        sep.mean_embeddings(*one, unit_length=False) for one in ((generated, labels), (real, np.array([0, 0, 1, 1])))
-    ]
-    nearest, distances = sep.nearest_identities(*means)
+    sets = (generated, labels), (real, np.array([0, 0, 1, 1]))
+    means = [sep.mean_embeddings(*one, unit_length=False).means for one in sets]
+    nearest, distances = sep.nearest_means(*means)
     assert nearest.tolist() == [1, 0]
     np.testing.assert_allclose(distances, [(14.5 - 11) ** 2, (5.5 / 3 - 1) ** 2])
     images, real_images, distances = sep.nearest_images(generated, labels, real)

@@ -19,6 +19,7 @@ JOBS = {
     "filter": ("trainer.filter", "keep the generated images whose scores are good enough, in a folder of their own"),
     "fit": ("trainer.fit", "turn photographs into renders with G'"),
     "test": ("trainer.test", "write the fixed grid of a trained system"),
+    "evaluate": ("trainer.evaluate", "judge faces by a face network: separability, leakage, FID, LFW, IJB-A; a report"),
     "export": ("trainer.serving", "write a SavedModel for TensorFlow Serving"),
     "fidelity": ("trainer.fidelity", "replay a reference run of the published code and print the differences"),
 }

@@ -1,15 +1,13 @@
 """How FaceGAN keeps a face's identity: a face network C looks at the generated image, a set loss compares."""
 
-import importlib
-
 import keras
 import tensorflow as tf
 
 from trainer import losses
+from trainer.face_network import build_network, standardized
 from utils.errors import UserError
 
 METHODS = ("none", "magnet", "softmax", "center")
-NETWORKS = {"models.nn4": "NN4", "models.inception_resnet_v1": "InceptionResnetV1"}
 INPUT_SIZE = 96  # the crop that the published code shows C, whichever network C is
 
 
@@ -102,18 +100,7 @@ class IdentityLoss:
             pixels = _crop(pixels, crop_seed)
         else:
             pixels = tf.raw_ops.ResizeBilinear(images=pixels, size=[INPUT_SIZE, INPUT_SIZE])
-        if self.options.use_fixed_image_standardization:  # FaceNet's 2018 models
-            return (pixels - 127.5) / 128.0
-        mean = tf.reduce_mean(pixels, axis=[1, 2, 3], keepdims=True)
-        deviation = tf.math.reduce_std(pixels, axis=[1, 2, 3], keepdims=True)
-        return (pixels - mean) / tf.maximum(deviation, 1.0 / (INPUT_SIZE * INPUT_SIZE * 3) ** 0.5)
-
-
-def build_network(model_def, embedding_size):
-    """The face network that `--model_def` names, with fresh weights."""
-    if model_def not in NETWORKS:
-        raise UserError(f"--model_def: {model_def!r} is none of {', '.join(NETWORKS)}")
-    return getattr(importlib.import_module(model_def), NETWORKS[model_def])(embedding_size)
+        return standardized(pixels, self.options.use_fixed_image_standardization)
 
 
 def _crop(pixels, seed):

@@ -50,8 +50,8 @@ def identity_names(network, options):
     raise UserError(f"--model_def: no TF1 names are known for {options.model_def!r}")
 
 
-def take_embedding_size(options):
-    """Give `options` the embedding size that `--pretrained_rec` has, unless the command line names one.
+def take_network(options):
+    """Give `options` the network and the embedding size of `--pretrained_rec`, unless the command line names them.
 
     Raises:
         UserError: no such checkpoint, nothing in it under `--facenet_scope`, or another network than `--model_def`.
@@ -59,8 +59,9 @@ def take_embedding_size(options):
     shapes = _shapes_in_scope(options)
     scope = options.facenet_scope
     found = "models.inception_resnet_v1" if any("/block35_1/" in name for name in shapes) else "models.nn4"
-    if found != options.model_def:
+    if found != options.model_def and "model_def" in options.explicit:
         raise UserError(f"--model_def: {options.pretrained_rec} holds another network; give --model_def {found}")
+    options.model_def = found
     if "embedding_size" not in options.explicit and f"{scope}/Bottleneck/weights" in shapes:
         options.embedding_size = shapes[f"{scope}/Bottleneck/weights"][-1]
 

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from data_loader import folders, pipeline
-from trainer import checkpoint, system_class, tf1_import
+from trainer import checkpoint, face_network, system_class
 from trainer.loop import Loop
 from utils import runs
 from utils.errors import UserError
@@ -32,12 +32,12 @@ def run(options):
 
     n_id = len(sources["synthetic"].label_names)
     if options.method_c != "none" and not resumed:
-        tf1_import.take_embedding_size(options)
+        face_network.choose_network(options)
     system = system_class(options.system)(options, n_id, pairs="pair" in sources)
     if resumed:
         checkpoint.restore(system, resumed.checkpoint)
     elif options.method_c != "none":
-        tf1_import.load_identity_network(system.identity.network, options)
+        face_network.load_weights(system.identity.network, options)
     step = int(system.state["step"].numpy())
     if step >= options.max_step:
         raise UserError(f"--max_step: {resumed.checkpoint} has done {step} of {options.max_step} steps already")

@@ -10,6 +10,8 @@ TRAINING, RENDERING, CROPPING = ("train",), ("render",), ("align", "pair")
 READING = ("train", "generate", "fit", "test", *CROPPING)
 WRITING = ("generate", "fit")
 FILTERING = ("filter",)
+EVALUATION = ("evaluate",)
+RECOGNISING = ("train", "evaluate")  # jobs that open a face network
 WEIGHTS = ("generate", "fit", "test", "export")
 
 
@@ -46,7 +48,7 @@ GROUPS = {
     ],
     "data": [
         _flag("data_dir", "c:/data", "where data set folders are"),
-        _flag("dataset", "vgg-aligned-64", "real photographs, folder under data_dir", jobs=READING),
+        _flag("dataset", "vgg-aligned-64", "real photographs, folder under data_dir; evaluate: labelled, several with commas between", jobs=(*READING, *EVALUATION)),
         _flag("syn_dataset", "syn_lsfm-64", "renders, folder under data_dir: <identity>/<file>"),
         _flag("dataset_3dmm", "paired_data-64", "photographs with renders, under data_dir; '' trains without; `pair` writes it", jobs=("train", "pair")),
         _flag("grayscale", False, "take the colour out of every image; for grey photographs (published: no effect)", jobs=TRAINING),
@@ -94,11 +96,12 @@ GROUPS = {
         _flag("relax_c", False, "train the identity network too (its moving statistics stay)", jobs=TRAINING),
     ],
     "identity network": [
-        _flag("model_def", "models.nn4", "its network", choices=("models.nn4", "models.inception_resnet_v1"), jobs=TRAINING),
-        _flag("pretrained_rec", "facenet_model/model-20171214-014943.ckpt-80000", "its FaceNet TF1 checkpoint (prefix)", jobs=TRAINING),
-        _flag("embedding_size", 128, "size of its embedding", low=1, jobs=TRAINING),
-        _flag("facenet_scope", "InceptionResnetV1", "scope of its variables in the checkpoint", jobs=TRAINING),
-        _flag("use_fixed_image_standardization", False, "(x - 127.5) / 128, for FaceNet's 2018 models, instead of per image", jobs=TRAINING),
+        _flag("model_def", "models.dlib_resnet", "its network; without it --pretrained_rec says (published: models.nn4)", choices=("models.dlib_resnet", "models.nn4", "models.inception_resnet_v1"), jobs=RECOGNISING),
+        _flag("pretrained_rec", "facenet_model/model-20171214-014943.ckpt-80000", "its weights: a FaceNet TF1 checkpoint (prefix); dlib's are fetched", jobs=RECOGNISING),
+        _flag("embedding_size", 128, "size of its embedding", low=1, jobs=RECOGNISING),
+        _flag("facenet_scope", "InceptionResnetV1", "scope of its variables in the checkpoint", jobs=RECOGNISING),
+        _flag("use_fixed_image_standardization", False, "(x - 127.5) / 128, for FaceNet's 2018 models, instead of per image", jobs=RECOGNISING),
+        _flag("align", "auto", "faces cut as the network was trained on, by landmarks, or none: images as they lie", choices=("auto", "none"), jobs=("evaluate",)),
     ],
     "run folder and logs": [
         _flag("log_dir", "logs", "where run folders go"),
@@ -111,7 +114,7 @@ GROUPS = {
     ],
     "out of a trained system": [
         _flag("pretrained_gen", "pretrained_models/gen", "run folder, its name under log_dir, one checkpoint, or a TF1 checkpoint of the published code", jobs=WEIGHTS),
-        _flag("save_syn_dataset", "generated", "folder of generated images under data_dir: written by generate, read by filter", jobs=("generate", *FILTERING)),
+        _flag("save_syn_dataset", "generated", "folder of generated images under data_dir: written by generate, read by filter and evaluate", jobs=("generate", *FILTERING, *EVALUATION)),
         _flag("save_fitting", "fitting", "output folder of fit under data_dir", jobs=("fit",)),
         _flag("image_format", "jpg", "format of written images (jpg at image_quality)", choices=("jpg", "png"), jobs=("generate", "fit", "render", *CROPPING)),
         _flag("image_quality", 95, "JPEG quality of generated images (published: 75)", low=1, high=100, jobs=WRITING),
@@ -142,6 +145,20 @@ GROUPS = {
         _flag("roll_range", 8.0, "degrees to either side", low=0, high=90, jobs=RENDERING),
         _flag("demo_dir", "demo", "where the demo keeps its data, run and pictures", jobs=("demo",)),
         _flag("demo_minutes", 4.0, "minutes that the demo trains", low=0, jobs=("demo",)),
+    ],
+    "evaluation": [
+        _flag("report_dir", "report", "where evaluation.json, CSV files and report.html go", jobs=EVALUATION),
+        _flag("num_pairs", 5_000_000, "pairs of a labelled folder that are compared, drawn by random_seed where there are more; 0: all", low=0, jobs=EVALUATION),
+        _flag("threshold", 0.0, "squared distance up to which two faces are one person; 0: dlib's 0.36, else where the errors are equal", low=0, jobs=EVALUATION),
+        _flag("inception_weights", "", "weights of keras.applications.InceptionV3 (.h5) for FID, KID and inception score; '': the identity network", jobs=EVALUATION),
+    ],
+    "published protocols": [
+        _flag("lfw_dir", "", "LFW's images, <name>/<name>_0001.jpg; '' leaves LFW out (published: no effect, as the next three)", jobs=EVALUATION),
+        _flag("lfw_pairs", "data/pairs.txt", "its pairs.txt", jobs=EVALUATION),
+        _flag("lfw_file_ext", "jpg", "ending of its images", choices=("jpg", "png"), jobs=EVALUATION),
+        _flag("lfw_nrof_folds", 10, "folds of LFW and of bin_sets: the threshold comes from all others", low=2, high=1000, jobs=EVALUATION),
+        _flag("bin_sets", "", "insightface .bin sets (lfw, cfp_fp, agedb_30, calfw, cplfw), paths with commas between", jobs=EVALUATION),
+        _flag("ijba_dir", "", "IJB-A: its splits' CSV files, up to three folders deep, and images/", jobs=EVALUATION),
     ],
     "accepted, without effect": [
         _unused("split", "train", "the whole folder is used"),
@@ -177,11 +194,7 @@ GROUPS = {
         _unused("filter_filename", "", "see the job filter"),
         _unused("filter_percentile", 100.0, "see the job filter"),
         _unused("filter_min_nrof_images_per_class", 0, "see --min_images"),
-        _unused("lfw_pairs", "data/pairs.txt", "no verification set is read"),
-        _unused("lfw_file_ext", "jpg", "no verification set is read"),
-        _unused("lfw_dir", "", "no verification set is read"),
-        _unused("lfw_batch_size", 100, "no verification set is read"),
-        _unused("lfw_nrof_folds", 10, "no verification set is read"),
+        _unused("lfw_batch_size", 100, "the batch of the face network is fixed"),
     ],
 }
 

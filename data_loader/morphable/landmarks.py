@@ -1,5 +1,6 @@
 """The 68 iBUG landmarks: where they lie on the model, and where a photograph shows them."""
 
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,7 +69,7 @@ class Face:
 
 
 class Detector:
-    """Finds one face of a photograph and its landmarks, with dlib.
+    """Finds one face of a photograph and its landmarks, with dlib. Safe between threads.
 
     Args:
         folder: what assets.fetch("dlib_models", ...) gives.
@@ -83,7 +84,7 @@ class Detector:
         except ImportError as error:
             raise UserError("finding landmarks needs dlib: pip install -r requirements.txt") from error
         self._rectangle = dlib.rectangle
-        self._detect = dlib.get_frontal_face_detector()
+        self._make_detector, self._of_thread = dlib.get_frontal_face_detector, threading.local()
         self._predict = dlib.shape_predictor(str(Path(folder) / PREDICTOR))
 
     def __call__(self, pixels):
@@ -95,7 +96,8 @@ class Detector:
         border = max(small.shape[:2]) // 4
         framed = np.pad(small, ((border, border), (border, border), (0, 0)), mode="edge")
         enlarge = 1 if max(small.shape[:2]) < 400 else 0
-        found = self._detect(framed, enlarge) or self._detect.run(framed, enlarge, HESITANT)[0]
+        detect = self._detector()
+        found = detect(framed, enlarge) or detect.run(framed, enlarge, HESITANT)[0]
         if not found:
             return None
         boxes = np.array([[box.left(), box.top(), box.right() + 1, box.bottom() + 1] for box in found], np.float64)
@@ -103,3 +105,9 @@ class Detector:
         box = self._rectangle(*np.round(boxes[choose_face(boxes, width, height)]).astype(int).tolist())
         shape = self._predict(np.ascontiguousarray(pixels), box)
         return Face(np.array([[point.x, point.y] for point in shape.parts()]) + 0.5, len(boxes))
+
+    def _detector(self):
+        """The thread's own: dlib's detector keeps the image that it looks at. The landmarks' predictor does not."""
+        if not hasattr(self._of_thread, "detector"):
+            self._of_thread.detector = self._make_detector()
+        return self._of_thread.detector

@@ -1,0 +1,120 @@
+"""Where the face lies in each image of a folder, as far as the folder's own tables say (renders, generated images)."""
+
+import csv
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+
+from data_loader import chips
+from data_loader.faces import crop_square, landmark_box
+from data_loader.folders import UnreadableImage, decode_whole
+from data_loader.morphable.parameters import LANDMARKS, METADATA
+from utils.errors import UserError
+
+RUN = "run.json"
+POINTS = [column for column in LANDMARKS if not column.startswith("visible")]  # x_1, y_1, x_2 ...
+GENERATIONS = 8  # data sets made of data sets, before the search for the renders is given up (ours)
+
+
+def known_places(index, alignment):
+    """Places of the faces whose landmarks are known, from the folder's metadata.csv or that of its renders.
+
+    A folder of generated images has no metadata.csv: its run.json names the folder that it was made from, where the
+    render has the same path but for its ending.
+
+    Args:
+        index: data_loader.folders.ImageIndex.
+        alignment: "chip" or "square".
+
+    Returns:
+        float32 [n, 4], fractions of the square image's side as data_loader.chips says; nan where nothing is known.
+
+    Raises:
+        UserError: a metadata.csv or run.json that is damaged.
+    """
+    places = np.full((len(index), 4), np.nan, np.float32)
+    folder = _described(Path(index.folder))
+    if folder is None:
+        return places
+    numbers = {_stem(index.relative_path(i)): i for i in range(len(index))}
+    side = None
+    for path, landmarks in _rows(folder / METADATA):
+        i = numbers.get(_stem(path))
+        if i is not None:
+            side = side or _side(folder / path)
+            places[i] = chips.fractions(place(landmarks, alignment, side, side), side)
+    return places
+
+
+def place(landmarks, alignment, width, height):
+    """The place of a face in an image of width x height: float64 [4], pixels.
+
+    Args:
+        landmarks: [68, 2] in pixels.
+        alignment: "chip", dlib's, or "square", the one that the jobs `align` and `pair` cut out.
+    """
+    if alignment == "chip":
+        return chips.place(landmarks)
+    if alignment == "square":
+        left, top, side = crop_square(landmark_box(landmarks), width, height)
+        return np.array([left + side / 2, top + side / 2, side, 0.0])
+    raise ValueError(f"no place for alignment {alignment!r}; one of chip, square")
+
+
+def _described(folder):
+    """The folder with a metadata.csv that `folder` is, or was made from; None where there is none."""
+    for _ in range(GENERATIONS):
+        if (folder / METADATA).is_file():
+            return folder
+        source = _made_from(folder)
+        if source is None:
+            return None
+        beside = folder.parent / source.name  # where both have been moved together
+        folder = source if source.is_dir() or not beside.is_dir() else beside
+    return None
+
+
+def _made_from(folder):
+    path = folder / RUN
+    try:
+        return Path(json.loads(path.read_text(encoding="utf-8"))["inputs"]["folder"])
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} does not say which folder it was made from ({error!r})") from error
+
+
+def _rows(path):
+    """Yield (path of the image, landmarks float64 [68, 2]) of a metadata.csv; nothing where it has no landmarks."""
+    with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
+        reader = csv.reader(file)
+        header = {column: number for number, column in enumerate(next(reader, []))}
+        if "path" not in header or not set(POINTS) <= set(header):
+            return
+        where = [header[column] for column in POINTS]
+        for row in reader:
+            try:
+                points = np.array([float(row[number]) for number in where]).reshape(-1, 2)
+                name = row[header["path"]]
+            except (ValueError, IndexError) as error:
+                raise UserError(f"{path}, line {reader.line_num}: no landmarks ({error})") from error
+            if not np.isfinite(points).all():
+                raise UserError(f"{path}, line {reader.line_num}: a landmark is not finite")
+            yield name, points
+
+
+def _stem(path):
+    return os.path.splitext(path.replace(os.sep, "/"))[0]
+
+
+def _side(path):
+    """Pixels of a render's side. All renders of a folder have one size; this one speaks for them."""
+    try:
+        height, width = decode_whole(path).shape[:2]
+    except UnreadableImage as error:
+        raise UserError(f"{path.parent}: the size of the renders is that of {path.name}: {error.reason}") from error
+    if height != width:
+        raise UserError(f"{path}: a render with landmarks must be square, is {width}x{height}")
+    return height

@@ -35,7 +35,7 @@ class Outcome:
 
     def __init__(self, folder, job, columns, settings, flag):
         self.folder, self.columns = Path(folder), list(columns)
-        _claim(self.folder, f"{job}.json", settings, flag)
+        claim(self.folder, f"{job}.json", settings, flag)
         self.succeeded = {row["file"]: row for row in _rows(self.folder / SUCCESS, self.columns)
                           if (self.folder / row["path"]).is_file()}
         self.failed = {row["file"]: row["reason"] for row in _rows(self.folder / FAILED, ["file", "reason"])}
@@ -80,7 +80,18 @@ class Outcome:
             writer.writerows(failed.items())
 
 
-def _claim(folder, note, settings, flag):
+def claim(folder, note, settings, flag):
+    """Make `folder` the place of one job's results, or see that it is.
+
+    Args:
+        folder: Path.
+        note: name of the file in it that holds the settings.
+        settings: {name: value}, plain values of JSON, that the results depend on.
+        flag: that names the folder, for messages.
+
+    Raises:
+        UserError: the folder holds something else, or results of other settings.
+    """
     note = folder / note
     try:
         folder.mkdir(parents=True, exist_ok=True)

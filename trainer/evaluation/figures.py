@@ -97,6 +97,25 @@ def scatter_figure(title, score, quality, labels, note):
     return _figure(canvas, title, f"{len(score)} points, {labels[1]} over {labels[0]}: {note}.")
 
 
+def fraction_figure(title, curves, label):
+    """A measure over the share of the real identities that were trained on, with error bars.
+
+    Args:
+        title: of the figure.
+        curves: {name: (per cent, means, standard deviations)}, each [n].
+        label: of the measure.
+    """
+    canvas, axes = _axes("real identities trained on, %", label)
+    for (name, (percent, means, spreads)), style in zip(curves.items(), _styles(), strict=False):
+        axes.errorbar(percent, means, spreads, label=name, marker="o", markersize=4, capsize=3, **style)
+    _legend(axes, "lower right")
+    points = "; ".join(
+        f"{name}: " + ", ".join(f"{shown(mean)} at {at} %" for at, mean in zip(percent, means, strict=True))
+        for name, (percent, means, _) in curves.items()
+    )
+    return _figure(canvas, title, f"{label}. {points}.")
+
+
 def pairs_figure(title, pairs, alt, columns=2):
     """A contact sheet of image pairs, each with a caption.
 

@@ -110,6 +110,14 @@ MEANINGS = {
     "rank_correlation": Meaning(
         "Rank correlation", "-1…1", "of a score with the margin; a score that knows bad images is far below 0", LOW
     ),
+    # experiments, at the largest fraction of the real identities
+    "cells": Meaning("Recognisers", NUMBER, "trained and tested, each a fraction, with or without, and a seed"),
+    "gain_one_minus_eer": Meaning(
+        "Gain in 1 - EER", "difference", "with generated data less without, mean over seeds", HIGH, main=True
+    ),
+    "gain_auc": Meaning("Gain in AUC", "difference", "the same", HIGH, main=True),
+    "gain_accuracy": Meaning("Gain in accuracy", "difference", "the same", HIGH),
+    "gain_val_at_far_0.001": Meaning("Gain in VAL at FAR 0.001", "difference", "the same", HIGH),
     # images
     "fid": Meaning(
         "FID", NUMBER, "Fréchet distance of both sets' features as Gaussians; 0: alike; comparable only on the same "

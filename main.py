@@ -15,6 +15,7 @@ JOBS = {
     "align": ("data_loader.align", "cut the face out of every photograph (needs requirements-faces.txt)"),
     "pair": ("data_loader.pair", "fit the face model to photographs: pairs of photograph and render"),
     "train": ("trainer.train", "train a system on renders and photographs"),
+    "train_recognizer": ("trainer.train_recognizer", "train a face recogniser on labelled folders"),
     "generate": ("trainer.generate", "turn renders into a labelled data set of generated photographs"),
     "fit": ("trainer.fit", "turn photographs into renders with G'"),
     "test": ("trainer.test", "write the fixed grid of a trained system"),

@@ -84,7 +84,7 @@ class LinearNorm(keras.layers.Layer):
     """Weights of a linear map and of the batch norm behind it; subclasses say which map, and what follows.
 
     There is no gamma (slim's scale=False) unless a subclass sets one. By its moving statistics, the norm is one factor
-    and one summand per output channel: the factor is taken into the kernel, which is smaller than what the map puts out.
+    and one summand per output channel: the factor is taken into the kernel, which is smaller than the map's output.
 
     Args:
         shape: shape of the kernel, output channels last.

@@ -15,11 +15,13 @@ JOBS = {
     "align": ("data_loader.align", "cut the face out of every photograph (needs requirements-faces.txt)"),
     "pair": ("data_loader.pair", "fit the face model to photographs: pairs of photograph and render"),
     "train": ("trainer.train", "train a system on renders and photographs"),
+    "train_recognizer": ("trainer.train_recognizer", "train a face recogniser on labelled folders"),
     "generate": ("trainer.generate", "turn renders into a labelled data set of generated photographs"),
     "filter": ("trainer.filter", "keep the generated images whose scores are good enough, in a folder of their own"),
     "fit": ("trainer.fit", "turn photographs into renders with G'"),
     "test": ("trainer.test", "write the fixed grid of a trained system"),
     "evaluate": ("trainer.evaluate", "judge faces by a face network: separability, leakage, FID, LFW, IJB-A; a report"),
+    "experiment": ("trainer.experiment", "train recognisers with and without generated data and compare them; a report"),
     "export": ("trainer.serving", "write a SavedModel for TensorFlow Serving"),
     "fidelity": ("trainer.fidelity", "replay a reference run of the published code and print the differences"),
 }

@@ -18,6 +18,7 @@ KEYS = {  # source -> keys of its images, key of its labels
     "real": (("real",), None),
     "synthetic": (("synthetic",), "identity"),
     "pair": (("pair_image", "pair_render"), None),
+    "labelled": (("real",), "real_identity"),
 }
 
 _ENDLESS = np.iinfo(np.int64).max
@@ -32,7 +33,8 @@ def training_batches(sources, batch_size, size, seed, skipped, start_step=0, wor
     the batches end (iterate through `checked`, which then raises).
 
     Args:
-        sources: {"real": ImageIndex, "synthetic": ImageIndex, "pair": PairIndex}, any of them.
+        sources: {"real" or, with labels, "labelled": ImageIndex, "synthetic": ImageIndex, "pair": PairIndex}, any of
+            them; joined.JoinedIndex and SubsetIndex will do.
         batch_size, size: images in a batch, pixels of a side.
         seed: int >= 0.
         skipped: SkippedFiles.
@@ -41,7 +43,7 @@ def training_batches(sources, batch_size, size, seed, skipped, start_step=0, wor
 
     Returns:
         tf.data.Dataset of {"real", "synthetic", "pair_image", "pair_render": float32 [b, s, s, 3] in [-1, 1],
-        "identity": int32 [b]}, with the keys of the sources given.
+        "identity", "real_identity": int32 [b]}, with the keys of the sources given.
 
     Raises:
         ValueError: unknown source.

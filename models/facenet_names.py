@@ -1,6 +1,6 @@
 """TF1 variable name <-> our weight, for FaceNet's two networks; kernels are height, width, in, out on both sides."""
 
-from models.inception_resnet_v1 import Branches, Chain, FrozenNorm, Residual
+from models.inception_resnet_v1 import Branches, Chain, LinearNorm, Residual
 
 REPEAT_SCOPES = {"block35": "Repeat", "block17": "Repeat_1", "block8": "Repeat_2"}
 
@@ -55,7 +55,7 @@ def _leaves(layer, path):
 
 
 def _slim_names(path, layer):
-    if not isinstance(layer, FrozenNorm):
+    if not isinstance(layer, LinearNorm):
         return {f"{path}/weights": layer.kernel, f"{path}/biases": layer.bias}
     return {
         f"{path}/weights": layer.kernel,

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from models.layers import InstanceNormalization, normal_conv, normal_conv_transpose, reflect_pad
+from models.layers import InstanceNormalization, normal_conv, normal_conv_transpose, reflect_pad, seeded_dropout
 
 
 class ResidualBlock(keras.layers.Layer):
@@ -78,8 +78,7 @@ class Generator(keras.Model):
         for index, block in enumerate(self.blocks):
             hidden = block(hidden)
             if dropout_seed is not None:
-                seed = tf.random.experimental.stateless_fold_in(dropout_seed, index)
-                hidden = tf.nn.experimental.stateless_dropout(hidden, 1.0 - keep, seed)
+                hidden = seeded_dropout(hidden, keep, tf.random.experimental.stateless_fold_in(dropout_seed, index))
         up_1 = tf.nn.relu(self.up_1(hidden))  # [n, s/2, s/2, 2f]
         up_2 = tf.nn.relu(self.up_2(self._join(up_1, down_1)))  # [n, s, s, f]
         return tf.nn.tanh(self.last(reflect_pad(self._join(up_2, first), 3)))  # [n, s, s, 3]

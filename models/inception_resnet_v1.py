@@ -1,11 +1,15 @@
-"""FaceNet's Inception-ResNet-v1 (Szegedy et al. 2016, arXiv 1602.07261; layers as in davidsandberg/facenet), frozen."""
+"""FaceNet's Inception-ResNet-v1 (Szegedy et al. 2016, arXiv 1602.07261; layers as in davidsandberg/facenet)."""
 
+from functools import partial
 from typing import NamedTuple
 
 import keras
 import tensorflow as tf
 
+from models.layers import seeded_dropout
+
 BATCH_NORM_EPSILON = 1e-3
+BATCH_NORM_DECAY = 0.995  # of the moving statistics in training, as FaceNet
 SMALLEST_IMAGE = 75  # pixels; below it nothing is left for Mixed_7a
 
 
@@ -76,18 +80,21 @@ BLOCK8 = {
 }
 
 
-class FrozenNorm(keras.layers.Layer):
-    """Weights of a linear map and of the batch norm behind it, which always uses its moving statistics.
+class LinearNorm(keras.layers.Layer):
+    """Weights of a linear map and of the batch norm behind it; subclasses say which map, and what follows.
 
-    There is no gamma (slim's scale=False). So frozen, the norm is one factor and one summand per output channel: the
-    factor is taken into the kernel, which is smaller than what the map puts out.
+    There is no gamma (slim's scale=False) unless a subclass sets one. By its moving statistics, the norm is one factor
+    and one summand per output channel: the factor is taken into the kernel, which is smaller than the map's output.
 
     Args:
         shape: shape of the kernel, output channels last.
+        decay: of the moving statistics. With it, a call with training=True normalises by the batch and moves them;
+            None: frozen, they are always used and never move.
     """
 
-    def __init__(self, shape, name):
+    def __init__(self, shape, name, decay=None):
         super().__init__(name=name)
+        self.decay, self.gamma = decay, None
         start = keras.initializers.TruncatedNormal(stddev=0.1)
         self.kernel = self.add_weight(shape=shape, initializer=start, name="kernel")
         self.beta = self.add_weight(shape=shape[-1:], initializer="zeros", name="beta")
@@ -97,39 +104,66 @@ class FrozenNorm(keras.layers.Layer):
         )
         self.built = True
 
+    def linear(self, inputs, kernel):
+        """The map without bias."""
+        raise NotImplementedError
+
+    def finish(self, outputs):
+        """What follows the norm."""
+        return outputs
+
+    @property
+    def offset(self):
+        """What is added behind the norm."""
+        return self.beta
+
     def folded(self):
         """Kernel and bias of the map with its norm in it."""
         factor = tf.math.rsqrt(self.moving_variance + BATCH_NORM_EPSILON)
-        return self.kernel * factor, self.beta - self.moving_mean * factor
+        factor = factor if self.gamma is None else self.gamma * factor
+        return self.kernel * factor, self.offset - self.moving_mean * factor
 
-
-class DenseNorm(FrozenNorm):
-    """Fully connected layer and frozen batch norm, no activation: [n, channels] -> [n, units]."""
-
-    def __init__(self, channels, units, name):
-        super().__init__((channels, units), name)
-
-    def call(self, inputs):
+    def call(self, inputs, training=False):
+        if training and self.decay is not None:
+            return self.finish(self._normalised_by_batch(self.linear(inputs, self.kernel)))
         kernel, bias = self.folded()
-        return tf.matmul(inputs, kernel) + bias
+        return self.finish(tf.nn.bias_add(self.linear(inputs, kernel), bias))
+
+    def _normalised_by_batch(self, outputs):
+        mean, variance = tf.nn.moments(outputs, list(range(len(outputs.shape) - 1)))
+        for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            moving.assign(self.decay * moving + (1.0 - self.decay) * value)
+        return tf.nn.batch_normalization(outputs, mean, variance, self.offset, self.gamma, BATCH_NORM_EPSILON)
 
 
-class ConvNorm(FrozenNorm):
-    """Convolution, frozen batch norm and ReLU."""
+class DenseNorm(LinearNorm):
+    """Fully connected layer and batch norm, no activation: [n, channels] -> [n, units]."""
 
-    def __init__(self, channels, conv):
-        super().__init__((*conv.size, channels, conv.filters), conv.name)
+    def __init__(self, channels, units, name, decay=None):
+        super().__init__((channels, units), name, decay)
+
+    def linear(self, inputs, kernel):
+        return tf.matmul(inputs, kernel)
+
+
+class ConvNorm(LinearNorm):
+    """Convolution, batch norm and ReLU."""
+
+    def __init__(self, channels, conv, decay=None):
+        super().__init__((*conv.size, channels, conv.filters), conv.name, decay)
         self.stride, self.padding = conv.stride, conv.padding
 
-    def call(self, inputs):
-        kernel, bias = self.folded()
-        return tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(inputs, kernel, self.stride, self.padding), bias))
+    def linear(self, inputs, kernel):
+        return tf.nn.conv2d(inputs, kernel, self.stride, self.padding)
+
+    def finish(self, outputs):
+        return tf.nn.relu(outputs)
 
 
 class Chain(keras.layers.Layer):
     """Convolutions and poolings one after another; `filters` is the number of channels that come out."""
 
-    def __init__(self, channels, table, name, conv_layer=ConvNorm):
+    def __init__(self, channels, table, name, conv_layer):
         super().__init__(name=name)
         parts = []
         for row in table:
@@ -152,7 +186,7 @@ class Chain(keras.layers.Layer):
 class Branches(keras.layers.Layer):
     """Chains side by side, their channels joined; `filters` is the number of channels that come out."""
 
-    def __init__(self, channels, table, name, conv_layer=ConvNorm):
+    def __init__(self, channels, table, name, conv_layer):
         super().__init__(name=name)
         self.parts = tuple(Chain(channels, rows, branch, conv_layer) for branch, rows in table.items())
         self.filters = sum(part.filters for part in self.parts)
@@ -165,10 +199,10 @@ class Branches(keras.layers.Layer):
 class Residual(keras.layers.Layer):
     """input + scale * (1x1 convolution of the joined branches), then ReLU unless `relu` is False."""
 
-    def __init__(self, channels, table, scale, name, relu=True):
+    def __init__(self, channels, table, scale, name, conv_layer, relu=True):
         super().__init__(name=name)
         self.scale, self.relu = scale, relu
-        self.branches = Branches(channels, table, name="branches")
+        self.branches = Branches(channels, table, "branches", conv_layer)
         start = keras.initializers.TruncatedNormal(stddev=0.1)
         self.up = keras.layers.Conv2D(channels, 1, kernel_initializer=start, name="Conv2d_1x1")
         self.up.build((None, None, None, self.branches.filters))
@@ -189,28 +223,34 @@ class InceptionResnetV1(keras.Model):
 
     Args:
         embedding_size: length of the output; 128 in the models of 2017, 512 in those of 2018.
+        frozen: batch norm by its moving statistics even when called with training=True. False: then by the batch, and
+            the statistics move.
     """
 
-    def __init__(self, embedding_size=128, name="inception_resnet_v1"):
+    def __init__(self, embedding_size=128, frozen=True, name="inception_resnet_v1"):
         super().__init__(name=name)
+        decay = None if frozen else BATCH_NORM_DECAY
+        conv = partial(ConvNorm, decay=decay)
         self.body = (
-            Chain(3, STEM, name="stem"),
-            *(Residual(256, BLOCK35, 0.17, name=f"block35_{i}") for i in range(1, 6)),
-            Branches(256, MIXED_6A, name="Mixed_6a"),
-            *(Residual(896, BLOCK17, 0.10, name=f"block17_{i}") for i in range(1, 11)),
-            Branches(896, MIXED_7A, name="Mixed_7a"),
-            *(Residual(1792, BLOCK8, 0.20, name=f"block8_{i}") for i in range(1, 6)),
-            Residual(1792, BLOCK8, 1.0, name="Block8", relu=False),
+            Chain(3, STEM, "stem", conv),
+            *(Residual(256, BLOCK35, 0.17, f"block35_{i}", conv) for i in range(1, 6)),
+            Branches(256, MIXED_6A, "Mixed_6a", conv),
+            *(Residual(896, BLOCK17, 0.10, f"block17_{i}", conv) for i in range(1, 11)),
+            Branches(896, MIXED_7A, "Mixed_7a", conv),
+            *(Residual(1792, BLOCK8, 0.20, f"block8_{i}", conv) for i in range(1, 6)),
+            Residual(1792, BLOCK8, 1.0, "Block8", conv, relu=False),
         )
-        self.bottleneck = DenseNorm(1792, embedding_size, name="Bottleneck")
+        self.bottleneck = DenseNorm(1792, embedding_size, "Bottleneck", decay)
         self.built = True
 
-    def call(self, images):
+    def call(self, images, dropout_seed=None, keep=1.0):
         """Embed faces.
 
         Args:
             images: float32 [n, h, w, 3], each standardised to mean 0 and deviation 1; h and w at least 75 (FaceNet was
                 trained at 160, FaceGAN gives it 96).
+            dropout_seed: int32 [2]: drop activations before the last layer by this seed; None drops nothing.
+            keep: share of the activations that dropout keeps.
 
         Returns:
             float32 [n, embedding_size], before l2 normalisation.
@@ -223,4 +263,5 @@ class InceptionResnetV1(keras.Model):
         hidden = images
         for part in self.body:
             hidden = part(hidden)
-        return self.bottleneck(tf.reduce_mean(hidden, axis=[1, 2]))  # [n, 1792] -> [n, embedding_size]
+        hidden = seeded_dropout(tf.reduce_mean(hidden, axis=[1, 2]), keep, dropout_seed)  # [n, 1792]
+        return self.bottleneck(hidden)  # [n, embedding_size]

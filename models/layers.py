@@ -17,6 +17,16 @@ def reflect_pad(images, pixels):
     return tf.pad(images, [[0, 0], [pixels, pixels], [pixels, pixels], [0, 0]], mode="REFLECT")
 
 
+def seeded_dropout(values, keep, seed):
+    """Keep a share of the values, scaled by 1 / keep, and drop the rest; a function of `seed`, int32 [2].
+
+    Nothing is dropped where `seed` is None or `keep` is 1.
+    """
+    if seed is None or keep == 1.0:
+        return values
+    return tf.nn.experimental.stateless_dropout(values, 1.0 - keep, seed)
+
+
 def normal_conv(filters, size, strides=1, padding="valid", name=None):
     """Convolution without bias, starting at N(0, 0.02), as everywhere in the published generators."""
     return keras.layers.Conv2D(

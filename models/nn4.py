@@ -1,10 +1,14 @@
-"""FaceNet's NN4 (Schroff et al. 2015, arXiv 1503.03832; layers as in FaceGAN's FaceNet fork), frozen."""
+"""FaceNet's NN4 (Schroff et al. 2015, arXiv 1503.03832; layers as in FaceGAN's FaceNet fork)."""
+
+from functools import partial
 
 import keras
 import tensorflow as tf
 
-from models.inception_resnet_v1 import BATCH_NORM_EPSILON, Branches, Chain, Conv, ConvNorm, Pool
+from models.inception_resnet_v1 import Branches, Chain, Conv, ConvNorm, Pool
+from models.layers import seeded_dropout
 
+BATCH_NORM_DECAY = 0.9  # of the moving statistics in training, as in the fork
 IMAGE_SIZE = 96  # pixels; the only size whose last map is 3x3 = the last pooling's window, as in the published code
 
 STEM = (
@@ -29,17 +33,16 @@ INCEPTIONS = (  # name, stride, 1x1, (3x3 reduction, 3x3), (5x5 reduction, 5x5),
 
 
 class BiasedConvNorm(ConvNorm):
-    """Convolution, frozen batch norm with gamma, a bias added behind it, ReLU."""
+    """Convolution, batch norm with gamma, a bias added behind it, ReLU."""
 
-    def __init__(self, channels, conv):
-        super().__init__(channels, conv)
+    def __init__(self, channels, conv, decay=None):
+        super().__init__(channels, conv, decay)
         self.gamma = self.add_weight(shape=(conv.filters,), initializer="ones", name="gamma")
         self.bias = self.add_weight(shape=(conv.filters,), initializer="zeros", name="bias")
 
-    def folded(self):
-        """Kernel and bias of the convolution with its norm and the bias behind the norm in it."""
-        factor = self.gamma * tf.math.rsqrt(self.moving_variance + BATCH_NORM_EPSILON)
-        return self.kernel * factor, self.beta + self.bias - self.moving_mean * factor
+    @property
+    def offset(self):
+        return self.beta + self.bias
 
 
 class NN4(keras.Model):
@@ -51,23 +54,28 @@ class NN4(keras.Model):
 
     Args:
         embedding_size: length of the output.
+        frozen: batch norm by its moving statistics even when called with training=True. False: then by the batch, and
+            the statistics move.
     """
 
-    def __init__(self, embedding_size=128, name="nn4"):
+    def __init__(self, embedding_size=128, frozen=True, name="nn4"):
         super().__init__(name=name)
-        body = [Chain(3, STEM, "stem", BiasedConvNorm)]
+        conv = partial(BiasedConvNorm, decay=None if frozen else BATCH_NORM_DECAY)
+        body = [Chain(3, STEM, "stem", conv)]
         for name, *row in INCEPTIONS:
-            body.append(Branches(body[-1].filters, _branches(*row), name, BiasedConvNorm))
+            body.append(Branches(body[-1].filters, _branches(*row), name, conv))
         self.body = tuple(body)
         self.bottleneck = keras.layers.Dense(embedding_size, name="Bottleneck")
         self.bottleneck.build((None, self.body[-1].filters))
         self.built = True
 
-    def call(self, images):
+    def call(self, images, dropout_seed=None, keep=1.0):
         """Embed faces.
 
         Args:
             images: float32 [n, 96, 96, 3], each standardised to mean 0 and deviation 1.
+            dropout_seed: int32 [2]: drop activations before the last layer by this seed; None drops nothing.
+            keep: share of the activations that dropout keeps.
 
         Returns:
             float32 [n, embedding_size], before l2 normalisation.
@@ -80,7 +88,8 @@ class NN4(keras.Model):
         hidden = images
         for part in self.body:
             hidden = part(hidden)
-        return self.bottleneck(tf.reduce_mean(hidden, axis=[1, 2]))  # [n, 3, 3, 896] -> [n, 896] -> [n, embedding_size]
+        hidden = seeded_dropout(tf.reduce_mean(hidden, axis=[1, 2]), keep, dropout_seed)  # [n, 3, 3, 896] -> [n, 896]
+        return self.bottleneck(hidden)  # [n, embedding_size]
 
 
 def _branches(stride, single, three, five, pooled):

@@ -4,7 +4,7 @@ import importlib
 
 from utils.errors import UserError
 
-SYSTEMS = {"facegan": "trainer.facegan:FaceGan"}
+SYSTEMS = {"facegan": "trainer.facegan:FaceGan", "recognizer": "trainer.recognizer:Recognizer"}
 
 
 def system_class(name):

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from data_loader.joined import SubsetIndex
 
 from data_loader.folders import index_images
+from data_loader.joined import SubsetIndex
 from data_loader.outcome import claim
 from trainer import experiment_report, recognizer_networks
 from trainer.embedding import embed_folder

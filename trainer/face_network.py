@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from data_loader import assets
 from models import dlib_resnet
-from trainer import dlib_import, tf1_import
+from trainer import dlib_import, pixels, tf1_import
 from utils import runs
 from utils.errors import UserError
 from utils.images import to_float
@@ -94,9 +94,9 @@ def open_face_network(options):
         UserError: weights that are missing, or that are not the network's.
     """
     if holds_run(options):
-        from trainer.recognizer import open_recognizer  # here: it builds on this module
+        from trainer.train_recognizer import open_recognizer  # here: it builds on this module
 
-        face_network = open_recognizer(options)
+        face_network = open_recognizer(options.pretrained_rec, options.log_dir)
     else:
         choose_network(options)
         kind = KINDS[options.model_def]
@@ -156,17 +156,4 @@ def preparation(options):
     """A function: float32 [n, s, s, 3] in [-1, 1], of the side that the network is shown -> what it takes."""
     if options.model_def == DLIB:
         return lambda images: dlib_resnet.prepared((images + 1.0) * 127.5)
-    return lambda images: standardized((images + 1.0) * 127.5, options.use_fixed_image_standardization)
-
-
-def standardized(pixels, fixed):
-    """Pixels 0...255, float32 [n, s, s, 3], as FaceNet takes them: each image to mean 0 and deviation 1.
-
-    Args:
-        fixed: (x - 127.5) / 128 instead, for FaceNet's 2018 models.
-    """
-    if fixed:
-        return (pixels - 127.5) / 128.0
-    mean = tf.reduce_mean(pixels, axis=[1, 2, 3], keepdims=True)
-    deviation = tf.math.reduce_std(pixels, axis=[1, 2, 3], keepdims=True)
-    return (pixels - mean) / tf.maximum(deviation, 1.0 / (pixels.shape[1] * pixels.shape[2] * 3) ** 0.5)
+    return lambda images: pixels.standardized((images + 1.0) * 127.5, options.use_fixed_image_standardization)

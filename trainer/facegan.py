@@ -17,7 +17,8 @@ import tensorflow as tf
 from models.autoencoder import Autoencoder
 from models.generator import Generator
 from trainer import equilibrium, losses, schedules
-from trainer.identity import IdentityLoss, flipped
+from trainer.identity import IdentityLoss
+from trainer.pixels import flipped, grey
 from trainer.system import System, named_weights
 
 PATIENCE = 40  # log lines in a row before a bad sign is told; ours
@@ -35,6 +36,7 @@ class FaceGan(System):
 
     def __init__(self, options, n_id, pairs=True, random=True):
         self.options, self.random = options, random
+        self.rate_flags = "--g_lr and --d_lr"
         self.sources = ("real", "synthetic", "pair") if pairs else ("real", "synthetic")
         size, code = options.input_scale_size, options.z_num
         self.generator = Generator(options.conv_hidden_num_res, options.num_res_rep, skips=True)
@@ -84,15 +86,13 @@ class FaceGan(System):
             self.optimizers[name] = optimizer
 
     def _make_averages(self):
-        self.averages = []  # (variable, its average)
-        for name, network in self.networks.items():
-            for weight, variable in named_weights(name, network).items():
-                if variable.trainable and network.trainable:
-                    self.state[f"average/{weight}"] = average = tf.Variable(variable.value, trainable=False)
-                    self.averages.append((variable, average))
-        for name, variable in self._identity_head().items():
-            self.state[f"average/{name}"] = average = tf.Variable(variable.value, trainable=False)
-            self.averages.append((variable, average))
+        weights = {
+            weight: variable
+            for name, network in self.networks.items()
+            for weight, variable in named_weights(name, network).items()
+            if variable.trainable and network.trainable
+        }
+        self.keep_averages(weights | self._identity_head())
 
     def _identity_head(self):
         if not self.identity:
@@ -142,7 +142,7 @@ class FaceGan(System):
         self.optimizers["discriminators"].apply(
             judged["gradients"] + judged_back["gradients"], self.trained["discriminators"]
         )
-        self._move_averages()
+        self.move_averages(schedules.average_decay(self.step))
         balances = self._move_equilibria(judged, judged_back, pair_real, cycle)
         self.step.assign_add(1)
 
@@ -182,7 +182,7 @@ class FaceGan(System):
         """
         if not self.options.grayscale:
             return batch
-        return {name: value if name == "identity" else _grey(value) for name, value in batch.items()}
+        return {name: value if name == "identity" else grey(value) for name, value in batch.items()}
 
     def _pixel_loss(self, fake, render):
         if not self.options.pixel_mask:
@@ -211,11 +211,6 @@ class FaceGan(System):
             "fake_decoded": fake_decoded,
             "real_decoded": real_decoded,
         }
-
-    def _move_averages(self):
-        decay = schedules.average_decay(self.step)
-        for variable, average in self.averages:
-            average.assign_sub((1.0 - decay) * (average - variable.value))
 
     def _move_equilibria(self, judged, judged_back, pair_real, cycle):
         moves = [
@@ -289,11 +284,6 @@ class FaceGan(System):
             if self._signs[number] == PATIENCE:
                 warnings.append(text)
         return "; ".join(warnings) or None
-
-
-def _grey(images):
-    """[n, s, s, 3] -> the same shape, each pixel its luminance (ITU-R BT.601)."""
-    return tf.repeat(tf.tensordot(images, tf.constant([[0.299], [0.587], [0.114]]), axes=1), 3, axis=3)
 
 
 def _spread(images):

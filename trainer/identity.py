@@ -3,8 +3,8 @@
 import keras
 import tensorflow as tf
 
-from trainer import losses
-from trainer.face_network import build_network, standardized
+from trainer import losses, pixels
+from trainer.face_network import build_network
 from utils.errors import UserError
 
 METHODS = ("none", "magnet", "softmax", "center")
@@ -95,25 +95,19 @@ class IdentityLoss:
         At 108 a 96x96 window is cut, in training one random offset for the whole batch and a flip for each image
         (README D18, D23); every other size is resized by TF1's corner rule, which the published code does at 64 (D29).
         """
-        pixels = tf.clip_by_value((images + 1.0) * 127.5, 0.0, 255.0)
-        if pixels.shape[1] == 108:
-            pixels = _crop(pixels, crop_seed)
+        images = pixels.levels(images)
+        if images.shape[1] == 108:
+            images = _crop(images, crop_seed)
         else:
-            pixels = tf.raw_ops.ResizeBilinear(images=pixels, size=[INPUT_SIZE, INPUT_SIZE])
-        return standardized(pixels, self.options.use_fixed_image_standardization)
+            images = tf.raw_ops.ResizeBilinear(images=images, size=[INPUT_SIZE, INPUT_SIZE])
+        return pixels.standardized(images, self.options.use_fixed_image_standardization)
 
 
-def _crop(pixels, seed):
-    margin = pixels.shape[1] - INPUT_SIZE
+def _crop(images, seed):
     if seed is None:
-        return pixels[:, margin // 2 : margin // 2 + INPUT_SIZE, margin // 2 : margin // 2 + INPUT_SIZE]
+        return pixels.centre_cropped(images, INPUT_SIZE)
+    margin = images.shape[1] - INPUT_SIZE
     top, left = tf.unstack(tf.random.stateless_uniform([2], seed, 0, margin + 1, tf.int32))
-    window = tf.slice(pixels, [0, top, left, 0], [-1, INPUT_SIZE, INPUT_SIZE, -1])
+    window = tf.slice(images, [0, top, left, 0], [-1, INPUT_SIZE, INPUT_SIZE, -1])
     seed = tf.random.experimental.stateless_fold_in(seed, 1)
-    return tf.ensure_shape(flipped(window, seed), [None, INPUT_SIZE, INPUT_SIZE, 3])
-
-
-def flipped(images, seed):
-    """Mirror each image with probability 1/2: [n, h, w, 3] -> the same shape."""
-    flip = tf.random.stateless_uniform([tf.shape(images)[0], 1, 1, 1], seed) < 0.5
-    return tf.where(flip, images[:, :, ::-1], images)
+    return tf.ensure_shape(pixels.flipped(window, seed), [None, INPUT_SIZE, INPUT_SIZE, 3])

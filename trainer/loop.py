@@ -20,10 +20,11 @@ class Loop:
         system: trainer.system.System.
         folder: run folder.
         options: max_step, log_step, save_step, save_secs, num_log_samples.
-        fixed: uint8 [n, s, s, 3], the renders of the grid, a row of num_log_samples for each identity.
+        fixed: uint8 [n, s, s, 3], the renders of the grid, a row of num_log_samples for each identity; None: no grid
+            (a system that generates no images).
     """
 
-    def __init__(self, system, folder, options, fixed):
+    def __init__(self, system, folder, options, fixed=None):
         self.system, self.folder, self.options = system, folder, options
         self.fixed = fixed
         self.writer = tf.summary.create_file_writer(str(folder))
@@ -93,7 +94,7 @@ class Loop:
             names = ", ".join(tag for tag, at in zip(self.tags, bad, strict=True) if at == step)
             good = newest_checkpoint(self.folder)
             kept = f"the last good checkpoint is {good}" if good else f"{self.folder} has no checkpoint yet"
-            raise UserError(f"{names} is not finite at step {step}: stopped; {kept}. Lower --g_lr and --d_lr")
+            raise UserError(f"{names} is not finite at step {step}: stopped; {kept}. Lower {self.system.rate_flags}")
 
     def _log(self, step, scalars, bar):
         self._check_finite()
@@ -111,8 +112,9 @@ class Loop:
             tqdm.write(f"warning: step {step}: {warning}", file=sys.stderr)
 
     def _preview(self, step, batch=None):
-        images = self.system.generate_grid(self.fixed)
-        save_grid(images, self.folder / f"{step}_G.png", self.options.num_log_samples)
+        if self.fixed is not None:
+            images = self.system.generate_grid(self.fixed)
+            save_grid(images, self.folder / f"{step}_G.png", self.options.num_log_samples)
         if batch is not None:
             for tag, shown in self.system.preview(batch).items():
                 tf.summary.image(tag, tf.clip_by_value((shown + 1.0) / 2.0, 0.0, 1.0), step, max_outputs=3)

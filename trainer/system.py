@@ -16,16 +16,20 @@ class System:
         networks: {name: keras.Model}: saved, counted and exported by name.
         optimizers: {name: keras optimizer}, built in the constructor, so that a checkpoint can be checked in full.
         state: {name: tf.Variable}: whatever else must survive a restart: k_t's, centroids, averaged weights.
-        sources: names of the batches that the system reads: "real", "synthetic", "pair".
+        sources: names of the batches that the system reads: "real", "labelled", "synthetic", "pair".
+        rate_flags: the flags to lower where a loss is not finite, for messages.
+        averages: list of (variable, its average), of keep_averages.
 
-    A batch is one dict: `real`, `synthetic`, `identity`, `pair_image`, `pair_render`: images float32 in [-1, 1], NHWC;
-    labels int32 from 0.
+    A batch is one dict: `real`, `real_identity`, `synthetic`, `identity`, `pair_image`, `pair_render`: images float32
+    in [-1, 1], NHWC; labels int32 from 0.
     """
 
     networks: dict[str, keras.Model]
     optimizers: dict[str, keras.optimizers.Optimizer]
     state: dict[str, tf.Variable]
     sources: tuple[str, ...]
+    rate_flags: str
+    averages: list
 
     def train_step(self, batch):
         """Move every network once. Returns {TensorBoard tag: scalar tensor}. A tf.function."""
@@ -55,6 +59,18 @@ class System:
             values: {tag: float} of one logged step.
         """
         raise NotImplementedError
+
+    def keep_averages(self, weights):
+        """Begin a running average of each of {name in a checkpoint: variable}, in `averages` and in `state`."""
+        self.averages = []
+        for name, variable in weights.items():
+            self.state[f"average/{name}"] = average = tf.Variable(variable.value, trainable=False)
+            self.averages.append((variable, average))
+
+    def move_averages(self, decay):
+        """average <- average - (1 - decay) (average - variable), of all of them."""
+        for variable, average in self.averages:
+            average.assign_sub((1.0 - decay) * (average - variable.value))
 
     def use_averages(self):
         """Overwrite the live weights with their averages, for everything but training on."""

@@ -3,31 +3,20 @@
 import sys
 from pathlib import Path
 
-import keras
 import numpy as np
-import tensorflow as tf
 
-from data_loader import folders, pipeline
-from trainer import checkpoint, face_network, system_class
-from trainer.loop import Loop
+from data_loader import folders
+from trainer import checkpoint, face_network, system_class, training
 from utils import runs
-from utils.errors import UserError
 from utils.images import save_grid
 
 
 def run(options):
     """Train. Everything that can be wrong with the input is found before anything is written."""
-    resumed = None
-    if options.load_path:
-        resumed = runs.find_weights(options.load_path, options.log_dir, "load_path")
-        if resumed.run is None:
-            raise UserError(f"--load_path: training goes on from a run folder, not from {resumed.checkpoint}")
-        runs.adopt(options, resumed.run)
-    keras.utils.set_random_seed(options.random_seed)
-    tf.config.experimental.enable_op_determinism()
+    resumed = training.resumed_run(options, recognizer=False)
+    training.seed_everything(options)
     sources = read_sources(options)
-    skipped = pipeline.SkippedFiles()
-    unreadable = [row for index in sources.values() for row in pipeline.check_readable(index)]
+    unreadable = training.unreadable_files(sources)
     _say_what_is_off(options)
 
     n_id = len(sources["synthetic"].label_names)
@@ -38,28 +27,14 @@ def run(options):
         checkpoint.restore(system, resumed.checkpoint)
     elif options.method_c != "none":
         face_network.load_weights(system.identity.network, options)
-    step = int(system.state["step"].numpy())
-    if step >= options.max_step:
-        raise UserError(f"--max_step: {resumed.checkpoint} has done {step} of {options.max_step} steps already")
+    training.check_steps_left(system, options, resumed)
 
     folder = runs.new_run_folder(options)
     options.n_id = n_id
     runs.write_params(folder, options, label_names=list(sources["synthetic"].label_names))
     fixed = fixed_renders(sources["synthetic"], options)
     save_grid(fixed, folder / "syn_fixed.png", options.num_log_samples)
-    print(f"run folder: {folder}")
-    for path, reason in unreadable:
-        print(f"warning: {path} is skipped: {reason}", file=sys.stderr)
-    batches = pipeline.training_batches(
-        sources,
-        batch_size=options.batch_size,
-        size=options.input_scale_size,
-        seed=options.random_seed,
-        start_step=step,
-        workers=options.num_worker,
-        skipped=skipped,
-    )
-    Loop(system, folder, options, fixed).run(pipeline.checked(batches, skipped))
+    training.run_loop(system, sources, folder, options, options.input_scale_size, unreadable, fixed)
 
 
 def read_sources(options):

@@ -5,10 +5,7 @@ import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import keras
-import tensorflow as tf
-
-from trainer import checkpoint, system_class, tf1_import
+from trainer import checkpoint, system_class, tf1_import, training
 from trainer.system import System
 from utils import runs
 from utils.errors import UserError
@@ -68,12 +65,13 @@ def load_trained(options, flag="pretrained_gen"):
         params, n_id = {}, 1
     else:
         trained_with = params = runs.read_params(found.run)
+        if params.get("system") == training.RECOGNIZER:
+            raise UserError(f"--{flag}: {found.run} holds a face recogniser, which generates no images")
         n_id = params["n_id"]
     _take_shape(options, trained_with, found.checkpoint)
     if found.run is not None:
         runs.adopt(options, found.run)
-    keras.utils.set_random_seed(options.random_seed)
-    tf.config.experimental.enable_op_determinism()  # the same bytes every time, on a GPU too
+    training.seed_everything(options)  # the same bytes every time, on a GPU too
     system = system_class(options.system)(options, n_id)
     if found.run is None:
         tf1_import.load_published(system, found.checkpoint)

@@ -7,11 +7,13 @@ any effect, the help says "published: no effect" and what holds here.
 from dataclasses import dataclass
 
 TRAINING, RENDERING, CROPPING = ("train",), ("render",), ("align", "pair")
-READING = ("train", "generate", "fit", "test", *CROPPING)
+RECOGNISING, EXPERIMENT = ("train_recognizer", "experiment"), ("experiment",)
+ANY_TRAINING = (*TRAINING, *RECOGNISING)
+EVALUATION = ("evaluate",)
+READING = ("train", "train_recognizer", "generate", "fit", "test", *CROPPING)
 WRITING = ("generate", "fit")
 FILTERING = ("filter",)
-EVALUATION = ("evaluate",)
-RECOGNISING = ("train", "evaluate")  # jobs that open a face network
+FACE_NETWORKS = (*ANY_TRAINING, *EVALUATION)
 WEIGHTS = ("generate", "fit", "test", "export")
 
 
@@ -48,11 +50,11 @@ GROUPS = {
     ],
     "data": [
         _flag("data_dir", "c:/data", "where data set folders are"),
-        _flag("dataset", "vgg-aligned-64", "real photographs, folder under data_dir; evaluate: labelled, several with commas between", jobs=(*READING, *EVALUATION)),
+        _flag("dataset", "vgg-aligned-64", "real photographs, folder under data_dir; labelled for train_recognizer, evaluate and experiment, of which the first two take several as A,B", jobs=(*READING, *EVALUATION, *EXPERIMENT)),
         _flag("syn_dataset", "syn_lsfm-64", "renders, folder under data_dir: <identity>/<file>"),
         _flag("dataset_3dmm", "paired_data-64", "photographs with renders, under data_dir; '' trains without; `pair` writes it", jobs=("train", "pair")),
         _flag("grayscale", False, "take the colour out of every image; for grey photographs (published: no effect)", jobs=TRAINING),
-        _flag("random_flip", False, "mirror half of the photographs, drawn at each step (published: no effect)", jobs=TRAINING),
+        _flag("random_flip", False, "mirror half of the photographs, drawn at each step (published: no effect)", jobs=ANY_TRAINING),
         _flag("num_worker", 4, "threads that decode images; processes that render", low=1, high=256),
         _flag("n_id", 10, "identities to render; in training counted from syn_dataset", low=1, jobs=RENDERING),
         _flag("asset_dir", "~/.cache/facegan", "where fetched models, faces and indexes are kept"),
@@ -68,18 +70,18 @@ GROUPS = {
     ],
     "training": [
         _flag("batch_size", 16, "images in a step", low=1),
-        _flag("max_step", 248000, "steps to train", low=1, jobs=TRAINING),
-        _flag("max_minutes", 0.0, "stop and save after so many minutes; 0: never", low=0, jobs=TRAINING),
+        _flag("max_step", 248000, "steps to train; train_recognizer, where not named: max_nrof_epochs x epoch_size", low=1, jobs=ANY_TRAINING),
+        _flag("max_minutes", 0.0, "stop and save after so many minutes; 0: never", low=0, jobs=("train", "train_recognizer")),
         _flag("g_lr", 8e-5, "learning rate of G and of G'", low=0, jobs=TRAINING),
         _flag("d_lr", 8e-5, "learning rate of the discriminators", low=0, jobs=TRAINING),
         _flag("lr_update_step", 128000, "first halving of the rates; the interval halves too", low=1, jobs=TRAINING),
         _flag("lr_lower_boundary", 5e-6, "floor of the halving", low=0, jobs=TRAINING),
-        _flag("optimizer", "adam", "the only one, as in the published code", choices=("adam",), jobs=TRAINING),
-        _flag("beta1", 0.9, "Adam's beta1 (published flag 0.5 never reached Adam, which ran at 0.9)", low=0, high=1, jobs=TRAINING),
-        _flag("beta2", 0.999, "Adam's beta2", low=0, high=1, jobs=TRAINING),
+        _flag("optimizer", "adam", "the only one, as in the published code", choices=("adam",), jobs=ANY_TRAINING),
+        _flag("beta1", 0.9, "Adam's beta1 (published flag 0.5 never reached Adam, which ran at 0.9)", low=0, high=1, jobs=ANY_TRAINING),
+        _flag("beta2", 0.999, "Adam's beta2", low=0, high=1, jobs=ANY_TRAINING),
         _flag("gamma", 0.5, "boundary equilibrium ratio", low=0, jobs=TRAINING),
         _flag("lambda_k", 0.001, "step of the k_t's", low=0, jobs=TRAINING),
-        _flag("load_path", "", "run folder to go on with, or its name under log_dir; a new run folder is made", jobs=("train", "test")),
+        _flag("load_path", "", "run folder to go on with, or its name under log_dir; a new run folder is made", jobs=("train", "train_recognizer", "test")),
         _flag("num_gpu", 1, "devices; only 1 so far", low=1, high=1, jobs=TRAINING),
         _flag("use_gpu", True, "False hides the GPUs (published: no effect)"),
     ],
@@ -90,31 +92,49 @@ GROUPS = {
         _flag("lambda_c", 0.001, "weight of the identity loss in G", low=0, jobs=TRAINING),
         _flag("pixel_mask", True, "pixel loss on the render's pixels only, as published; the paper masks nothing", jobs=TRAINING),
         _flag("method_c", "magnet", "identity loss", choices=("none", "magnet", "softmax", "center"), jobs=TRAINING),
-        _flag("center_loss_alfa", 0.95, "1 - step of the centroids (the paper prints 0.95 for the step: 0.05 here)", low=0, high=1, jobs=TRAINING),
+        _flag("center_loss_alfa", 0.95, "1 - step of the centroids and of the center loss's (the paper prints 0.95 for the step: 0.05 here)", low=0, high=1, jobs=ANY_TRAINING),
         _flag("paper_variance", False, "magnet loss with the paper's 2 sigma^2; the published code squares sigma^2", jobs=TRAINING),
         _flag("move_centers", False, "method_c center: move the centers, which the published code never does", jobs=TRAINING),
         _flag("relax_c", False, "train the identity network too (its moving statistics stay)", jobs=TRAINING),
     ],
     "identity network": [
-        _flag("model_def", "models.dlib_resnet", "its network; without it --pretrained_rec says (published: models.nn4)", choices=("models.dlib_resnet", "models.nn4", "models.inception_resnet_v1"), jobs=RECOGNISING),
-        _flag("pretrained_rec", "facenet_model/model-20171214-014943.ckpt-80000", "its weights: a FaceNet TF1 checkpoint (prefix); dlib's are fetched", jobs=RECOGNISING),
-        _flag("embedding_size", 128, "size of its embedding", low=1, jobs=RECOGNISING),
-        _flag("facenet_scope", "InceptionResnetV1", "scope of its variables in the checkpoint", jobs=RECOGNISING),
-        _flag("use_fixed_image_standardization", False, "(x - 127.5) / 128, for FaceNet's 2018 models, instead of per image", jobs=RECOGNISING),
+        _flag("model_def", "models.dlib_resnet", "its network; without it --pretrained_rec says (published: models.nn4)", choices=("models.dlib_resnet", "models.nn4", "models.inception_resnet_v1"), jobs=("train", *EVALUATION)),
+        _flag("pretrained_rec", "facenet_model/model-20171214-014943.ckpt-80000", "its weights: a FaceNet TF1 checkpoint (prefix) or a run folder of train_recognizer; dlib's are fetched; train_recognizer, where named: what it starts from", jobs=FACE_NETWORKS),
+        _flag("embedding_size", 128, "size of its embedding; train_recognizer, where not named: the network's own", low=1, jobs=FACE_NETWORKS),
+        _flag("facenet_scope", "InceptionResnetV1", "scope of its variables in the checkpoint", jobs=FACE_NETWORKS),
+        _flag("use_fixed_image_standardization", False, "(x - 127.5) / 128, for FaceNet's 2018 models, instead of per image", jobs=FACE_NETWORKS),
         _flag("align", "auto", "faces cut as the network was trained on, by landmarks, or none: images as they lie", choices=("auto", "none"), jobs=("evaluate",)),
+    ],
+    "recogniser (train_recognizer)": [
+        _flag("recognizer", "inception_resnet_v1", "its network", choices=("inception_resnet_v1", "nn4", "light_cnn9", "light_cnn29", "dlib_resnet"), jobs=RECOGNISING),
+        _flag("image_size", 160, "its images' height and width, where not named the network's own: 160, 96, 128, 128, 150", low=16, high=1024, jobs=RECOGNISING),
+        _flag("lambda_syn", 1.0, "weight with which the losses on generated images reach the network (ours; the authors' code: 0)", low=0, jobs=RECOGNISING),
+        _flag("center_loss_factor", 0.0, "weight of the center loss", low=0, jobs=RECOGNISING),
+        _flag("weight_decay", 5e-5, "factor of half the squared kernels", low=0, jobs=RECOGNISING),
+        _flag("keep_probability", 1.0, "share of the activations that dropout keeps (the authors' recogniser: 0.8; Light CNN: 0.5)", low=0.01, high=1, jobs=RECOGNISING),
+        _flag("random_crop", False, "show a random square of each image, not its centre (FaceNet 160 of 182, NN4 96 of 108, Light CNN 128 of 144)", jobs=RECOGNISING),
+        _flag("random_rotate", False, "turn each image by up to 10 degrees either way", jobs=RECOGNISING),
+        _flag("epoch_size", 1000, "steps of an epoch", low=1, jobs=RECOGNISING),
+        _flag("max_nrof_epochs", 500, "epochs to train", low=1, jobs=RECOGNISING),
+        _flag("learning_rate", 0.1, "learning rate of the heads and the network; negative: by the schedule file", jobs=RECOGNISING),
+        _flag("trunk_lr_factor", 1.0, "the network's learning rate, as a part of the heads' (ours; the authors' code, from trained weights: 0.1)", low=0, jobs=RECOGNISING),
+        _flag("learning_rate_decay_epochs", 100, "epochs between two decays", low=1, jobs=RECOGNISING),
+        _flag("learning_rate_decay_factor", 1.0, "factor of a decay", low=0, jobs=RECOGNISING),
+        _flag("learning_rate_schedule_file", "data/learning_rate_schedule.txt", "lines `first epoch: rate`; a rate of - ends the training", jobs=RECOGNISING),
+        _flag("moving_average_decay", 0.9999, "decay of the averaged weights, which a trained recogniser uses", low=0, high=1, jobs=RECOGNISING),
     ],
     "run folder and logs": [
         _flag("log_dir", "logs", "where run folders go"),
-        _flag("task", "master", "first part of a run folder's name", jobs=TRAINING),
-        _flag("log_step", 50, "steps between log lines and TensorBoard scalars", low=1, jobs=TRAINING),
-        _flag("save_step", 20, "a grid every log_step x save_step steps", low=1, jobs=TRAINING),
-        _flag("save_secs", 300.0, "seconds between checkpoints", low=0, jobs=TRAINING),
+        _flag("task", "master", "first part of a run folder's name", jobs=ANY_TRAINING),
+        _flag("log_step", 50, "steps between log lines and TensorBoard scalars", low=1, jobs=ANY_TRAINING),
+        _flag("save_step", 20, "a grid, or the images of a recogniser, every log_step x save_step steps", low=1, jobs=ANY_TRAINING),
+        _flag("save_secs", 300.0, "seconds between checkpoints", low=0, jobs=ANY_TRAINING),
         _flag("num_log_id", 16, "identities in the fixed grid (rows)", low=1, jobs=("train", "test")),
         _flag("num_log_samples", 8, "images of each identity in the grid (columns)", low=1, jobs=("train", "test")),
     ],
     "out of a trained system": [
         _flag("pretrained_gen", "pretrained_models/gen", "run folder, its name under log_dir, one checkpoint, or a TF1 checkpoint of the published code", jobs=WEIGHTS),
-        _flag("save_syn_dataset", "generated", "folder of generated images under data_dir: written by generate, read by filter and evaluate", jobs=("generate", *FILTERING, *EVALUATION)),
+        _flag("save_syn_dataset", "generated", "folder of generated images under data_dir: written by generate, read by filter, evaluate and experiment", jobs=("generate", *FILTERING, *EVALUATION, *EXPERIMENT)),
         _flag("save_fitting", "fitting", "output folder of fit under data_dir", jobs=("fit",)),
         _flag("image_format", "jpg", "format of written images (jpg at image_quality)", choices=("jpg", "png"), jobs=("generate", "fit", "render", *CROPPING)),
         _flag("image_quality", 95, "JPEG quality of generated images (published: 75)", low=1, high=100, jobs=WRITING),
@@ -126,6 +146,12 @@ GROUPS = {
         *(_flag(f"max_{score}_score", None, f"drop images whose {score}_score is larger", kind=float, jobs=FILTERING) for score in "dsc"),
         *(_flag(f"{score}_score_percentile", 100.0, f"keep this many per cent of the images, those of the lowest {score}_score", low=0, high=100, jobs=FILTERING) for score in "dsc"),
         _flag("min_images", 1, "drop identities of which fewer images are left", low=1, jobs=FILTERING),
+    ],
+    "experiment": [
+        _flag("fractions", "20,50,100", "per cent of the real identities that recognisers learn; 0: generated data alone", jobs=EXPERIMENT),
+        _flag("seeds", 3, "recognisers of each kind; each seed draws the split, the weights and the batches", low=1, jobs=EXPERIMENT),
+        _flag("test_share", 0.5, "share of the real identities that is tested on", low=0.01, high=0.99, jobs=EXPERIMENT),
+        _flag("experiment_steps", 400, "steps of each recogniser where max_step is not named", low=1, jobs=EXPERIMENT),
     ],
     "photographs": [
         _flag("size", 108, "height and width of the crops", low=16, high=2048, jobs=CROPPING),
@@ -147,7 +173,7 @@ GROUPS = {
         _flag("demo_minutes", 4.0, "minutes that the demo trains", low=0, jobs=("demo",)),
     ],
     "evaluation": [
-        _flag("report_dir", "report", "where evaluation.json, CSV files and report.html go", jobs=EVALUATION),
+        _flag("report_dir", "report", "where evaluation.json, CSV files and report.html go", jobs=(*EVALUATION, *EXPERIMENT)),
         _flag("num_pairs", 5_000_000, "pairs of a labelled folder that are compared, drawn by random_seed where there are more; 0: all", low=0, jobs=EVALUATION),
         _flag("threshold", 0.0, "squared distance up to which two faces are one person; 0: dlib's 0.36, else where the errors are equal", low=0, jobs=EVALUATION),
         _flag("inception_weights", "", "weights of keras.applications.InceptionV3 (.h5) for FID, KID and inception score; '': the identity network", jobs=EVALUATION),
@@ -175,22 +201,9 @@ GROUPS = {
         _unused("models_base_dir", "~/models/facenet", "see --log_dir"),
         _unused("gpu_memory_fraction", 1.0, "memory grows on demand"),
         _unused("pretrained_model", None, "see --pretrained_rec", str),
-        _unused("max_nrof_epochs", 500, "see --max_step"),
-        _unused("image_size", 160, "the identity network sees 96x96"),
-        _unused("epoch_size", 1000, "see --max_step"),
-        _unused("random_crop", False, "the identity network's input is cropped at 108"),
-        _unused("random_rotate", False, "nothing is rotated"),
-        _unused("keep_probability", 1.0, "the identity network is frozen, without dropout"),
-        _unused("weight_decay", 5e-5, "no loss has a regulariser"),
-        _unused("center_loss_factor", 0.0, "see --lambda_c"),
-        _unused("learning_rate", 0.1, "see --g_lr and --d_lr"),
-        _unused("learning_rate_decay_epochs", 100, "see --lr_update_step"),
-        _unused("learning_rate_decay_factor", 1.0, "see --lr_update_step"),
-        _unused("moving_average_decay", 0.9999, "averages decay at 0.9999, as published"),
         _unused("seed", 666, "see --random_seed"),
         _unused("nrof_preprocess_threads", 4, "see --num_worker"),
         _unused("log_histograms", False, "no histograms are written"),
-        _unused("learning_rate_schedule_file", "data/learning_rate_schedule.txt", "see --lr_update_step"),
         _unused("filter_filename", "", "see the job filter"),
         _unused("filter_percentile", 100.0, "see the job filter"),
         _unused("filter_min_nrof_images_per_class", 0, "see --min_images"),

@@ -29,9 +29,13 @@ class Weights:
     checkpoint: Path
 
 
-def new_run_folder(options):
-    """Make <log_dir>/<task>_gen_<MMDD_HHMMSS>/; a second run in the same second gets a suffix."""
-    name = f"{options.task}_gen_{time.strftime('%m%d_%H%M%S')}"
+def new_run_folder(options, kind="gen"):
+    """Make <log_dir>/<task>_<kind>_<MMDD_HHMMSS>/; a second run in the same second gets a suffix.
+
+    Args:
+        kind: "gen" for generators, "rec" for recognisers.
+    """
+    name = f"{options.task}_{kind}_{time.strftime('%m%d_%H%M%S')}"
     parent = Path(options.log_dir).expanduser()
     parent.mkdir(parents=True, exist_ok=True)
     for suffix in ("", *(f"_{i}" for i in range(2, 1000))):

@@ -1,0 +1,96 @@
+"""Image folders put together or taken apart: several as one, some of one. Each looks like a folders.ImageIndex."""
+
+import os
+
+import numpy as np
+
+
+class JoinedIndex:
+    """Several labelled indexes one after another, each with labels of its own behind those of the ones before.
+
+    Attributes:
+        parts: the indexes.
+        folder: the deepest folder above all of theirs; relative paths are from there.
+        flag: of the first.
+        labels: int32 [n], 0...number of labels - 1.
+        label_names: "<folder's path from `folder`>/<label>", so that a name in two folders is two names.
+
+    Raises:
+        ValueError: no parts.
+    """
+
+    def __init__(self, parts):
+        if not parts:
+            raise ValueError("no index to join")
+        self.parts, self.flag = list(parts), parts[0].flag
+        self.folder = os.path.commonpath([part.folder for part in parts])
+        self._starts = np.cumsum([0, *map(len, parts)])
+        first_labels = np.cumsum([0, *(len(part.label_names) for part in parts)])[:-1]
+        self.labels = np.concatenate(
+            [part.labels + np.int32(first) for part, first in zip(parts, first_labels, strict=True)]
+        )
+        self.label_names = [
+            os.path.normpath(os.path.join(os.path.relpath(part.folder, self.folder), name))
+            for part in parts for name in part.label_names
+        ]
+
+    def __len__(self):
+        return int(self._starts[-1])
+
+    def path(self, i):
+        part, inside = self._place(i)
+        return part.path(inside)
+
+    def files(self, i):
+        part, inside = self._place(i)
+        return part.files(inside)
+
+    def relative_path(self, i):
+        return os.path.relpath(self.path(i), self.folder)
+
+    def label(self, i):
+        return int(self.labels[i])
+
+    def _place(self, i):
+        number = int(np.searchsorted(self._starts, i, side="right")) - 1
+        return self.parts[number], int(i - self._starts[number])
+
+
+class SubsetIndex:
+    """Some images of a labelled index, in the order given. The labels that are left are numbered anew, in their order.
+
+    Args:
+        base: the index.
+        positions: int [n], of the images in `base`.
+
+    Attributes:
+        folder, flag: of `base`.
+        labels: int32 [n], 0...number of labels - 1.  label_names: theirs.
+
+    Raises:
+        ValueError: no positions.
+    """
+
+    def __init__(self, base, positions):
+        self.base, self.positions = base, np.asarray(positions, np.int64)
+        if not len(self.positions):
+            raise ValueError("no image is left")
+        self.folder, self.flag = base.folder, base.flag
+        kept, labels = np.unique(np.asarray(base.labels)[self.positions], return_inverse=True)
+        self.labels = labels.astype(np.int32)
+        self.label_names = [base.label_names[label] for label in kept]
+
+    def __len__(self):
+        return len(self.positions)
+
+    def path(self, i):
+        return self.base.path(self.positions[i])
+
+    def files(self, i):
+        return self.base.files(self.positions[i])
+
+    def relative_path(self, i):
+        return self.base.relative_path(self.positions[i])
+
+    def label(self, i):
+        return int(self.labels[i])

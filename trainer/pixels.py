@@ -1,0 +1,72 @@
+"""What is done to the pixels of a batch before a network sees them: colour, standardisation, augmentation by a seed."""
+
+import math
+
+import keras
+import tensorflow as tf
+
+LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601
+ROTATION = 10.0  # degrees to either side, as FaceNet
+
+
+def luminance(images):
+    """Each pixel's luminance: [n, s, s, 3] -> [n, s, s, 1], in the images' own range."""
+    return tf.tensordot(images, tf.constant([[weight] for weight in LUMINANCE]), axes=1)
+
+
+def grey(images):
+    """[n, s, s, 3] -> the same shape, each pixel its luminance."""
+    return tf.repeat(luminance(images), 3, axis=3)
+
+
+def levels(images):
+    """Images in [-1, 1] -> pixels in 0...255, not rounded; what lies outside is clipped."""
+    return tf.clip_by_value((images + 1.0) * 127.5, 0.0, 255.0)
+
+
+def standardized(pixels, fixed):
+    """Pixels as FaceNet was trained on them: float32 [n, s, s, 3] in 0...255 -> the same shape.
+
+    Args:
+        fixed: (x - 127.5) / 128, as FaceNet's models of 2018; else each image to mean 0 and deviation 1, where a
+            deviation under 1 / sqrt(numbers of an image) counts as that.
+    """
+    if fixed:
+        return (pixels - 127.5) / 128.0
+    mean = tf.reduce_mean(pixels, axis=[1, 2, 3], keepdims=True)
+    deviation = tf.math.reduce_std(pixels, axis=[1, 2, 3], keepdims=True)
+    return (pixels - mean) / tf.maximum(deviation, 1.0 / math.prod(pixels.shape[1:]) ** 0.5)
+
+
+def centre_cropped(images, size):
+    """The square of `size` pixels in the middle: [n, s, s, c] -> [n, size, size, c]; smaller images as they are."""
+    margin = max(images.shape[1] - size, 0) // 2
+    return images[:, margin : margin + size, margin : margin + size]
+
+
+def flipped(images, seed):
+    """Mirror each image with probability 1/2: [n, h, w, 3] -> the same shape."""
+    flip = tf.random.stateless_uniform([tf.shape(images)[0], 1, 1, 1], seed) < 0.5
+    return tf.where(flip, images[:, :, ::-1], images)
+
+
+def cropped(images, size, seed):
+    """A square at a random place of each image, drawn for each: [n, s, s, c] -> [n, size, size, c]."""
+    offsets = tf.random.stateless_uniform([2, tf.shape(images)[0], 1], seed, 0, images.shape[1] - size + 1, tf.int32)
+    rows, columns = tf.unstack(offsets + tf.range(size))  # [n, size] each
+    rows = tf.gather(images, rows, axis=1, batch_dims=1)
+    return tf.ensure_shape(tf.gather(rows, columns, axis=2, batch_dims=1), [None, size, size, images.shape[3]])
+
+
+def rotated(images, seed):
+    """Turn each image in [-1, 1] about its centre by up to 10 degrees either way; what comes in is black.
+
+    FaceNet interpolates bicubically, this bilinearly (ours).
+    """
+    degrees = tf.random.stateless_uniform([tf.shape(images)[0]], seed, -ROTATION, ROTATION)
+    cosine, sine = tf.cos(degrees * math.pi / 180.0), tf.sin(degrees * math.pi / 180.0)
+    centre, zero = (images.shape[1] - 1) / 2.0, tf.zeros_like(cosine)
+    shift = centre * (1.0 - cosine)
+    transforms = [cosine, -sine, shift + centre * sine, sine, cosine, shift - centre * sine, zero, zero]
+    turned = keras.ops.image.affine_transform(images, tf.stack(transforms, axis=1), "bilinear", fill_value=-1.0)
+    return tf.ensure_shape(turned, images.shape)

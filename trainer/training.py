@@ -1,0 +1,81 @@
+"""What the jobs that train have in common: resuming, checking the input, and the batches for the one loop."""
+
+import sys
+
+import keras
+import tensorflow as tf
+
+from data_loader import pipeline
+from trainer.loop import Loop
+from utils import runs
+from utils.errors import UserError
+
+RECOGNIZER = "recognizer"  # the system that train_recognizer trains; `train` has all others
+
+
+def resumed_run(options, recognizer):
+    """What --load_path leads to, its flags adopted; None without --load_path.
+
+    Args:
+        recognizer: whether the run must be one of train_recognizer, or must not.
+
+    Returns:
+        runs.Weights with a run folder.
+
+    Raises:
+        UserError: no such run, a TF1 checkpoint, or a run of the other job.
+    """
+    if not options.load_path:
+        return None
+    found = runs.find_weights(options.load_path, options.log_dir, "load_path")
+    if found.run is None:
+        raise UserError(f"--load_path: training goes on from a run folder, not from {found.checkpoint}")
+    system = runs.read_params(found.run).get("system")
+    if (system == RECOGNIZER) != recognizer:
+        job = "train_recognizer" if system == RECOGNIZER else "train"
+        raise UserError(f"--load_path: {found.run} is a run of the job {job}")
+    runs.adopt(options, found.run)
+    return found
+
+
+def seed_everything(options):
+    """The same weights and the same arithmetic every time."""
+    keras.utils.set_random_seed(options.random_seed)
+    tf.config.experimental.enable_op_determinism()
+
+
+def unreadable_files(sources):
+    """(path, reason) of what cannot be read among a sample of each source; an error where it is too much."""
+    return [row for index in sources.values() for row in pipeline.check_readable(index)]
+
+
+def check_steps_left(system, options, resumed):
+    """An error where a resumed run has nothing left to do."""
+    step = int(system.state["step"].numpy())
+    if step >= options.max_step:
+        raise UserError(f"--max_step: {resumed.checkpoint} has done {step} of {options.max_step} steps already")
+
+
+def run_loop(system, sources, folder, options, size, unreadable=(), fixed=None):
+    """Train a system on its sources, from its step on, in a run folder.
+
+    Args:
+        sources: {name: index}, as pipeline.training_batches.
+        size: side of the images of a batch.
+        unreadable: (path, reason) found before, to tell.
+        fixed: renders of the grid, or None.
+    """
+    print(f"run folder: {folder}")
+    for path, reason in unreadable:
+        print(f"warning: {path} is skipped: {reason}", file=sys.stderr)
+    skipped = pipeline.SkippedFiles()
+    batches = pipeline.training_batches(
+        sources,
+        batch_size=options.batch_size,
+        size=size,
+        seed=options.random_seed,
+        start_step=int(system.state["step"].numpy()),
+        workers=options.num_worker,
+        skipped=skipped,
+    )
+    Loop(system, folder, options, fixed).run(pipeline.checked(batches, skipped))

@@ -21,7 +21,7 @@ JOBS = {
     "fit": ("trainer.fit", "turn photographs into renders with G'"),
     "test": ("trainer.test", "write the fixed grid of a trained system"),
     "evaluate": ("trainer.evaluate", "judge faces by a face network: separability, leakage, FID, LFW, IJB-A; a report"),
-    "experiment": ("trainer.experiment", "train recognisers with and without generated data and compare them; a report"),
+    "experiment": ("trainer.experiment", "compare recognisers trained with and without generated data; a report"),
     "export": ("trainer.serving", "write a SavedModel for TensorFlow Serving"),
     "fidelity": ("trainer.fidelity", "replay a reference run of the published code and print the differences"),
 }

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 
 from data_loader.folders import index_images
 from data_loader.joined import SubsetIndex
@@ -79,6 +80,7 @@ def run(options):
     settings |= {"dataset": real.digest, "save_syn_dataset": generated.digest}
     claim(folder, "experiment.json", settings, "--report_dir")
 
+    tf.get_logger().setLevel("ERROR")  # each cell traces the step anew, which TensorFlow takes for a mistake
     cells = [Cell(fraction, generated, seed) for seed in range(1, options.seeds + 1) for fraction in fractions
              for generated in ((True,) if fraction == 0 else (False, True))]  # fmt: skip
     results = {}

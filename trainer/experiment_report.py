@@ -165,9 +165,10 @@ def _print(header, rows, gain_rows):
     print(f"\n{header[0]:>18} {header[1]:>10} {header[2]:>6}" + "".join(f"{name:>22}" for name in METRICS))
     for fraction, generated, seeds, *numbers in rows:
         pairs = zip(numbers[::2], numbers[1::2], strict=True)
-        cells = [f"{report.shown(mean)} ± {report.shown(sd)}" for mean, sd in pairs]
+        cells = [report.shown(mean) + (f" ± {report.shown(sd)}" if sd is not None else "") for mean, sd in pairs]
         print(f"{fraction:>18} {generated:>10} {seeds:>6}" + "".join(f"{cell:>22}" for cell in cells))
     for fraction, name, seeds, mean, sd, better in gain_rows:
         if name == METRICS[0]:
-            print(f"at {fraction} %: generated data change {name} by {mean:+.4f} ± {report.shown(sd)}; "
-                  f"{better} of {seeds} seeds gain")  # fmt: skip
+            spread = f" ± {report.shown(sd)}" if sd is not None else ""
+            change = f"generated data change {name} by {mean:+.4f}{spread}"
+            print(f"at {fraction} %: {change}; {better} of {seeds} seeds gain")

@@ -105,7 +105,8 @@ def open_face_network(options):
         name = kind.title
         if options.model_def != DLIB:
             name += f" ({Path(options.pretrained_rec).name})"
-        face_network = FaceNetwork(name, network, kind.size, kind.alignment, kind.unit_length, preparation(options))
+        face_network = FaceNetwork(name, network, kind.size, kind.alignment, kind.unit_length,
+                                   _from_floats(preparation(options)))
     print(f"face network: {face_network.name}")
     return face_network
 
@@ -153,7 +154,11 @@ def load_weights(network, options):
 
 
 def preparation(options):
-    """A function: float32 [n, s, s, 3] in [-1, 1], of the side that the network is shown -> what it takes."""
+    """A function: pixels 0...255, float32 [n, s, s, 3], of the side that the network is shown -> what it takes."""
     if options.model_def == DLIB:
-        return lambda images: dlib_resnet.prepared((images + 1.0) * 127.5)
-    return lambda images: pixels.standardized((images + 1.0) * 127.5, options.use_fixed_image_standardization)
+        return dlib_resnet.prepared
+    return lambda levels: pixels.standardized(levels, options.use_fixed_image_standardization)
+
+
+def _from_floats(prepare):
+    return lambda images: prepare(pixels.levels(images))

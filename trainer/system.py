@@ -21,7 +21,8 @@ class System:
         averages: list of (variable, its average), of keep_averages.
 
     A batch is one dict: `real`, `real_identity`, `synthetic`, `identity`, `pair_image`, `pair_render`: images float32
-    in [-1, 1], NHWC; labels int32 from 0.
+    in [-1, 1], NHWC; labels int32 from 0; for an identity network that takes face chips also `chip`, float32 [n, 4],
+    the place of each render's face (data_loader/chips.py).
     """
 
     networks: dict[str, keras.Model]

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from data_loader import folders
-from trainer import checkpoint, face_network, system_class, training
+from trainer import checkpoint, face_network, identity, system_class, training
 from utils import runs
 from utils.images import save_grid
 
@@ -22,6 +22,7 @@ def run(options):
     n_id = len(sources["synthetic"].label_names)
     if options.method_c != "none" and not resumed:
         face_network.choose_network(options)
+    chips = identity.chip_places(sources["synthetic"], options)
     system = system_class(options.system)(options, n_id, pairs="pair" in sources)
     if resumed:
         checkpoint.restore(system, resumed.checkpoint)
@@ -34,7 +35,7 @@ def run(options):
     runs.write_params(folder, options, label_names=list(sources["synthetic"].label_names))
     fixed = fixed_renders(sources["synthetic"], options)
     save_grid(fixed, folder / "syn_fixed.png", options.num_log_samples)
-    training.run_loop(system, sources, folder, options, options.input_scale_size, unreadable, fixed)
+    training.run_loop(system, sources, folder, options, options.input_scale_size, unreadable, fixed, chips)
 
 
 def read_sources(options):
@@ -70,10 +71,3 @@ def _say_what_is_off(options):
         print("--dataset_3dmm '': no pairs, so the pair loss (lambda_d) and k_t3 are off")
     if options.method_c == "none":
         print("--method_c none: the identity loss (lambda_c) is off")
-    elif not Path(f"{options.pretrained_rec}.index").is_file() and "pretrained_rec" not in options.explicit:
-        print(
-            f"warning: no FaceNet checkpoint at {options.pretrained_rec}, so the identity loss (lambda_c) is off, "
-            "as with --method_c none; --pretrained_rec names one",
-            file=sys.stderr,
-        )
-        options.method_c = "none"

@@ -56,7 +56,7 @@ def check_steps_left(system, options, resumed):
         raise UserError(f"--max_step: {resumed.checkpoint} has done {step} of {options.max_step} steps already")
 
 
-def run_loop(system, sources, folder, options, size, unreadable=(), fixed=None):
+def run_loop(system, sources, folder, options, size, unreadable=(), fixed=None, chips=None):
     """Train a system on its sources, from its step on, in a run folder.
 
     Args:
@@ -64,6 +64,7 @@ def run_loop(system, sources, folder, options, size, unreadable=(), fixed=None):
         size: side of the images of a batch.
         unreadable: (path, reason) found before, to tell.
         fixed: renders of the grid, or None.
+        chips: places of the renders' faces, or None, as pipeline.training_batches.
     """
     print(f"run folder: {folder}")
     for path, reason in unreadable:
@@ -77,5 +78,6 @@ def run_loop(system, sources, folder, options, size, unreadable=(), fixed=None):
         start_step=int(system.state["step"].numpy()),
         workers=options.num_worker,
         skipped=skipped,
+        chips=chips,
     )
     Loop(system, folder, options, fixed).run(pipeline.checked(batches, skipped))

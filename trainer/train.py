@@ -1,6 +1,5 @@
 """The job `train`: data set folders in, a run folder out."""
 
-import sys
 from pathlib import Path
 
 import numpy as np

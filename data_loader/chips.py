@@ -79,28 +79,43 @@ def cut(pixels, where):
     return dlib.extract_image_chip(np.ascontiguousarray(pixels), details)
 
 
-@tf.function(reduce_retracing=True)
 def cut_differentiably(images, places):
     """Chips with a gradient to the images: float32 [n, s, s, 3] -> [n, 150, 150, 3].
 
     The bilinear cut that dlib makes of faces up to twice a chip's size; larger ones it shrinks first, which is not done
-    here. Outside an image lies 0: black where its values are pixels.
+    here. Outside an image lies 0: black where its values are pixels. Not TensorFlow's ImageProjectiveTransformV3: what
+    that calls its gradient is the inverse cut, too small by the factor that the chip enlarges the face's area by.
 
     Args:
         places: float32 [n, 4], fractions of the image's side.
     """
-    side = tf.cast(tf.shape(images)[1], tf.float32)
-    x, y, across, down = tf.unstack(places * side, axis=1)
+    count, side = tf.shape(images)[0], tf.shape(images)[1]
+    x, y, across, down = (value[:, None, None] for value in tf.unstack(places * tf.cast(side, tf.float32), axis=1))
     length = tf.sqrt(across ** 2 + down ** 2)
     step = (length - 1) / (SIZE - 1) / length  # as dlib: the centres of outer pixels lie on those of the chip's
     across, down = across * step, down * step  # from one of the chip's pixels to the next
-    middle = (SIZE - 1) / 2
-    left = x - 0.5 - middle * (across - down)
-    top = y - 0.5 - middle * (across + down)
-    zero = tf.zeros_like(x)
-    return tf.raw_ops.ImageProjectiveTransformV3(
-        images=images, transforms=tf.stack([across, -down, left, down, across, top, zero, zero], axis=1),
-        output_shape=[SIZE, SIZE], fill_value=0.0, interpolation="BILINEAR", fill_mode="CONSTANT")
+    right = tf.range(SIZE, dtype=tf.float32) - (SIZE - 1) / 2
+    below = right[:, None]
+    columns, column_share = _between(x - 0.5 + across * right - down * below, side)  # [n, 150, 150]
+    rows, row_share = _between(y - 0.5 + down * right + across * below, side)
+    framed = tf.pad(images, [[0, 0], [1, 2], [1, 2], [0, 0]])
+    squares = [framed[:, :-1, :-1], framed[:, :-1, 1:], framed[:, 1:, :-1], framed[:, 1:, 1:]]
+    squares = tf.reshape(tf.concat(squares, axis=3), [-1, 12])  # each pixel with those on its right and below
+    width = side + 2
+    chosen = tf.gather(squares, (tf.range(count)[:, None, None] * width + rows) * width + columns)
+    here, on_right, under, across_corner = tf.split(chosen, 4, axis=3)
+    upper, lower = here + (on_right - here) * column_share, under + (across_corner - under) * column_share
+    return upper + (lower - upper) * row_share
+
+
+def _between(positions, side):
+    """Positions float32 [n, 150, 150] in pixels -> the pixel before each and its share of the next, [n, 150, 150, 1].
+
+    Pixels are counted in an image with a border of one pixel around it; what lies beyond is on the border.
+    """
+    positions = tf.clip_by_value(positions + 1.0, 0.0, tf.cast(side, tf.float32) + 1.0)
+    before = tf.floor(positions)
+    return tf.cast(before, tf.int32), (positions - before)[..., None]
 
 
 def _turned(vector, across):

@@ -24,7 +24,7 @@ _ENDLESS = np.iinfo(np.int64).max
 _READERS = weakref.WeakSet()
 
 
-def training_batches(sources, batch_size, size, seed, skipped, start_step=0, workers=2):
+def training_batches(sources, batch_size, size, seed, skipped, start_step=0, workers=2, chips=None):
     """Endless shuffled batches from `start_step` on; the same for any number of workers.
 
     The image at position p of a source is a pure function: permutation(n, seed, source, p // n)[p % n]. An unreadable
@@ -38,10 +38,11 @@ def training_batches(sources, batch_size, size, seed, skipped, start_step=0, wor
         skipped: SkippedFiles.
         start_step: batches that a resumed run has behind it.
         workers: positions read at once.
+        chips: float32 [n, 4], the place of the face in each image of "synthetic" (data_loader/chips.py); None: unknown.
 
     Returns:
         tf.data.Dataset of {"real", "synthetic", "pair_image", "pair_render": float32 [b, s, s, 3] in [-1, 1],
-        "identity": int32 [b]}, with the keys of the sources given.
+        "identity": int32 [b], "chip": float32 [b, 4]}, with the keys of what is given.
 
     Raises:
         ValueError: unknown source.
@@ -55,6 +56,7 @@ def training_batches(sources, batch_size, size, seed, skipped, start_step=0, wor
         image_keys, label_key = KEYS[name]
         spec |= {key: tf.TensorSpec([size, size, 3], tf.uint8) for key in image_keys}
         spec |= {label_key: tf.TensorSpec([], tf.int32)} if label_key else {}
+    spec |= {} if chips is None else {"chip": tf.TensorSpec([4], tf.float32)}
 
     def read(position):
         element = {}
@@ -63,6 +65,7 @@ def training_batches(sources, batch_size, size, seed, skipped, start_step=0, wor
             i, images = _next_readable(index, orders[name](position), size, skipped)
             element |= dict(zip(image_keys, images, strict=True))
             element |= {label_key: np.int32(index.label(i))} if label_key else {}
+            element |= {"chip": chips[i]} if chips is not None and name == "synthetic" else {}
         return element
 
     return _batches(read, spec, start_step * batch_size, _ENDLESS, batch_size, workers).map(_to_float).prefetch(2)

@@ -105,7 +105,8 @@ def open_face_network(options):
         name = kind.title
         if options.model_def != DLIB:
             name += f" ({Path(options.pretrained_rec).name})"
-        face_network = FaceNetwork(name, network, kind.size, kind.alignment, kind.unit_length, preparation(options))
+        face_network = FaceNetwork(name, network, kind.size, kind.alignment, kind.unit_length,
+                                   _from_floats(preparation(options)))
     print(f"face network: {face_network.name}")
     return face_network
 
@@ -153,10 +154,10 @@ def load_weights(network, options):
 
 
 def preparation(options):
-    """A function: float32 [n, s, s, 3] in [-1, 1], of the side that the network is shown -> what it takes."""
+    """A function: pixels 0...255, float32 [n, s, s, 3], of the side that the network is shown -> what it takes."""
     if options.model_def == DLIB:
-        return lambda images: dlib_resnet.prepared((images + 1.0) * 127.5)
-    return lambda images: standardized((images + 1.0) * 127.5, options.use_fixed_image_standardization)
+        return dlib_resnet.prepared
+    return lambda pixels: standardized(pixels, options.use_fixed_image_standardization)
 
 
 def standardized(pixels, fixed):
@@ -170,3 +171,7 @@ def standardized(pixels, fixed):
     mean = tf.reduce_mean(pixels, axis=[1, 2, 3], keepdims=True)
     deviation = tf.math.reduce_std(pixels, axis=[1, 2, 3], keepdims=True)
     return (pixels - mean) / tf.maximum(deviation, 1.0 / (pixels.shape[1] * pixels.shape[2] * 3) ** 0.5)
+
+
+def _from_floats(prepare):
+    return lambda images: prepare((images + 1.0) * 127.5)

@@ -20,6 +20,7 @@ from trainer import equilibrium, losses, schedules
 from trainer.identity import IdentityLoss, flipped
 from trainer.system import System, named_weights
 
+IMAGES = ("real", "synthetic", "pair_image", "pair_render")  # of a batch
 PATIENCE = 40  # log lines in a row before a bad sign is told; ours
 
 
@@ -118,7 +119,7 @@ class FaceGan(System):
             pixel = self._pixel_loss(fake, render)
             identity, identity_scores = tf.constant(0.0), None
             if self.identity:
-                identity, identity_scores = self.identity(fake, labels, seed)
+                identity, identity_scores = self.identity(fake, labels, seed, batch.get("chip"))
             pair_real = tf.constant(0.0)
             if "pair" in self.sources:
                 pair_real = losses.absolute_error(self.generator_back(batch["pair_image"]), batch["pair_render"])
@@ -182,7 +183,7 @@ class FaceGan(System):
         """
         if not self.options.grayscale:
             return batch
-        return {name: value if name == "identity" else _grey(value) for name, value in batch.items()}
+        return {name: _grey(value) if name in IMAGES else value for name, value in batch.items()}
 
     def _pixel_loss(self, fake, render):
         if not self.options.pixel_mask:
@@ -235,7 +236,8 @@ class FaceGan(System):
         """Photographs out of renders, dropout off.
 
         Args:
-            batch: `synthetic` [n, s, s, 3]; `identity` int32 [n], where an identity score is wanted.
+            batch: `synthetic` [n, s, s, 3]; `identity` int32 [n], where an identity score is wanted, and `chip`
+                float32 [n, 4], where the faces of the renders are, as in training.
 
         Returns:
             {"image": [n, s, s, 3], "d_score": [n], "s_score": [n]} and, with the magnet loss, "c_score": [n].
@@ -249,7 +251,7 @@ class FaceGan(System):
             "s_score": losses.absolute_error_per_image(self.generator_back(fake), render),
         }
         if self.identity and "identity" in batch:
-            scores = self.identity.scores(fake, batch["identity"])
+            scores = self.identity.scores(fake, batch["identity"], batch.get("chip"))
             if scores is not None:
                 result["c_score"] = scores
         return result

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from data_loader import folders
 from trainer import dataset_card, provenance
+from trainer.identity import chip_places
 from trainer.output_folder import OutputFolder
 from trainer.trained import load_trained
 from trainer.translate import Task, target_folder, translate
@@ -22,9 +23,11 @@ def run(options):
     description = provenance.describe("generate", trained, index, options)
     knows_identities = _knows_identities(trained, index)
 
-    def network(renders, labels):
-        batch = {"synthetic": renders} | ({"identity": labels} if knows_identities else {})
-        return trained.system.generate(batch)
+    chips = chip_places(index, options) if knows_identities else None
+
+    def network(renders, positions):
+        batch = {"synthetic": renders} | ({"identity": index.labels[positions]} if knows_identities else {})
+        return trained.system.generate(batch | ({"chip": chips[positions]} if chips is not None else {}))
 
     output = OutputFolder(target, description, SCORES)
     return translate(Task(index, output, network, partial(dataset_card.text, output.run, trained.params)), options)

@@ -1,14 +1,17 @@
 """How FaceGAN keeps a face's identity: a face network C looks at the generated image, a set loss compares."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 
+from data_loader import chips
+from data_loader.face_places import known_places
 from trainer import losses
-from trainer.face_network import build_network, standardized
+from trainer.face_network import KINDS, build_network, preparation
 from utils.errors import UserError
 
 METHODS = ("none", "magnet", "softmax", "center")
-INPUT_SIZE = 96  # the crop that the published code shows C, whichever network C is
+INPUT_SIZE = 96  # the crop that the published code shows FaceNet's networks, whichever it is
 
 
 class IdentityLoss:
@@ -20,7 +23,7 @@ class IdentityLoss:
         n_id: identities, the largest label plus one.
 
     Attributes:
-        network: C, keras.Model: [n, 96, 96, 3] standardized -> [n, embedding_size] before normalisation.
+        network: C, keras.Model: faces as `prepare` gives them -> [n, embedding_size] before normalisation.
         centroids: float32 [n_id, embedding_size], one for each identity, starting at 0.
         weights, biases: the softmax layer on top of C's output, trained by G's optimizer.
     """
@@ -31,6 +34,7 @@ class IdentityLoss:
         self.options = options
         self.network = build_network(options.model_def, options.embedding_size)
         self.network.trainable = options.relax_c
+        self.prepare_pixels = preparation(options)
         size = options.embedding_size
         initial = keras.initializers.TruncatedNormal(stddev=0.1, seed=options.random_seed)
         self.centroids = keras.Variable(tf.zeros((n_id, size)), trainable=False, name="centroids")
@@ -52,17 +56,19 @@ class IdentityLoss:
         head = [self.weights, self.biases] if self.options.method_c == "softmax" else []
         return head + list(self.network.trainable_variables)
 
-    def __call__(self, images, labels, crop_seed):
+    def __call__(self, images, labels, crop_seed, chip=None):
         """Loss of a batch in training; moves the centroids.
 
         Args:
             images: float32 [n, s, s, 3] in [-1, 1].  labels: int32 [n].
             crop_seed: int32 [2] for crop and flip, or None for the central crop.
+            chip: float32 [n, 4], places of the faces (data_loader/chips.py), for a network that takes face chips;
+                None: all at chips.FIXED.
 
         Returns:
             Scalar loss, and the score of each image [n] (magnet) or None (the published code has none there).
         """
-        codes = self.network(self.prepare(images, crop_seed))
+        codes = self.network(self.prepare(images, crop_seed, chip))
         features = tf.math.l2_normalize(codes, axis=1, epsilon=1e-10)
         method, step = self.options.method_c, 1.0 - self.options.center_loss_alfa
         if method == "magnet":
@@ -78,29 +84,59 @@ class IdentityLoss:
             return losses.softmax_loss(tf.matmul(codes, self.weights) + self.biases, labels), None
         raise ValueError(f"no identity loss for method_c {method!r}; one of {', '.join(METHODS[1:])}")
 
-    def scores(self, images, labels):
+    def scores(self, images, labels, chip=None):
         """Identity score of each generated image, float32 [n] (magnet), centroids left alone; None elsewhere."""
         if self.options.method_c != "magnet":
             return None
-        codes = self.network(self.prepare(images, None))
+        codes = self.network(self.prepare(images, None, chip))
         return self._magnet(tf.math.l2_normalize(codes, axis=1, epsilon=1e-10), labels)
 
     def _magnet(self, features, labels):
         squared = not self.options.paper_variance
         return losses.magnet_loss_per_image(features, labels, self.centroids, squared_variance=squared)
 
-    def prepare(self, images, crop_seed):
-        """[n, s, s, 3] in [-1, 1] -> [n, 96, 96, 3] as FaceNet was trained: cropped and standardized.
+    def prepare(self, images, crop_seed, chip=None):
+        """[n, s, s, 3] in [-1, 1] -> what C takes.
 
-        At 108 a 96x96 window is cut, in training one random offset for the whole batch and a flip for each image
-        (README D18, D23); every other size is resized by TF1's corner rule, which the published code does at 64 (D29).
+        dlib's network is shown the face's chip, cut where `chip` says, as it was trained; nothing of it is random
+        (ours). FaceNet's are shown 96x96 pixels, as published: at 108 a window, in training one random offset for the
+        whole batch and a flip for each image (README D18, D23); every other size is resized by TF1's corner rule, which
+        the published code does at 64 (D29).
         """
         pixels = tf.clip_by_value((images + 1.0) * 127.5, 0.0, 255.0)
-        if pixels.shape[1] == 108:
+        if takes_chips(self.options):
+            if chip is None:
+                chip = tf.tile(tf.constant([chips.FIXED]), [tf.shape(images)[0], 1])
+            pixels = chips.cut_differentiably(pixels, chip)
+        elif pixels.shape[1] == 108:
             pixels = _crop(pixels, crop_seed)
         else:
             pixels = tf.raw_ops.ResizeBilinear(images=pixels, size=[INPUT_SIZE, INPUT_SIZE])
-        return standardized(pixels, self.options.use_fixed_image_standardization)
+        return self.prepare_pixels(pixels)
+
+
+def takes_chips(options):
+    """Whether the identity loss that `options` name looks at face chips, so that it wants to know where faces are."""
+    return options.method_c != "none" and KINDS[options.model_def].alignment == "chip"
+
+
+def chip_places(index, options):
+    """Places of the faces in renders, for the batches' `chip`: float32 [n, 4]; None where the identity loss takes none.
+
+    Those that no metadata.csv knows are at chips.FIXED; says how many.
+
+    Args:
+        index: data_loader.folders.ImageIndex of the renders.
+    """
+    if not takes_chips(options):
+        return None
+    places = known_places(index, "chip")
+    unknown = np.isnan(places[:, 0])
+    places[unknown] = chips.FIXED
+    if unknown.any():
+        print(f"{unknown.sum()} of {len(places)} renders in {index.folder} have no landmarks in a metadata.csv: the "
+              "identity network looks at a fixed central crop of them")
+    return places
 
 
 def _crop(pixels, seed):

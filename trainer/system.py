@@ -19,7 +19,8 @@ class System:
         sources: names of the batches that the system reads: "real", "synthetic", "pair".
 
     A batch is one dict: `real`, `synthetic`, `identity`, `pair_image`, `pair_render`: images float32 in [-1, 1], NHWC;
-    labels int32 from 0.
+    labels int32 from 0; for an identity network that takes face chips also `chip`, float32 [n, 4], the place of each
+    render's face (data_loader/chips.py).
     """
 
     networks: dict[str, keras.Model]

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from data_loader import folders, pipeline
-from trainer import checkpoint, face_network, system_class
+from trainer import checkpoint, face_network, identity, system_class
 from trainer.loop import Loop
 from utils import runs
 from utils.errors import UserError
@@ -33,6 +33,7 @@ def run(options):
     n_id = len(sources["synthetic"].label_names)
     if options.method_c != "none" and not resumed:
         face_network.choose_network(options)
+    chips = identity.chip_places(sources["synthetic"], options)
     system = system_class(options.system)(options, n_id, pairs="pair" in sources)
     if resumed:
         checkpoint.restore(system, resumed.checkpoint)
@@ -58,6 +59,7 @@ def run(options):
         start_step=step,
         workers=options.num_worker,
         skipped=skipped,
+        chips=chips,
     )
     Loop(system, folder, options, fixed).run(pipeline.checked(batches, skipped))
 
@@ -95,10 +97,3 @@ def _say_what_is_off(options):
         print("--dataset_3dmm '': no pairs, so the pair loss (lambda_d) and k_t3 are off")
     if options.method_c == "none":
         print("--method_c none: the identity loss (lambda_c) is off")
-    elif not Path(f"{options.pretrained_rec}.index").is_file() and "pretrained_rec" not in options.explicit:
-        print(
-            f"warning: no FaceNet checkpoint at {options.pretrained_rec}, so the identity loss (lambda_c) is off, "
-            "as with --method_c none; --pretrained_rec names one",
-            file=sys.stderr,
-        )
-        options.method_c = "none"

@@ -32,7 +32,8 @@ class Task:
     Attributes:
         index: the input images.
         output: where they go. A score of `output.scores` that `network` does not return stays empty.
-        network: (images float32 [n, s, s, 3] in [-1, 1], labels int32 [n]) -> {"image": [n, s, s, 3], score: [n], …}.
+        network: (images float32 [n, s, s, 3] in [-1, 1], positions int64 [n] in the index) -> {"image": [n, s, s, 3],
+            score: [n], …}.
         card: number of images -> text of README.md; None for none.
     """
 
@@ -142,7 +143,7 @@ class _Translation:
         results, reasons = {}, {}
         if readable.any():
             images = to_float(batch["image"][readable])
-            results = self.task.network(images, batch["label"][readable])
+            results = self.task.network(images, batch["position"][readable])
             results = {name: value.numpy() for name, value in results.items()}
         if not readable.all():
             reasons = dict(self.skipped.rows)

@@ -1,5 +1,7 @@
 """Sections of a report about a generated folder: leakage, confidence scores, distance from its renders."""
 
+from pathlib import Path
+
 import numpy as np
 
 from data_loader.folders import decode_whole
@@ -112,8 +114,8 @@ def renders_section(generated, renders, matches, differences, brightness):
     return Section(
         "renders",
         "Generated images against their renders",
-        f"{len(read):,} images and their renders in {renders.folder}, at the generated images' size. A generator that "
-        "changes nothing has 0; one that only takes colour away has 0 in brightness.",
+        f"{len(read):,} images and their renders in {Path(renders.folder).name}, at the generated images' size. "
+        "A generator that changes nothing has 0; one that only takes colour away has 0 in brightness.",
         {
             "difference": float(differences[read].mean()),
             "difference_sd": float(differences[read].std()),

@@ -95,8 +95,8 @@ MEANINGS = {
     ),
     "leaked_share": Meaning("Leakage", SHARE, "the same as a share of the generated identities", LOW, main=True),
     "real_double_share": Meaning(
-        "The same among real ones", SHARE, "real identities whose mean lies under the threshold of another real one's; "
-        "leakage up to this share is no sign of copying", main=True
+        "Real ones as near to each other", SHARE, "real identities whose mean lies under the threshold of another real "
+        "one's; leakage up to this share is no sign of copying", main=True
     ),
     "leaked_image_share": Meaning(
         "Leakage by single images", SHARE, "generated identities with any image under the threshold of any photograph",

@@ -1,6 +1,7 @@
 """Sections of a report about labelled folders: how well their identities are told apart."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -81,8 +82,8 @@ def separability_section(labelled, threshold):
     return Section(
         labelled.key,
         labelled.title,
-        f"{len(pairs.same):,} pairs of images in {labelled.index.folder}, compared by the squared distance of their "
-        f"embeddings. {threshold.text} What is at most that far apart counts as one person. The mean embeddings of "
+        f"{len(pairs.same):,} pairs of images of {Path(labelled.index.folder).name}, compared by the squared distance of "
+        f"their embeddings. {threshold.text} What is at most that far apart counts as one person. The mean embeddings of "
         "two identities are compared by the same threshold, though means lie nearer to each other than single images.",
         metrics,
         {

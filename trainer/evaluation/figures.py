@@ -78,7 +78,7 @@ def histogram_figure(title, groups, threshold=None, label="squared distance"):
         axes.hist(numbers, bins, density=True, alpha=0.55, color=colour, label=f"{name} ({len(numbers):,})")
     if threshold is not None:
         axes.axvline(threshold, color=OTHER, linewidth=1, linestyle="--", label=f"threshold {shown(threshold)}")
-    _legend(axes, "upper right")
+    _legend(axes, "best")
     means = "; ".join(f"{name}: mean {shown(float(np.mean(numbers)))}" for name, numbers in groups.items())
     return _figure(canvas, title, f"Histograms. {means}.")
 

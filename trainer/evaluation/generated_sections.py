@@ -119,9 +119,9 @@ def renders_section(generated, renders, matches, differences, brightness):
         {
             "difference": float(differences[read].mean()),
             "difference_sd": float(differences[read].std()),
-            "difference_least": float(differences[read].min()),
             "difference_brightness": float(brightness[read].mean()),
             "difference_brightness_sd": float(brightness[read].std()),
+            "difference_least": float(differences[read].min()),
         },
         {"differences": (["path", "difference", "brightness"], rows)},
         [

@@ -82,9 +82,9 @@ def separability_section(labelled, threshold):
     return Section(
         labelled.key,
         labelled.title,
-        f"{len(pairs.same):,} pairs of images of {Path(labelled.index.folder).name}, compared by the squared distance of "
-        f"their embeddings. {threshold.text} What is at most that far apart counts as one person. The mean embeddings of "
-        "two identities are compared by the same threshold, though means lie nearer to each other than single images.",
+        f"{len(pairs.same):,} pairs of images of {Path(labelled.index.folder).name}, compared by the squared distance "
+        f"of their embeddings. {threshold.text} What is at most that far apart counts as one person. The means of two "
+        "identities are compared by the same threshold, though means lie nearer to each other than single images.",
         metrics,
         {
             "identities": (["identity", "nearest", "distance", "distance_within", "images"], table),

@@ -18,6 +18,7 @@ JOBS = {
     "generate": ("trainer.generate", "turn renders into a labelled data set of generated photographs"),
     "fit": ("trainer.fit", "turn photographs into renders with G'"),
     "test": ("trainer.test", "write the fixed grid of a trained system"),
+    "evaluate": ("trainer.evaluate", "judge faces by a face network: separability, leakage, FID, LFW, IJB-A; a report"),
     "export": ("trainer.serving", "write a SavedModel for TensorFlow Serving"),
     "fidelity": ("trainer.fidelity", "replay a reference run of the published code and print the differences"),
 }

@@ -41,14 +41,19 @@ def describe(job, trained, index, options):
         "checkpoint": str(trained.checkpoint),
         "inputs": {"folder": index.folder, "images": len(index), "identities": len(index.label_names)},
         "flags": {name: getattr(options, name) for name in FLAGS},
-        "versions": {
-            "python": platform.python_version(),
-            "tensorflow": tf.__version__,
-            "keras": keras.__version__,
-            "numpy": np.__version__,
-        },
+        "versions": versions(),
         "commit": _commit(),
         "finished": False,
+    }
+
+
+def versions():
+    """{name: version} of Python and of what computes."""
+    return {
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
     }
 
 

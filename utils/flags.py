@@ -47,7 +47,7 @@ GROUPS = {
     ],
     "data": [
         _flag("data_dir", "c:/data", "where data set folders are"),
-        _flag("dataset", "vgg-aligned-64", "real photographs, folder under data_dir", jobs=READING),
+        _flag("dataset", "vgg-aligned-64", "real photographs, folder under data_dir; evaluate: labelled, several with commas between", jobs=(*READING, *EVALUATION)),
         _flag("syn_dataset", "syn_lsfm-64", "renders, folder under data_dir: <identity>/<file>"),
         _flag("dataset_3dmm", "paired_data-64", "photographs with renders, under data_dir; '' trains without; `pair` writes it", jobs=("train", "pair")),
         _flag("grayscale", False, "take the colour out of every image; for grey photographs (published: no effect)", jobs=TRAINING),
@@ -113,7 +113,7 @@ GROUPS = {
     ],
     "out of a trained system": [
         _flag("pretrained_gen", "pretrained_models/gen", "run folder, its name under log_dir, one checkpoint, or a TF1 checkpoint of the published code", jobs=WEIGHTS),
-        _flag("save_syn_dataset", "generated", "output folder under data_dir", jobs=("generate",)),
+        _flag("save_syn_dataset", "generated", "output folder of generate under data_dir; evaluate: the folder that is judged", jobs=("generate", *EVALUATION)),
         _flag("save_fitting", "fitting", "output folder of fit under data_dir", jobs=("fit",)),
         _flag("image_format", "jpg", "format of written images (jpg at image_quality)", choices=("jpg", "png"), jobs=("generate", "fit", "render", *CROPPING)),
         _flag("image_quality", 95, "JPEG quality of generated images (published: 75)", low=1, high=100, jobs=WRITING),
@@ -138,6 +138,12 @@ GROUPS = {
         _flag("roll_range", 8.0, "degrees to either side", low=0, high=90, jobs=RENDERING),
         _flag("demo_dir", "demo", "where the demo keeps its data, run and pictures", jobs=("demo",)),
         _flag("demo_minutes", 4.0, "minutes that the demo trains", low=0, jobs=("demo",)),
+    ],
+    "evaluation": [
+        _flag("report_dir", "report", "where evaluation.json, CSV files and report.html go", jobs=EVALUATION),
+        _flag("num_pairs", 5_000_000, "pairs of a labelled folder that are compared, drawn by random_seed where there are more; 0: all", low=0, jobs=EVALUATION),
+        _flag("threshold", 0.0, "squared distance up to which two faces are one person; 0: dlib's 0.36, else where the errors are equal", low=0, jobs=EVALUATION),
+        _flag("inception_weights", "", "weights of keras.applications.InceptionV3 (.h5) for FID, KID and inception score; '': the identity network", jobs=EVALUATION),
     ],
     "published protocols": [
         _flag("lfw_dir", "", "LFW's images, <name>/<name>_0001.jpg; '' leaves LFW out (published: no effect, as the next three)", jobs=EVALUATION),

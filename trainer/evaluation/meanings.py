@@ -35,6 +35,7 @@ MEANINGS = {
     "faces_not_found": Meaning(
         "Faces not found", NUMBER, "images in which no face was found, so that a fixed crop was used instead", LOW
     ),
+    "unreadable": Meaning("Unreadable images", NUMBER, "files that could not be decoded and are not part of this", LOW),
     "genuine_pairs": Meaning("Genuine pairs", NUMBER, "pairs of images of one identity that were compared"),
     "impostor_pairs": Meaning("Impostor pairs", NUMBER, "pairs of images of two identities that were compared"),
     # pairs
@@ -93,11 +94,25 @@ MEANINGS = {
         "Leaked identities", NUMBER, "generated identities whose mean lies under the threshold of a real one's", LOW
     ),
     "leaked_share": Meaning("Leakage", SHARE, "the same as a share of the generated identities", LOW, main=True),
+    "real_double_share": Meaning(
+        "Real ones as near to each other", SHARE, "real identities whose mean lies under the threshold of another real "
+        "one's; leakage up to this share is no sign of copying", main=True
+    ),
+    "leaked_image_share": Meaning(
+        "Leakage by single images", SHARE, "generated identities with any image under the threshold of any photograph",
+        LOW
+    ),
     "nearest_real_distance": Meaning(
         "Nearest real identity", DISTANCE, "distance of means to the nearest real identity, averaged", HIGH
     ),
     "nearest_real_image_distance": Meaning(
         "Nearest real image", DISTANCE, "least distance of any image of an identity to any real image, averaged", HIGH
+    ),
+    "margin": Meaning(
+        "Margin", DISTANCE, "distance to the nearest other identity less that to its own, averaged over images", HIGH
+    ),
+    "rank_correlation": Meaning(
+        "Rank correlation", "-1…1", "of a score with the margin; a score that knows bad images is far below 0", LOW
     ),
     # images
     "fid": Meaning(
@@ -112,6 +127,9 @@ MEANINGS = {
     "difference": Meaning(
         "|generated - render|", LEVELS, "mean absolute difference of a generated image and its render; 0: the "
         "generator did nothing", main=True
+    ),
+    "difference_brightness": Meaning(
+        "The same in brightness", LEVELS, "without colour, so that greying a render counts as nothing"
     ),
     "difference_least": Meaning(
         "Least |generated - render|", LEVELS, "of the image that the generator changed least"

@@ -35,8 +35,8 @@ class Section:
         key: of evaluation.json, and the first part of its CSV files' names: letters, digits, "_", "-", ".".
         title: heading on the page.
         text: what was measured and how, one paragraph.
-        metrics: {name of trainer.evaluation.meanings: number, text, or None where it is not defined}; a name with
-            "_sd" behind it is that metric's standard deviation, one with " on <network>" says on whose features.
+        metrics: {name of trainer.evaluation.meanings: number, text, or None where it is not defined}. "_sd" behind a
+            name: that metric's standard deviation; " on <network>": on whose features; " of <score>": which score.
         tables: {name: (header, rows)}; each becomes <key>_<name>.csv.
         figures: list of Figure.
     """
@@ -107,6 +107,10 @@ def shown(value):
     return f"{value:.4g}" if 1e-4 <= abs(value) < 1e5 else f"{value:.3e}"
 
 
+def _spread(value):
+    return "–" if value is None else f"{value:.2g}"
+
+
 def _json(sections, settings, top):
     keys = [*RESERVED, *top, *(section.key for section in sections)]
     for key in keys:
@@ -157,12 +161,12 @@ def _metric_rows(metrics):
     """One row a metric; its standard deviation, where there is one, beside the value."""
     rows = []
     for name, value in _plain(metrics).items():
-        base, on, network = name.partition(" on ")
-        spread = f"{base}_sd{on}{network}"
-        if base.endswith("_sd") and f"{base.removesuffix('_sd')}{on}{network}" in metrics:
+        base, about = re.fullmatch(r"(.*?)( (?:on|of) .*)?", name).groups(default="")
+        spread = f"{base}_sd{about}"
+        if base.endswith("_sd") and f"{base.removesuffix('_sd')}{about}" in metrics:
             continue
         told = meaning(base)
-        text = shown(value) + (f" ± {shown(_plain(metrics[spread]))}" if spread in metrics else "")
-        rows.append({"title": told.title + on + network, "value": text, "unit": told.unit, "text": told.text,
+        text = shown(value) + (f" ± {_spread(_plain(metrics[spread]))}" if spread in metrics else "")
+        rows.append({"title": told.title + about, "value": text, "unit": told.unit, "text": told.text,
                      "better": told.better, "main": told.main})  # fmt: skip
     return rows

@@ -1,0 +1,100 @@
+"""What lies beside generated images: the renders they were made from, and their confidence scores."""
+
+import csv
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from data_loader.folders import UnreadableImage, decode, decode_whole
+from utils.errors import UserError
+from utils.progress import Progress
+
+SCORES = "confidence_scores.csv"
+LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
+
+
+def match_renders(generated, renders):
+    """The render of each generated image, the one of the same path but for its ending: int64 [n].
+
+    Args:
+        generated, renders: ImageIndex.
+
+    Raises:
+        UserError: generated images without a render: how many, and the first.
+    """
+    numbers = {_stem(renders.relative_path(i)): i for i in range(len(renders))}
+    matches = np.array([numbers.get(_stem(generated.relative_path(i)), -1) for i in range(len(generated))], np.int64)
+    missing = np.flatnonzero(matches < 0)
+    if len(missing):
+        raise UserError(
+            f"{renders.flag}: {len(missing)} of {len(matches)} images in {generated.folder} have no render in "
+            f"{renders.folder}, the first: {generated.relative_path(missing[0])}"
+        )
+    return matches
+
+
+def render_differences(generated, renders, matches, workers=2):
+    """Mean absolute difference of each generated image and its render, at the former's size, in grey levels 0...255.
+
+    Args:
+        generated, renders: ImageIndex.
+        matches: of match_renders.
+        workers: threads that decode.
+
+    Returns:
+        (of the three colours, of the brightness alone), float64 [n] each: taking colour away changes only the first.
+        nan where either image cannot be read.
+    """
+
+    def difference(i):
+        try:
+            size = min(decode_whole(generated.path(i)).shape[:2])
+            images = [decode(path, size) for path in (generated.path(i), renders.path(int(matches[i])))]
+        except UnreadableImage:
+            return np.nan, np.nan
+        change = images[0].astype(float) - images[1]
+        return np.mean(np.abs(change)), np.mean(np.abs(change @ LUMA))
+
+    rows = []
+    with ThreadPoolExecutor(workers) as pool, Progress(len(generated), "renders compared") as progress:
+        for row in pool.map(difference, range(len(generated))):
+            rows.append(row)
+            progress.update()
+    return tuple(np.array(rows).T)
+
+
+def read_scores(index):
+    """The scores of the images of a generated folder.
+
+    Returns:
+        {name: float64 [n]} in the index's order, nan for an image without; scores that are all empty are left out. {}
+        where the folder has no confidence_scores.csv.
+
+    Raises:
+        UserError: a file that is no table of scores.
+    """
+    path = Path(index.folder) / SCORES
+    if not path.is_file():
+        return {}
+    numbers = {index.relative_path(i).replace(os.sep, "/"): i for i in range(len(index))}
+    try:
+        with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
+            reader = csv.reader(file)
+            header = next(reader, [])
+            if header[:2] != ["path", "identity"]:
+                raise UserError(f"{index.flag}: {path} does not begin with the columns path,identity")
+            scores = np.full((len(header) - 2, len(index)), np.nan)
+            for row in reader:
+                if len(row) != len(header):
+                    raise UserError(f"{index.flag}: {path}, line {reader.line_num}: not {len(header)} columns")
+                if row[0] in numbers:
+                    scores[:, numbers[row[0]]] = [float(value) if value else np.nan for value in row[2:]]
+    except (ValueError, csv.Error) as error:
+        raise UserError(f"{index.flag}: {path}, line {reader.line_num}: {error}") from None
+    return {name: row for name, row in zip(header[2:], scores, strict=True) if np.isfinite(row).any()}
+
+
+def _stem(path):
+    return os.path.splitext(path)[0]

@@ -10,7 +10,7 @@ import numpy as np
 from data_loader import folders, ijba
 from data_loader.protocols import read_bin_set, read_lfw_pairs
 from trainer.embedding import embed_folder
-from trainer.evaluation import generated, image_quality, protocols, sections, separability
+from trainer.evaluation import generated, generated_sections, image_quality, protocols, sections, separability
 from trainer.evaluation.inception import NAME, Inception
 from trainer.evaluation.report import main_figures, write_report
 from trainer.face_network import open_face_network
@@ -158,7 +158,7 @@ def _labelled_sections(face_network, inputs, options, found):
     wanted = [
         ("dataset" if i == 0 else f"dataset_{i + 1}", "Photographs", index) for i, index in enumerate(inputs.real)
     ]
-    wanted += [("generated", "Generated", inputs.generated)] if inputs.generated else []
+    wanted += [("generated", "Generated images", inputs.generated)] if inputs.generated else []
     wanted += [("syn_dataset", "Renders", inputs.renders)] if inputs.renders else []
     labelled = [_embedded(face_network, *one, options) for one in wanted]
     if not labelled:
@@ -191,15 +191,15 @@ def _generated_sections(face_network, inputs, made, real, threshold, options):
             differences = generated.render_differences(
                 inputs.generated, inputs.renders, inputs.matches, options.num_worker
             )
-        yield sections.renders_section(inputs.generated, inputs.renders, inputs.matches, *differences)
+        yield generated_sections.renders_section(inputs.generated, inputs.renders, inputs.matches, *differences)
     if real:
         with _timed("leakage"):
-            yield sections.leakage_section(made, real, threshold)
+            yield generated_sections.leakage_section(made, real, threshold)
         with _timed("image quality"):
             yield _quality(face_network, inputs, made, real, options)
     if inputs.scores:
         with _timed("scores"):
-            yield sections.scores_section(made, inputs.scores)
+            yield generated_sections.scores_section(made, inputs.scores)
 
 
 def _quality(face_network, inputs, made, real, options):

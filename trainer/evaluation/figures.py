@@ -11,6 +11,7 @@ from trainer.evaluation.report import Figure, shown
 
 SIZE = (4.4, 3.4)  # inches: small, so that the letters can still be read at a phone's width
 DOTS = 190  # pixels per inch
+CAPTION = 0.33  # inches below each pair
 GENUINE, IMPOSTOR, OTHER = "#0072b2", "#d55e00", "#555555"  # told apart by the colour-blind too
 COLOURS = (GENUINE, IMPOSTOR, "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 DASHES = ("-", "--", "-.", ":")
@@ -77,7 +78,7 @@ def histogram_figure(title, groups, threshold=None, label="squared distance"):
         axes.hist(numbers, bins, density=True, alpha=0.55, color=colour, label=f"{name} ({len(numbers):,})")
     if threshold is not None:
         axes.axvline(threshold, color=OTHER, linewidth=1, linestyle="--", label=f"threshold {shown(threshold)}")
-    _legend(axes, "upper right")
+    _legend(axes, "best")
     means = "; ".join(f"{name}: mean {shown(float(np.mean(numbers)))}" for name, numbers in groups.items())
     return _figure(canvas, title, f"Histograms. {means}.")
 
@@ -125,20 +126,21 @@ def pairs_figure(title, pairs, alt, columns=2):
         alt: what the pairs are, for those who cannot see them.
         columns: pairs in a row.
     """
-    rows = max(1, -(-len(pairs) // columns))
-    canvas = Canvas(figsize=(SIZE[0], SIZE[0] / columns * 0.77 * rows), dpi=DOTS)
+    cell = SIZE[0] / (2 * columns)  # inches
+    picture = cell * max((image.shape[0] / image.shape[1] for pair in pairs for image in pair[:2]), default=1.0)
+    height = -(-len(pairs) // columns) * (picture + CAPTION) or CAPTION
+    canvas = Canvas(figsize=(SIZE[0], height), dpi=DOTS)
     FigureCanvasAgg(canvas)
-    cells = canvas.subplots(rows, 2 * columns, squeeze=False)
-    canvas.subplots_adjust(0.01, 0.2 / rows, 0.99, 0.99, wspace=0.04, hspace=0.3)
-    for axes in cells.flat:
-        axes.set_axis_off()
-    for number, (left, right, caption) in enumerate(pairs):
+    for number, (*images, caption) in enumerate(pairs):
         row, column = divmod(number, columns)
-        for axes, image in zip(cells[row, 2 * column : 2 * column + 2], (left, right), strict=True):
+        top = 1 - row * (picture + CAPTION) / height
+        for side, image in enumerate(images):
+            left = (2 * column + side + 0.02) / (2 * columns)
+            axes = canvas.add_axes((left, top - picture / height, 0.96 / (2 * columns), picture / height), anchor="S")
             axes.imshow(image, interpolation="nearest")
-            axes.set_anchor("N")
-        cells[row, 2 * column].text(0.0, -0.04, caption, transform=cells[row, 2 * column].transAxes, fontsize=7,
-                                    va="top", parse_math=False)  # fmt: skip
+            axes.set_axis_off()
+        canvas.text((2 * column + 0.02) / (2 * columns), top - (picture + 0.03) / height, caption, fontsize=7, va="top",
+                    parse_math=False)  # fmt: skip
     return _figure(canvas, title, alt, fitted=False)
 
 

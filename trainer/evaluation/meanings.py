@@ -94,6 +94,10 @@ MEANINGS = {
         "Leaked identities", NUMBER, "generated identities whose mean lies under the threshold of a real one's", LOW
     ),
     "leaked_share": Meaning("Leakage", SHARE, "the same as a share of the generated identities", LOW, main=True),
+    "real_double_share": Meaning(
+        "Real ones as near to each other", SHARE, "real identities whose mean lies under the threshold of another real "
+        "one's; leakage up to this share is no sign of copying", main=True
+    ),
     "leaked_image_share": Meaning(
         "Leakage by single images", SHARE, "generated identities with any image under the threshold of any photograph",
         LOW

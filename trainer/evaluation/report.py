@@ -107,6 +107,10 @@ def shown(value):
     return f"{value:.4g}" if 1e-4 <= abs(value) < 1e5 else f"{value:.3e}"
 
 
+def _spread(value):
+    return "–" if value is None else f"{value:.2g}"
+
+
 def _json(sections, settings, top):
     keys = [*RESERVED, *top, *(section.key for section in sections)]
     for key in keys:
@@ -162,7 +166,7 @@ def _metric_rows(metrics):
         if base.endswith("_sd") and f"{base.removesuffix('_sd')}{about}" in metrics:
             continue
         told = meaning(base)
-        text = shown(value) + (f" ± {shown(_plain(metrics[spread]))}" if spread in metrics else "")
+        text = shown(value) + (f" ± {_spread(_plain(metrics[spread]))}" if spread in metrics else "")
         rows.append({"title": told.title + about, "value": text, "unit": told.unit, "text": told.text,
                      "better": told.better, "main": told.main})  # fmt: skip
     return rows

@@ -1,6 +1,7 @@
-"""Sections of a report about labelled folders: their separability, leakage, scores and renders."""
+"""Sections of a report about labelled folders: how well their identities are told apart."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -81,9 +82,9 @@ def separability_section(labelled, threshold):
     return Section(
         labelled.key,
         labelled.title,
-        f"{len(pairs.same):,} pairs of images in {labelled.index.folder}, compared by the squared distance of their "
-        f"embeddings. {threshold.text} What is at most that far apart counts as one person; the means of two "
-        "identities are compared by the same threshold.",
+        f"{len(pairs.same):,} pairs of images of {Path(labelled.index.folder).name}, compared by the squared distance "
+        f"of their embeddings. {threshold.text} What is at most that far apart counts as one person. The means of two "
+        "identities are compared by the same threshold, though means lie nearer to each other than single images.",
         metrics,
         {
             "identities": (["identity", "nearest", "distance", "distance_within", "images"], table),
@@ -116,128 +117,6 @@ def comparison_section(labelled_sets):
         {"pairs": (header, [*rows, *(list(row) for row in PUBLISHED)])},
         [figures.roc_figure("ROC of all sets", curves), figures.det_figure("DET of all sets", curves)],
     )
-
-
-def leakage_section(generated, real, threshold):
-    """Whether generated identities are people of the photographs.
-
-    Args:
-        generated: LabelledSet.
-        real: list of LabelledSet.
-        threshold: Threshold.
-    """
-    means = np.concatenate([labelled.identities.means for labelled in real])
-    owners = [(labelled, label) for labelled in real for label in labelled.identities.labels]
-    identities = generated.identities
-    nearest, distances = separability.nearest_means(identities.means, means)
-    rows_of = [(labelled, row) for labelled in real for row in range(len(labelled.embeddings.features))]
-    images, real_images, image_distances = separability.nearest_images(
-        generated.embeddings.features, generated.embeddings.labels,
-        np.concatenate([labelled.embeddings.features for labelled in real]),
-    )  # fmt: skip
-    table, pictures = [], []
-    for i in np.argsort(image_distances, kind="stable"):
-        labelled, row = rows_of[real_images[i]]
-        person_set, person = owners[nearest[i]]
-        paths = generated.embeddings.paths[images[i]], labelled.embeddings.paths[row]
-        table.append([generated.name(identities.labels[i]), person_set.name(person), distances[i], *paths,
-                      image_distances[i]])  # fmt: skip
-        if len(pictures) < SHEET:
-            pictures.append((generated.picture(images[i]), labelled.picture(row), _caption(*paths, image_distances[i])))
-    return Section(
-        "leakage",
-        "Leakage: generated identities that are real ones",
-        "Each generated identity beside the real one whose mean embedding is nearest, and beside the single nearest "
-        f"photograph. {threshold.text} Photographs of another person than those compared cannot be found this way. The "
-        "share of real identities that have a double among themselves says how often two people look so alike to this "
-        "network anyhow.",
-        {
-            "threshold": threshold.value,
-            "leaked_identities": int(np.sum(distances <= threshold.value)),
-            "leaked_share": float(np.mean(distances <= threshold.value)),
-            "leaked_image_share": float(np.mean(image_distances <= threshold.value)),
-            "nearest_real_distance": float(distances.mean()),
-            "nearest_real_distance_sd": float(distances.std()),
-            "nearest_real_image_distance": float(image_distances.mean()),
-            "nearest_real_image_distance_sd": float(image_distances.std()),
-        },
-        {"nearest": (["identity", "nearest_real", "distance", "image", "nearest_image", "image_distance"], table)},
-        [
-            figures.histogram_figure("Distance of each generated identity to the nearest real one",
-                                     {"means": distances, "nearest images": image_distances}, threshold.value),
-            figures.pairs_figure("Nearest: generated on the left, photograph on the right", pictures,
-                                 "Pairs of a generated image and the photograph nearest to it, the nearest first."),
-        ],
-    )  # fmt: skip
-
-
-def scores_section(generated, scores):
-    """Whether the confidence scores know which images belong to their identity.
-
-    Args:
-        generated: LabelledSet.
-        scores: {name: float64 [images of the folder]} of trainer.evaluation.generated.read_scores.
-    """
-    embeddings = generated.embeddings
-    margin = separability.margins(embeddings.features, embeddings.labels, generated.unit_length)
-    metrics, drawn, rows = {"margin": float(np.nanmean(margin)) if np.isfinite(margin).any() else None}, [], []
-    for name, values in scores.items():
-        score = values[embeddings.positions]
-        correlation = separability.rank_correlation(score, margin)
-        metrics[f"rank_correlation of {name}"] = correlation
-        both = np.isfinite(score) & np.isfinite(margin)
-        drawn.append(figures.scatter_figure(f"{name} against the margin", score[both], margin[both], (name, "margin"),
-                                            f"rank correlation {shown(correlation)}"))  # fmt: skip
-        rows += [[name, *row] for row in separability.kept_by_score(score, generated.pairs, embeddings.labels)]
-    return Section(
-        "scores",
-        "Confidence scores",
-        "Low scores are meant to be good. An image's margin is its distance to the nearest other identity's mean less "
-        "that to the mean of the other images of its own: positive where it would be given its label. The table says "
-        "what is left, and how well it separates, when only the best images by a score are kept.",
-        metrics,
-        {"filtered": (["score", "share_kept", "images", "identities", "auc", "eer"], rows)},
-        drawn,
-    )
-
-
-def renders_section(generated, renders, matches, differences, brightness):
-    """How far generated images are from their renders.
-
-    Args:
-        generated, renders: ImageIndex.
-        matches, differences, brightness: of match_renders and render_differences.
-    """
-    read = np.flatnonzero(np.isfinite(differences))
-    order = read[np.argsort(differences[read], kind="stable")]
-    spread = order[np.linspace(0, len(order) - 1, min(SHEET, len(order))).astype(int)]
-    pictures = [
-        (decode_whole(renders.path(int(matches[i])), PICTURE), decode_whole(generated.path(int(i)), PICTURE),
-         f"{_short(generated.relative_path(int(i)))}\n{differences[i]:.3g}")
-        for i in spread
-    ]  # fmt: skip
-    rows = [[generated.relative_path(int(i)), differences[i], brightness[i]] for i in order]
-    return Section(
-        "renders",
-        "Generated images against their renders",
-        f"{len(read):,} images and their renders in {renders.folder}, at the generated images' size. A generator that "
-        "changes nothing has 0; one that only takes colour away has 0 in brightness.",
-        {
-            "difference": float(differences[read].mean()),
-            "difference_sd": float(differences[read].std()),
-            "difference_least": float(differences[read].min()),
-            "difference_brightness": float(brightness[read].mean()),
-            "difference_brightness_sd": float(brightness[read].std()),
-        },
-        {"differences": (["path", "difference", "brightness"], rows)},
-        [
-            figures.histogram_figure("|generated - render| of each image",
-                                     {"colours": differences[read], "brightness": brightness[read]},
-                                     label="grey levels, 0…255"),
-            figures.pairs_figure("Render on the left, generated on the right: from the least changed to the most",
-                                 pictures, "Pairs of a render and the image generated from it."),
-        ],
-    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -290,8 +169,8 @@ def _sheet(labelled, same):
     pictures = []
     for pair in pairs.hardest(same, SHEET):
         a, b = int(pairs.first[pair]), int(pairs.second[pair])
-        caption = _caption(paths[a], paths[b], pairs.distances[pair])
-        pictures.append((labelled.picture(a), labelled.picture(b), caption))
+        text = caption(paths[a], paths[b], pairs.distances[pair])
+        pictures.append((labelled.picture(a), labelled.picture(b), text))
     title, alt = (
         ("Hardest genuine pairs: one identity, furthest apart", "Pairs of images of one identity, the furthest first.")
         if same
@@ -303,9 +182,11 @@ def _sheet(labelled, same):
     return figures.pairs_figure(title, pictures, alt)
 
 
-def _caption(first, second, distance):
-    return f"{_short(first)}, {_short(second)}\n{distance:.3g}"
+def caption(first, second, distance):
+    """Under a pair of pictures: two paths and their distance."""
+    return f"{short(first)}, {short(second)}\n{distance:.3g}"
 
 
-def _short(path, most=22):
+def short(path, most=22):
+    """The end of a long path."""
     return path if len(path) <= most else f"…{path[1 - most :]}"

@@ -1,0 +1,134 @@
+"""Sections of a report about a generated folder: leakage, confidence scores, distance from its renders."""
+
+from pathlib import Path
+
+import numpy as np
+
+from data_loader.folders import decode_whole
+from trainer.evaluation import figures, separability
+from trainer.evaluation.report import Section, shown
+from trainer.evaluation.sections import PICTURE, SHEET, caption, short
+
+
+def leakage_section(generated, real, threshold):
+    """Whether generated identities are people of the photographs.
+
+    Args:
+        generated: LabelledSet.
+        real: list of LabelledSet.
+        threshold: Threshold.
+    """
+    means = np.concatenate([labelled.identities.means for labelled in real])
+    owners = [(labelled, label) for labelled in real for label in labelled.identities.labels]
+    identities = generated.identities
+    nearest, distances = separability.nearest_means(identities.means, means)
+    rows_of = [(labelled, row) for labelled in real for row in range(len(labelled.embeddings.features))]
+    images, real_images, image_distances = separability.nearest_images(
+        generated.embeddings.features, generated.embeddings.labels,
+        np.concatenate([labelled.embeddings.features for labelled in real]),
+    )  # fmt: skip
+    among = np.concatenate([separability.nearest_others(labelled.identities)[1] for labelled in real])
+    table, pictures = [], []
+    for i in np.argsort(image_distances, kind="stable"):
+        labelled, row = rows_of[real_images[i]]
+        person_set, person = owners[nearest[i]]
+        paths = generated.embeddings.paths[images[i]], labelled.embeddings.paths[row]
+        table.append([generated.name(identities.labels[i]), person_set.name(person), distances[i], *paths,
+                      image_distances[i]])  # fmt: skip
+        if len(pictures) < SHEET:
+            pictures.append((generated.picture(images[i]), labelled.picture(row), caption(*paths, image_distances[i])))
+    return Section(
+        "leakage",
+        "Leakage: generated identities that are real ones",
+        "Each generated identity beside the real one whose mean embedding is nearest, and beside the single nearest "
+        f"photograph. {threshold.text} Compare with the share of real identities that are as near to another real "
+        "one of their folder: so often two people look alike to this network; only what exceeds it hints at leakage. "
+        "People who are not among the photographs cannot be found.",
+        {
+            "threshold": threshold.value,
+            "leaked_identities": int(np.sum(distances <= threshold.value)),
+            "leaked_share": float(np.mean(distances <= threshold.value)),
+            "leaked_image_share": float(np.mean(image_distances <= threshold.value)),
+            "real_double_share": float(np.mean(among <= threshold.value)),
+            "nearest_real_distance": float(distances.mean()),
+            "nearest_real_distance_sd": float(distances.std()),
+            "nearest_real_image_distance": float(image_distances.mean()),
+            "nearest_real_image_distance_sd": float(image_distances.std()),
+        },
+        {"nearest": (["identity", "nearest_real", "distance", "image", "nearest_image", "image_distance"], table)},
+        [
+            figures.histogram_figure("Distance of means to the nearest real identity",
+                                     {"generated to real": distances, "real to another real": among}, threshold.value),
+            figures.pairs_figure("Nearest: generated on the left, photograph on the right", pictures,
+                                 "Pairs of a generated image and the photograph nearest to it, the nearest first."),
+        ],
+    )  # fmt: skip
+
+
+def scores_section(generated, scores):
+    """Whether the confidence scores know which images belong to their identity.
+
+    Args:
+        generated: LabelledSet.
+        scores: {name: float64 [images of the folder]} of trainer.evaluation.generated.read_scores.
+    """
+    embeddings = generated.embeddings
+    margin = separability.margins(embeddings.features, embeddings.labels, generated.unit_length)
+    metrics, drawn, rows = {"margin": float(np.nanmean(margin)) if np.isfinite(margin).any() else None}, [], []
+    for name, values in scores.items():
+        score = values[embeddings.positions]
+        correlation = separability.rank_correlation(score, margin)
+        metrics[f"rank_correlation of {name}"] = correlation
+        both = np.isfinite(score) & np.isfinite(margin)
+        drawn.append(figures.scatter_figure(f"{name} against the margin", score[both], margin[both], (name, "margin"),
+                                            f"rank correlation {shown(correlation)}"))  # fmt: skip
+        rows += [[name, *row] for row in separability.kept_by_score(score, generated.pairs, embeddings.labels)]
+    return Section(
+        "scores",
+        "Confidence scores",
+        "Low scores are meant to be good. An image's margin is its distance to the nearest other identity's mean less "
+        "that to the mean of the other images of its own: positive where it would be given its label. The table says "
+        "what is left, and how well it separates, when only the best images by a score are kept.",
+        metrics,
+        {"filtered": (["score", "share_kept", "images", "identities", "auc", "eer"], rows)},
+        drawn,
+    )
+
+
+def renders_section(generated, renders, matches, differences, brightness):
+    """How far generated images are from their renders.
+
+    Args:
+        generated, renders: ImageIndex.
+        matches, differences, brightness: of match_renders and render_differences.
+    """
+    read = np.flatnonzero(np.isfinite(differences))
+    order = read[np.argsort(differences[read], kind="stable")]
+    spread = order[np.linspace(0, len(order) - 1, min(SHEET, len(order))).astype(int)]
+    pictures = [
+        (decode_whole(renders.path(int(matches[i])), PICTURE), decode_whole(generated.path(int(i)), PICTURE),
+         f"{short(generated.relative_path(int(i)))}\n{differences[i]:.3g}")
+        for i in spread
+    ]  # fmt: skip
+    rows = [[generated.relative_path(int(i)), differences[i], brightness[i]] for i in order]
+    return Section(
+        "renders",
+        "Generated images against their renders",
+        f"{len(read):,} images and their renders in {Path(renders.folder).name}, at the generated images' size. "
+        "A generator that changes nothing has 0; one that only takes colour away has 0 in brightness.",
+        {
+            "difference": float(differences[read].mean()),
+            "difference_sd": float(differences[read].std()),
+            "difference_brightness": float(brightness[read].mean()),
+            "difference_brightness_sd": float(brightness[read].std()),
+            "difference_least": float(differences[read].min()),
+        },
+        {"differences": (["path", "difference", "brightness"], rows)},
+        [
+            figures.histogram_figure("|generated - render| of each image",
+                                     {"colours": differences[read], "brightness": brightness[read]},
+                                     label="grey levels, 0…255"),
+            figures.pairs_figure("Render on the left, generated on the right: from the least changed to the most",
+                                 pictures, "Pairs of a render and the image generated from it."),
+        ],
+    )  # fmt: skip

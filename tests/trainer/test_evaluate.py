@@ -169,6 +169,8 @@ def test_bad_input_is_one_line_and_writes_nothing(data, tmp_path, capsys, words,
     (data / "pairs.txt").write_text("1\t1\nNobody\t1\t2\nNobody\t1\ts1\t1\n")
     before = sorted(data.rglob("*"))
     assert evaluate(data, tmp_path / "report", *(word.format(data=data) for word in words)) == 2
-    (line,) = capsys.readouterr().err.splitlines()
+    said = capsys.readouterr()
+    (line,) = said.err.splitlines()
+    assert not said.out  # found before the network is even opened
     assert line.startswith(f"error: {message.format(data=data)}")
     assert sorted(data.rglob("*")) == before and not (tmp_path / "report").exists()

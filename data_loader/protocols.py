@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import pickletools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +44,8 @@ def read_lfw_pairs(path, folder, extension="jpg"):
         UserError: no such file or folder; a malformed line, one that names a missing person or image, lines missing or
             too many. Names the line, the first one being 1.
     """
+    if not str(folder):
+        raise UserError("--lfw_dir names the images of --lfw_pairs")
     folder, lines = Path(folder).expanduser(), _lines(path, "--lfw_pairs")
     if not folder.is_dir():
         raise UserError(f"--lfw_dir: no such folder: {folder}")
@@ -77,6 +80,8 @@ def read_bin_set(path, flag="--bin_sets"):
     """
     try:
         with open(path, "rb") as file:
+            _check_memo(file)
+            file.seek(0)
             content = _PlainUnpickler(file, encoding="bytes").load()
     except FileNotFoundError:
         raise UserError(f"{flag}: no such file: {path}") from None
@@ -85,8 +90,8 @@ def read_bin_set(path, flag="--bin_sets"):
     except _NamesCode as error:
         raise UserError(f"{flag}: {path} is refused: it asks for {error}, and only lists, bytes, strings and numbers "
                         "are read") from None
-    except (pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError, LookupError, OverflowError,
-            MemoryError) as error:  # what the unpickler raises on broken files
+    except (pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError, IndexError,
+            MemoryError) as error:  # what pickle's documentation and broken files name
         reason = " ".join(str(error).split()) or "it ends too early"
         raise UserError(f"{flag}: {path} is cut short or no pickle: {reason}") from error
     images, flags = _bin_content(content, f"{flag}: {path}")
@@ -109,6 +114,13 @@ class _NamesCode(Exception):
 class _PlainUnpickler(pickle.Unpickler):
     def find_class(self, module, name):
         raise _NamesCode(f"{module}.{name}")
+
+
+def _check_memo(file):
+    """Refuse a pickle whose memo has gaps: the unpickler takes and fills as much memory as its places name."""
+    for count, (opcode, place, _) in enumerate(pickletools.genops(file)):
+        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and place > count:
+            raise pickle.UnpicklingError(f"place {place} in its memo")
 
 
 def _bin_content(content, where):

@@ -36,7 +36,7 @@ FACE = st.tuples(NUMBERS, st.text("ab,\"/é .", min_size=1).map(str.strip).filte
 def test_faces_come_back_as_written(tmp_path_factory, faces, order, mark):
     path = tmp_path_factory.mktemp("ijba") / "train_3.csv"
     with path.open("w", newline="", encoding="utf-8-sig" if mark else "utf-8") as file:
-        table = csv.DictWriter(file, ["NOSE", *order])
+        table = csv.DictWriter(file, [*order, "NOSE"])
         table.writeheader()
         for template, name, medium, *box in faces:
             row = [template, template % 7, name, medium, *box]
@@ -99,8 +99,10 @@ def test_a_comparison_of_an_unknown_template_names_its_line(tmp_path, text, mess
     faces = ijba.read_faces(written(tmp_path / "verify_metadata_1.csv", HEADER, *ROWS))
     with pytest.raises(UserError, match=f"^--ijba_dir: .*verify_comparisons_1.csv {message}"):
         ijba.read_comparisons(written(tmp_path / "verify_comparisons_1.csv", "11,12", text), faces)
-    with pytest.raises(UserError, match="verify_comparisons_1.csv: no comparisons"):
-        ijba.read_comparisons(written(tmp_path / "verify_comparisons_1.csv"), faces)
+    for lines, what in (((), ": no comparisons"), (("11,12",), " has no pair of one person"),
+                        (("11,11",), " has no pair of two people")):
+        with pytest.raises(UserError, match=f"^--ijba_dir: .*verify_comparisons_1.csv{what}$"):
+            ijba.read_comparisons(written(tmp_path / "verify_comparisons_1.csv", *lines), faces)
 
 
 def test_splits_are_found_where_the_archive_has_them(tmp_path):
@@ -148,3 +150,4 @@ def test_a_face_is_cut_out_with_the_margin_of_align():
     pixels = np.stack([rows, columns % 256, 0 * rows], axis=-1).astype(np.uint8)
     cut = ijba.crop(pixels, (100, 60, 169, 129))  # 69 / (1 - 44/182) = 91: from 89, 49 on
     assert cut.shape == (91, 91, 3) and cut[0, 0].tolist() == [49, 89, 0]
+    assert ijba.crop(pixels, (231, 60, 300, 129))[0, 0].tolist() == [49, 209, 0]  # moved in from the right

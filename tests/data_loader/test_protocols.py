@@ -80,6 +80,8 @@ def test_missing_and_unreadable_pairs_files_are_named(tmp_path):
     (tmp_path / "empty.txt").write_bytes(b"")
     with pytest.raises(UserError, match="empty.txt line 1: not"):
         read_lfw_pairs(tmp_path / "empty.txt", faces)
+    with pytest.raises(UserError, match="^--lfw_dir names the images"):
+        read_lfw_pairs(tmp_path / "pairs.txt", "")
     with pytest.raises(UserError, match="^--lfw_dir: no such folder: .*nowhere"):
         read_lfw_pairs(written(tmp_path / "pairs.txt", PAIRS), tmp_path / "nowhere")
 
@@ -151,6 +153,22 @@ def test_any_bytes_end_in_one_line(tmp_path_factory, content):
     path.write_bytes(content)
     with pytest.raises(UserError, match="^--bin_sets: .*any.bin"):
         read_bin_set(path)
+
+
+@pytest.mark.parametrize("content", [
+    b"K\x01K\x02R.",  # call a number
+    b"](X\x01\x00\x00\x00aK\x01db.",  # give a list attributes
+    b"(](K\x01e}](K\x02e](K\x03es.",  # a list as a key
+    b"Nr\xff\xff\xff\x7f.", b"Np99999999999\n.",  # a memo of billions of places
+    b"\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\xff.",  # 2 ** 64 bytes follow
+    b"\x80\x04\x8e\xff\xff\xff\xff\xff\x7f\x00\x00.",  # 2 ** 47
+    b"h\x05.", b"0.", b"I1x\n.", b"P1\n.", b"\x82\x01.", b"\x80\x09N.",
+])  # fmt: skip
+def test_broken_and_hostile_pickles_end_in_one_line(tmp_path, content):
+    (tmp_path / "x.bin").write_bytes(content)
+    with pytest.raises(UserError, match="^--bin_sets: .*x.bin is cut short or no pickle: .") as error:
+        read_bin_set(tmp_path / "x.bin")
+    assert "\n" not in str(error.value)
 
 
 class Attack:

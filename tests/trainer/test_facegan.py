@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from data_loader import assets, chips
 from tests.small import NETWORKS
+from trainer.dlib_import import FILE, load_dlib_resnet
 from trainer.facegan import FaceGan
 from utils import command_line
 
@@ -107,9 +109,12 @@ def test_dropout_and_crop_are_in_training_only_and_follow_the_seed():
     assert (still.generate(images)["image"].numpy() == still.generate(images)["image"].numpy()).all()
 
 
-@pytest.mark.parametrize("method", ["magnet", "softmax", "center"])
-def test_identity_losses_reach_the_generator(method):
-    flags = ["--method_c", method, "--model_def", "models.nn4", "--lambda_c", "1"]
+@pytest.mark.parametrize(
+    ("method", "model_def"),
+    [("magnet", "nn4"), ("softmax", "nn4"), ("center", "nn4"), ("magnet", "dlib_resnet"), ("softmax", "dlib_resnet")],
+)
+def test_identity_losses_reach_the_generator(method, model_def):
+    flags = ["--method_c", method, "--model_def", f"models.{model_def}", "--lambda_c", "1"]
     system = make(*flags)
     before = weights(system.generator)
     centroids, head = system.identity.centroids.numpy(), system.identity.weights.numpy()
@@ -122,14 +127,40 @@ def test_identity_losses_reach_the_generator(method):
     assert (head != system.identity.weights.numpy()).any() == (method == "softmax")
 
 
-def test_relaxed_identity_network_is_trained_but_for_its_statistics():
-    system = make("--method_c", "softmax", "--relax_c", "--lambda_c", "1")
+@pytest.mark.parametrize("model_def", ["nn4", "dlib_resnet"])
+def test_relaxed_identity_network_is_trained_but_for_its_statistics(model_def):
+    system = make("--method_c", "softmax", "--relax_c", "--lambda_c", "1", "--model_def", f"models.{model_def}")
     network = system.identity.network
     before = weights(network)
     statistics = [weight.numpy() for weight in network.non_trainable_variables]
     system.train_step(batch())
     assert moved(before, network)
     assert all((a == b.numpy()).all() for a, b in zip(statistics, network.non_trainable_variables, strict=True))
+
+
+def test_the_identity_loss_looks_where_the_chip_is():
+    """Only what the chip covers moves the score, in training and in generation alike; without one, chips.FIXED."""
+    system = make("--method_c", "magnet", "--lambda_c", "1", random=False)
+    load_dlib_resnet(system.identity.network, assets.fetch("dlib_models", "~/.cache/facegan") / FILE)
+    system.identity.centroids.assign(tf.random.stateless_normal([5, 128], [0, 1]))
+    data = batch()
+    left, whole = tf.constant([[0.25, 0.5, 0.3, 0.0]] * 2), tf.constant([chips.FIXED] * 2)
+
+    def score(chip):
+        renders = {"synthetic": data["synthetic"], "identity": data["identity"]}
+        return system.generate(renders | ({} if chip is None else {"chip": chip}))["c_score"].numpy()
+
+    np.testing.assert_array_equal(score(None), score(whole))
+    assert (score(left) != score(whole)).all()
+    with tf.GradientTape() as tape:
+        fake = tf.Variable(data["synthetic"])
+        scores = system.identity.scores(fake, data["identity"], left)
+    gradient = np.abs(tape.gradient(scores, fake)).sum(axis=(0, 1, 3))
+    assert (gradient[15:] == 0).all() and (gradient[5:11] > 0).all()
+
+    trained = system.step_with_images(data | {"chip": left})[1]
+    moved = system.identity.scores(trained["x"], data["identity"], left)
+    np.testing.assert_allclose(trained["c_score"], moved, rtol=1e-4)
 
 
 def test_grayscale_takes_the_colour_out_before_every_network():

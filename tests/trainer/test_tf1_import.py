@@ -9,7 +9,7 @@ from PIL import Image
 import main
 from tests.small import face
 from tests.trainer.tf1 import write_tf1
-from trainer import identity, tf1_import
+from trainer import face_network, tf1_import
 from trainer.facegan import FaceGan
 from utils import command_line
 from utils.errors import UserError
@@ -155,7 +155,7 @@ def test_test_makes_a_run_folder_for_published_weights(published, renders, tmp_p
 )
 def test_facenet(tmp_path, model_def, size, decay):
     options = parse("train", "--model_def", model_def, "--pretrained_rec", tmp_path / "facenet")
-    network = identity.build_network(model_def, size)
+    network = face_network.build_network(model_def, size)
     names = tf1_import.identity_names(network, options)
     rng = np.random.default_rng(0)
     arrays = {name: rng.normal(size=variable.shape).astype(np.float32) for name, variable in names.items()}
@@ -165,7 +165,7 @@ def test_facenet(tmp_path, model_def, size, decay):
         extra |= {name + slot: np.zeros(arrays[name].shape) for slot in slots}
     write_tf1(tmp_path / "facenet", arrays | extra)
 
-    tf1_import.take_embedding_size(options)
+    tf1_import.take_network(options)
     assert options.embedding_size == size
     tf1_import.load_identity_network(network, options)
     for name, variable in names.items():
@@ -190,13 +190,15 @@ def test_facenet_of_another_kind(tmp_path):
     nn4 = {"InceptionResnetV1/Bottleneck/weights": np.zeros((896, 64))}
     write_tf1(tmp_path / "nn4", nn4)
     for name, flags, message in (
-        ("irv1", [], "give --model_def models.inception_resnet_v1"),
+        ("irv1", ["--model_def", "models.nn4"], "give --model_def models.inception_resnet_v1"),
+        ("irv1", ["--model_def", "models.dlib_resnet"], "give --model_def models.inception_resnet_v1"),
         ("nn4", ["--model_def", "models.inception_resnet_v1"], "give --model_def models.nn4"),
         ("nn4", ["--facenet_scope", "VGG"], "has only InceptionResnetV1"),
         ("none", [], "--pretrained_rec: cannot read a TF1 checkpoint"),
     ):
         with pytest.raises(UserError, match=message):
-            tf1_import.take_embedding_size(parse("train", "--pretrained_rec", tmp_path / name, *flags))
+            tf1_import.take_network(parse("train", "--pretrained_rec", tmp_path / name, *flags))
     options = parse("train", "--pretrained_rec", tmp_path / "nn4", "--embedding_size", "32")
-    tf1_import.take_embedding_size(options)
+    tf1_import.take_network(options)
+    assert options.model_def == "models.nn4"  # what it holds, where the command line names none
     assert options.embedding_size == 32  # what the command line says stays, and fails later with the shapes

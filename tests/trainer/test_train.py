@@ -10,10 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 import main
+from data_loader import assets, folders, pipeline
+from models.dlib_resnet import DlibResnet
 from tests.small import make_data, only_run, train_words
+from trainer.dlib_import import FILE, load_dlib_resnet
+from trainer.system import named_weights
 from utils import runs
 
 MAIN = Path(main.__file__)
@@ -179,12 +184,48 @@ def test_checkpoint_of_another_width_lists_the_differences(data, logs, capsys):
     assert not (logs / "b").exists()
 
 
-def test_default_face_network_that_is_not_there_is_told_and_a_named_one_is_an_error(data, logs, capsys):
-    words = [word for word in train_words(data, logs, "--max_step", "1") if word not in ("--method_c", "none")]
-    assert main.main(words) == 0
-    assert "the identity loss (lambda_c) is off" in capsys.readouterr().err
+def test_identity_is_kept_by_dlibs_network_unless_another_is_named(data, logs, capsys):
+    """The default needs no file; one that is named and not there is an error, and nothing is written."""
+    words = [word for word in train_words(data, logs, "--max_step", "2") if word not in ("--method_c", "none")]
+    words[words.index("--asset_dir") + 1] = str(Path("~/.cache/facegan").expanduser())
     assert main.main([*words, "--pretrained_rec", "nowhere/model"]) == 2
     assert "--pretrained_rec" in capsys.readouterr().err
+    assert main.main([*words, "--model_def", "models.nn4"]) == 2
+    assert "--pretrained_rec" in capsys.readouterr().err and not logs.exists()
+
+    assert main.main(words) == 0
+    assert "9 of 9 renders in" in capsys.readouterr().out  # no metadata.csv
+    run = only_run(logs)
+    saved = arrays(run)
+    network = DlibResnet()
+    load_dlib_resnet(network, assets.fetch("dlib_models", "~/.cache/facegan") / FILE)
+    for name, weight in named_weights("identity_network", network).items():
+        np.testing.assert_array_equal(saved[name], weight)  # frozen
+    assert np.abs(saved["state/identity/centroids"]).sum() > 0
+
+    words = [f"--log_dir={logs}", f"--pretrained_gen={run}"]
+    assert main.main(["generate", *words, "--save_syn_dataset", "out"]) == 0
+    rows = (data / "out" / "confidence_scores.csv").read_text().splitlines()[1:]
+    assert len(rows) == 9 and all(float(row.split(",")[4]) >= 0 for row in rows)
+    assert main.main(["export", *words, "--export_dir", str(logs.parent / "served")]) == 0
+    served = tf.saved_model.load(str(logs.parent / "served" / "1"))
+    assert served.signatures["uint8"](images=tf.zeros([1, 16, 16, 3], tf.uint8))["generated"].shape == (1, 16, 16, 3)
+
+
+def test_chips_follow_their_renders_into_the_batches(data):
+    """Whatever the order, each render comes with its own place; a replaced unreadable one with that of its stand-in."""
+    index = folders.index_images(data / "syn", data.parent / "cache", labelled=True)
+    places = np.arange(36, dtype=np.float32).reshape(9, 4)
+    batches = pipeline.training_batches(
+        {"synthetic": index}, 3, 16, 0, pipeline.SkippedFiles(), chips=places
+    ).take(6)
+    seen = 0
+    for batch in batches:
+        for image, chip in zip(batch["synthetic"].numpy(), batch["chip"].numpy(), strict=True):
+            (i,) = np.flatnonzero((places == chip).all(axis=1))
+            np.testing.assert_allclose(image, folders.decode(index.path(i), 16) / 127.5 - 1, atol=1e-6)
+            seen += 1
+    assert seen == 18
 
 
 def _start(words):

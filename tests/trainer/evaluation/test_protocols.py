@@ -102,6 +102,9 @@ def test_lfw_agrees_with_loops_on_the_att_faces(att, network, tmp_path):
     assert section.metrics["pairs"] == 24 and section.metrics["images"] == len({one for pair in pairs for one in pair})
     assert section.tables["folds"][0] == ["fold", "accuracy", "threshold"] and len(section.tables["folds"][1]) == 2
     assert all(figure.png.startswith(b"\x89PNG") for figure in section.figures) and len(section.figures) == 3
+    distances, same = expected_pairs(att, pairs)
+    means = [f"{name}: mean {distances[same == kind].mean():.4g}" for name, kind in (("genuine", 1), ("impostor", 0))]
+    assert section.figures[2].alt == f"Histograms. {'; '.join(means)}."
 
 
 def test_a_bin_set_gives_the_numbers_of_its_images(att, network, tmp_path):

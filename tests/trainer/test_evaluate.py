@@ -131,6 +131,21 @@ def test_settings_reach_what_they_name(data, tmp_path):
     assert settings["--num_pairs"] == 20 and settings["--random_seed"] == 5 and settings["seconds"] > 0
 
 
+def test_protocols_without_a_labelled_folder(tmp_path):
+    att = assets.fetch("att_faces", "~/.cache/facegan")
+    for person in ("s1", "s2"):
+        (tmp_path / "lfw" / person).mkdir(parents=True)
+        for number in (1, 2):
+            with Image.open(att / person / f"{number}.pgm") as image:
+                image.save(tmp_path / "lfw" / person / f"{person}_{number:04d}.jpg")
+    lines = ["2\t1", "s1\t1\t2", "s1\t1\ts2\t1", "s2\t1\t2", "s1\t2\ts2\t2"]
+    (tmp_path / "pairs.txt").write_text("\n".join(lines) + "\n")
+    words = ["--lfw_dir", tmp_path / "lfw", "--lfw_pairs", tmp_path / "pairs.txt", "--lfw_nrof_folds", 2]
+    assert not evaluate(tmp_path, tmp_path / "report", *words)
+    content = found(tmp_path / "report")
+    assert set(content) == {"lfw", "settings"} and content["lfw"]["pairs"] == 4 and content["lfw"]["auc"] == 1
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -85,7 +85,7 @@ def test_the_page_stands_alone_and_explains_every_metric(tmp_path):
     targets = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
     assert {link["href"] for link in page.all("a")} <= {f"#{target}" for target in targets}
     assert "Photographs <1>" in page.words and "a,b <i>.png" in page.words and "a & b" in page.words
-    assert {"1,234", "0.75", "0.25 ± 0.125", "KID on net", "higher is better"} <= set(page.words)
+    assert {"1,234", "0.75", "0.25 ± 0.12", "KID on net", "higher is better"} <= set(page.words)
     assert "chance that a genuine pair is nearer" in text and 'name="viewport"' in text
 
 
@@ -100,7 +100,7 @@ def test_figures_are_pictures_of_the_promised_size():
 def test_main_figures_are_those_marked_so():
     assert [row[1:] for row in main_figures([section()])] == [
         ("AUC", "0.75", "higher is better"), ("EER", "–", "lower is better"),
-        ("KID on net", "0.25 ± 0.125", "lower is better"),
+        ("KID on net", "0.25 ± 0.12", "lower is better"),
     ]  # fmt: skip
 
 

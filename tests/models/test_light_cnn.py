@@ -56,3 +56,9 @@ def test_other_sizes_and_depths_are_named():
         LightCnn(9, size=16)(tf.zeros((1, 20, 20, 1)))
     with pytest.raises(ValueError, match="9 or 29 layers, not 4"):
         LightCnn(4)
+
+
+def test_poolings_stand_where_the_layer_table_has_them():
+    stages = ["conv1", "pool1", "reduce1", "conv2", "pool2", "reduce2", "conv3", "pool3"]
+    stages += ["reduce3", "conv4", "reduce4", "conv5", "pool5"]
+    assert [part.name for part in LightCnn(9, size=16).body] == stages

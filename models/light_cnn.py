@@ -5,6 +5,7 @@ import tensorflow as tf
 
 IMAGE_SIZE = 128  # pixels of the published networks
 STAGES = (48, 96, 192, 128, 128)  # channels of the first convolution and of the four groups
+START = "lecun_normal"
 DEPTHS = {9: (0, 0, 0, 0), 29: (1, 2, 3, 4)}  # layers -> residual blocks before each group
 
 
@@ -19,9 +20,11 @@ class MaxFeatureMap(keras.layers.Layer):
     def __init__(self, filters, size=None, name=None):
         super().__init__(name=name)
         if size is None:
-            self.linear = keras.layers.Dense(2 * filters, name="linear")
+            self.linear = keras.layers.Dense(2 * filters, kernel_initializer=START, name="linear")
         else:
-            self.linear = keras.layers.Conv2D(2 * filters, size, padding="same", name="linear")
+            self.linear = keras.layers.Conv2D(
+                2 * filters, size, padding="same", kernel_initializer=START, name="linear"
+            )
 
     def build(self, shape):
         self.linear.build(shape)
@@ -48,7 +51,8 @@ class ResidualBlock(keras.layers.Layer):
 class LightCnn(keras.Model):
     """Grey face -> feature (the authors' fc1). Dropout and classifier follow in training, outside this network.
 
-    Weights start at Glorot's uniform, biases at 0 (not given in the paper; ours).
+    Kernels start at N(0, 1 / fan-in), biases at 0 (not given in the paper; ours: the larger of two such numbers has
+    their mean square, so that nothing fades over 29 layers without a norm).
 
     Args:
         depth: 9 or 29 layers.

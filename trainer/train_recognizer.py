@@ -69,7 +69,7 @@ def train(options, sources, folder=None, resumed=None):
     unreadable = training.unreadable_files(sources)
     training.seed_everything(options)
     options.system = training.RECOGNIZER
-    start = None if resumed else _starting_point(options)
+    start = None if resumed else starting_point(options)
     if not resumed:
         recognizer_networks.take_sizes(options)
     options.max_step = _steps(options, resumed)
@@ -147,10 +147,16 @@ def _steps(options, resumed):
     return min(options.max_step, epochs * options.epoch_size) if ends else options.max_step
 
 
-def _starting_point(options):
-    """A function that gives a network its starting weights, or None: by --pretrained_rec, dlib's own for its network.
+def starting_point(options):
+    """What gives a new network its weights: --pretrained_rec where the command line names it; dlib's own for dlib's.
 
-    Takes from a run what the command line does not name: recognizer, sizes, standardisation.
+    What the command line does not name is taken from there: recognizer, sizes, standardisation.
+
+    Returns:
+        A function of the network, or None: it starts with fresh weights.
+
+    Raises:
+        UserError: no such weights, or weights of another network than the flags say.
     """
     if "pretrained_rec" not in options.explicit:
         if options.recognizer == "dlib_resnet":

@@ -18,7 +18,7 @@ import main
 from data_loader import folders
 from tests.small import face, make_data, train_words
 from tests.trainer.tf1 import write_tf1
-from trainer import identity, tf1_import
+from trainer import face_network, tf1_import
 from trainer.system import named_weights
 from trainer.trained import load_trained
 from utils import command_line
@@ -207,8 +207,8 @@ def test_an_unreadable_render_is_skipped_and_listed(trained_run, tmp_path, capsy
 def test_identity_scores_of_the_magnet_loss(tmp_path, capsys):
     data, logs = make_data(tmp_path / "data"), tmp_path / "logs"
     prefix = tmp_path / "facenet"
-    options = command_line.parse(["train"], main.JOBS)[1]
-    network = identity.build_network("models.nn4", 16)
+    options = command_line.parse(["train", "--model_def", "models.nn4"], main.JOBS)[1]
+    network = face_network.build_network("models.nn4", 16)
     weights = {name: variable.numpy() for name, variable in tf1_import.identity_names(network, options).items()}
     write_tf1(prefix, weights | {"Logits/weights": np.zeros((16, 9))})
     words = train_words(data, logs, "--max_step", "1", "--method_c", "magnet", "--pretrained_rec", prefix)

@@ -72,11 +72,15 @@ def test_explicit_flags_are_known():
 
 
 def test_every_published_flag_is_there_with_its_default():
-    """Name and default of each, from the published config.py; beta1's 0.5 never reached Adam, which ran at 0.9."""
+    """Name and default of each, from the published config.py; beta1's 0.5 never reached Adam, which ran at 0.9.
+
+    The identity network is another one on purpose: nobody can have the weights that the published default wants.
+    """
+    ours = {"model_def": "models.dlib_resnet"}
     table = (Path(__file__).parents[1] / "data" / "published_flags.txt").read_text()
     for line in table.splitlines():
         name, default = line.split("\t")
-        assert str(FLAGS[name].default) == default, name
+        assert str(FLAGS[name].default) == ours.get(name, default), name
 
 
 @pytest.mark.parametrize("job", sorted(main.JOBS))

@@ -78,7 +78,7 @@ def embed_images(face_network, images, options):
     """Embed images that come from elsewhere than a folder; faces are found by dlib, with --align auto.
 
     Args:
-        images: list of uint8 [h, w, 3].
+        images: a sequence of uint8 [h, w, 3]; only its length and its items are asked for.
         face_network, options: as embed_folder takes them.
 
     Returns:

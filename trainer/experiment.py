@@ -23,7 +23,8 @@ from data_loader.outcome import claim
 from trainer import experiment_report, recognizer_networks
 from trainer.embedding import embed_folder
 from trainer.evaluation import verification
-from trainer.train_recognizer import GENERATED, open_recognizer, train
+from trainer.scores import TABLE
+from trainer.train_recognizer import open_recognizer, train
 from utils import runs
 from utils.errors import UserError
 from utils.files import atomic_write
@@ -169,8 +170,8 @@ def _indexes(options):
     real = index_images(data / options.dataset, cache, labelled=True, min_per_label=2, flag="--dataset")
     folder = data / options.save_syn_dataset
     generated = index_images(folder, cache, labelled=True, flag="--save_syn_dataset")
-    if not (folder / GENERATED).is_file():
-        raise UserError(f"--save_syn_dataset: {folder} holds no {GENERATED}: no folder that generate has finished")
+    if not (folder / TABLE).is_file():
+        raise UserError(f"--save_syn_dataset: {folder} holds no {TABLE}: no folder that generate has finished")
     return real, generated
 
 

@@ -1,23 +1,20 @@
 """The `filter` job: the generated images whose scores are good enough, as a data set folder of its own."""
 
-import csv
 import hashlib
 import json
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from trainer import dataset_card
-from trainer.output_folder import RUN, TEXT, OutputFolder, target_folder
+from trainer.output_folder import RUN, OutputFolder, target_folder
+from trainer.scores import SCORES, TABLE, read_scores
 from utils.errors import UserError
 from utils.files import atomic_write
 from utils.progress import Progress
 from utils.signals import StopRequest
 
-SCORES = ("d_score", "s_score", "c_score")
-TABLE = "confidence_scores.csv"
 AT_ONCE = 64  # images between two notes of how far it came
 
 
@@ -36,7 +33,9 @@ def run(options):
     """
     source = Path(options.data_dir).expanduser() / options.save_syn_dataset
     target = target_folder("save_filtered", options, ("save_syn_dataset", "dataset", "syn_dataset", "dataset_3dmm"))
-    table = read_scores(source)
+    table = read_scores(source, "--save_syn_dataset")
+    if lacking := [score for score in SCORES if score not in table.values]:
+        raise UserError(f"--save_syn_dataset: {source / TABLE} has no column {lacking[0]}")
     rules = _rules(table, options)
     reasons = _reasons(table, rules, options.min_images)
     kept = [reason == "" for reason in reasons]
@@ -56,51 +55,6 @@ def run(options):
     written, dropped = output.finish(partial(dataset_card.text, output.run))
     print(f"{written} images of {identities} identities in {target}; {dropped} dropped, see dropped.csv")
     return 0
-
-
-@dataclass(frozen=True)
-class Scores:
-    """The rows of a confidence_scores.csv.
-
-    Attributes:
-        paths, identities: lists of str, of length n.
-        values: {score: float64 [n]}, nan where the score is empty.
-    """
-
-    paths: list
-    identities: list
-    values: dict
-
-
-def read_scores(folder):
-    """Read the scores of a generated folder.
-
-    Returns:
-        Scores, in the file's order.
-
-    Raises:
-        UserError: no such folder, not a finished one, or a damaged table (names the line).
-    """
-    path = Path(folder) / TABLE
-    if not path.is_file():
-        raise UserError(f"{folder} holds no {TABLE}: it is no folder that generate has finished")
-    paths, identities, rows = [], [], []
-    with open(path, **TEXT) as file:
-        reader = csv.reader(file)
-        if next(reader, None) != ["path", "identity", *SCORES]:
-            raise UserError(f"{path}: the first line is not path,identity,{','.join(SCORES)}")
-        for row in reader:
-            try:
-                name, identity, *scores = row
-                rows.append([float(score) if score else np.nan for score in scores])
-                if len(scores) != len(SCORES) or ".." in Path(name).parts or Path(name).is_absolute():
-                    raise ValueError
-            except ValueError:
-                raise UserError(f"{path}, line {reader.line_num}: not a row of path, identity and scores") from None
-            paths.append(name)
-            identities.append(identity)
-    values = np.array(rows, np.float64).reshape(-1, len(SCORES))
-    return Scores(paths, identities, {name: values[:, i] for i, name in enumerate(SCORES)})
 
 
 def _rules(table, options):

@@ -7,10 +7,9 @@ from data_loader import folders
 from trainer import dataset_card, provenance
 from trainer.identity import chip_places
 from trainer.output_folder import OutputFolder, target_folder
+from trainer.scores import SCORES
 from trainer.trained import load_trained
 from trainer.translate import Task, translate
-
-SCORES = ("d_score", "s_score", "c_score")
 
 
 def run(options):

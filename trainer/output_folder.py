@@ -6,11 +6,11 @@ import os
 from contextlib import ExitStack
 from pathlib import Path
 
+from trainer.scores import TABLE, TEXT
 from utils.errors import UserError
 from utils.files import atomic_write
 
 RUN, ROWS = "run.json", "confidence_scores.partial.csv"
-TEXT = {"newline": "", "encoding": "utf-8", "errors": "surrogateescape"}  # file names may be any bytes
 
 
 class OutputFolder:
@@ -102,7 +102,7 @@ class OutputFolder:
             bad.writerow(["path", "reason"])
             scores = None
             if self.scores:
-                file = stack.enter_context(atomic_write(self.folder / "confidence_scores.csv", "w", **TEXT))
+                file = stack.enter_context(atomic_write(self.folder / TABLE, "w", **TEXT))
                 scores = csv.writer(file, lineterminator="\n")
                 scores.writerow(["path", "identity", *self.scores])
             for *values, digest, reason in self._rows():

@@ -8,11 +8,11 @@ from data_loader.joined import JoinedIndex
 from trainer import checkpoint, dlib_import, recognizer_networks, schedules, tf1_import, training
 from trainer.face_network import FaceNetwork
 from trainer.recognizer import Recognizer
+from trainer.scores import TABLE
 from trainer.system import named_weights
 from utils import runs
 from utils.errors import UserError
 
-GENERATED = "confidence_scores.csv"  # a root that holds it was generated, as in the authors' code
 FACENET = ("inception_resnet_v1", "nn4")
 
 
@@ -40,7 +40,7 @@ def read_sources(options):
     parts = {"labelled": [], "synthetic": []}
     for name in names:
         index = folders.index_images(data / name, cache, labelled=True, flag="--dataset")
-        parts["synthetic" if (data / name / GENERATED).is_file() else "labelled"].append(index)
+        parts["synthetic" if (data / name / TABLE).is_file() else "labelled"].append(index)
     if not parts["labelled"]:
         print("--dataset: all of it was generated, and is trained on as real images would be (lambda_syn is off)")
         parts = {"labelled": parts["synthetic"]}

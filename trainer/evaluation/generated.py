@@ -1,6 +1,5 @@
 """What lies beside generated images: the renders they were made from, and their confidence scores."""
 
-import csv
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from data_loader.folders import UnreadableImage, decode, decode_whole
+from trainer import scores
 from utils.errors import UserError
 from utils.progress import Progress
 
-SCORES = "confidence_scores.csv"
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 
 
@@ -75,25 +74,13 @@ def read_scores(index):
     Raises:
         UserError: a file that is no table of scores.
     """
-    path = Path(index.folder) / SCORES
-    if not path.is_file():
+    if not (Path(index.folder) / scores.TABLE).is_file():
         return {}
-    numbers = {index.relative_path(i).replace(os.sep, "/"): i for i in range(len(index))}
-    try:
-        with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
-            reader = csv.reader(file)
-            header = next(reader, [])
-            if header[:2] != ["path", "identity"]:
-                raise UserError(f"{index.flag}: {path} does not begin with the columns path,identity")
-            scores = np.full((len(header) - 2, len(index)), np.nan)
-            for row in reader:
-                if len(row) != len(header):
-                    raise UserError(f"{index.flag}: {path}, line {reader.line_num}: not {len(header)} columns")
-                if row[0] in numbers:
-                    scores[:, numbers[row[0]]] = [float(value) if value else np.nan for value in row[2:]]
-    except (ValueError, csv.Error) as error:
-        raise UserError(f"{index.flag}: {path}, line {reader.line_num}: {error}") from None
-    return {name: row for name, row in zip(header[2:], scores, strict=True) if np.isfinite(row).any()}
+    table = scores.read_scores(index.folder, index.flag)
+    rows = {path: row for row, path in enumerate(table.paths)}
+    order = np.array([rows.get(index.relative_path(i).replace(os.sep, "/"), -1) for i in range(len(index))])
+    found = {name: np.where(order >= 0, column[order], np.nan) for name, column in table.values.items()}
+    return {name: column for name, column in found.items() if np.isfinite(column).any()}
 
 
 def _stem(path):

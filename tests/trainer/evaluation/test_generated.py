@@ -73,8 +73,8 @@ def test_scores_in_the_order_of_the_images(folders):
     [
         ("", "does not begin with the columns path,identity"),
         ("path,d_score\n", "does not begin with the columns path,identity"),
-        ("path,identity,d_score\na/1.png,a\n", "line 2: not 3 columns"),
-        ("path,identity,d_score\na/2.png,a,1\na/1.png,a,low\n", "line 3: could not convert"),
+        ("path,identity,d_score\na/1.png,a\n", "line 2: not a row of path"),
+        ("path,identity,d_score\na/2.png,a,1\na/1.png,a,low\n", "line 3: not a row of path"),
     ],
 )
 def test_bad_scores_are_one_line(folders, text, message):

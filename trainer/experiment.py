@@ -149,7 +149,8 @@ def _measured(network, index, options):
     embeddings = embed_folder(network, index, options)
     first, second, same = verification.labelled_pairs(embeddings.labels)
     distances = verification.pair_distances(embeddings.features, first, second)
-    folds = verification.make_folds(same, FOLDS, seed=options.random_seed)
+    count = min(FOLDS, same.sum(), (~same).sum())
+    folds = verification.make_folds(same, count, seed=options.random_seed)
     return verification.verification_metrics(distances, same, folds)
 
 

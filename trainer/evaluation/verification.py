@@ -81,7 +81,7 @@ def make_folds(same, count, seed=None):
     for kind, name in ((True, "genuine"), (False, "impostor")):
         members = np.flatnonzero(same == kind)
         if len(members) < count:
-            raise UserError(f"{count} folds (--lfw_nrof_folds for protocols): there are only {len(members)} {name} pairs")
+            raise UserError(f"--lfw_nrof_folds {count}: there are only {len(members)} {name} pairs")
         if generator:
             members = generator.permutation(members)
         folds[members] = np.arange(len(members)) * count // len(members)

@@ -29,6 +29,10 @@ SMALLER = {  # job -> flags that keep the test short
     "generate": "",
     "fit": "",
     "export": "",
+    "filter": "--save_filtered kept",
+    "evaluate": "",
+    "train_recognizer": "--image_size 16 --batch_size 2 --max_step 2",
+    "experiment": "--image_size 16 --batch_size 2 --max_step 2 --fractions 100 --seeds 1 --report_dir experiment",
     "fidelity": "",
     "help": "",
 }
@@ -41,17 +45,22 @@ def python(words, folder):
     )
 
 
-JOURNEY = ("align", "pair", "render", "train")  # from a folder of photographs to a run, in the README's order
+# From a folder of photographs to a run and to what it generates, in the README's order.
+JOURNEY = ("align", "pair", "render", "train", "generate")
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """A folder as a newcomer has it after the README's commands up to training: data/ and one run below logs/."""
+    """A folder as a newcomer has it after the README's commands up to generating: data/ and one run below logs/."""
     folder = tmp_path_factory.mktemp("home")
     (folder / "data" / "holiday").mkdir(parents=True)
     faces = assets.fetch("att_faces", "~/.cache/facegan")
     for person in ("s1", "s5", "s9"):
         shutil.copy(faces / person / "1.pgm", folder / "data" / "holiday" / f"{person}.pgm")
+    for person in ("s2", "s3", "s4", "s6"):
+        for photograph in ("1.pgm", "2.pgm", "3.pgm"):
+            (folder / "data" / "people" / person).mkdir(parents=True, exist_ok=True)
+            shutil.copy(faces / person / photograph, folder / "data" / "people" / person)
     (folder / "tests").symlink_to(ROOT / "tests")
     commands = [command for command in COMMANDS if job(command) in JOURNEY]
     assert [job(command) for command in commands] == list(JOURNEY)
@@ -73,8 +82,8 @@ def job(command):
 
 
 def run(command, folder):
-    logs = folder / "logs"
-    newest = max(logs.iterdir(), key=lambda path: path.stat().st_mtime_ns, default=None) if logs.is_dir() else None
+    runs = (folder / "logs").glob("*_gen_*")
+    newest = max(runs, key=lambda path: path.stat().st_mtime_ns, default=None)
     for placeholder in (f"logs/{PLACEHOLDER}", "RUN"):
         command = command.replace(placeholder, f"logs/{newest.name}" if newest else placeholder)
     words = shlex.split(command)[1:]

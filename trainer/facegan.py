@@ -18,7 +18,7 @@ from models.autoencoder import Autoencoder
 from models.generator import Generator
 from trainer import equilibrium, losses, schedules
 from trainer.identity import IdentityLoss
-from trainer.pixels import flipped, grey
+from trainer.pixels import flipped, grey, varied
 from trainer.system import System, named_weights
 
 IMAGES = ("real", "synthetic", "pair_image", "pair_render")  # of a batch
@@ -112,6 +112,8 @@ class FaceGan(System):
         render, real, labels = batch["synthetic"], batch["real"], batch["identity"]
         if options.random_flip and self.random:
             real = flipped(real, tf.random.experimental.stateless_fold_in(seed, 100))
+        if options.vary_photographs and self.random:
+            real = varied(real, tf.random.experimental.stateless_fold_in(seed, 200))
         with tf.GradientTape(persistent=True) as tape:
             fake = self.generator(render, dropout_seed=seed)
             cycled = self.generator_back(fake)

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601
 ROTATION = 10.0  # degrees to either side, as FaceNet
+SHIFT, ZOOM, GAIN = 0.06, 0.12, (0.5, 1.1)  # of the side, to either side; of the size, either way; factors of the light
 
 
 def luminance(images):
@@ -70,3 +71,21 @@ def rotated(images, seed):
     transforms = [cosine, -sine, shift + centre * sine, sine, cosine, shift - centre * sine, zero, zero]
     turned = keras.ops.image.affine_transform(images, tf.stack(transforms, axis=1), "bilinear", fill_value=-1.0)
     return tf.ensure_shape(turned, images.shape)
+
+
+def varied(images, seed):
+    """Move, zoom and light each image in [-1, 1] anew, a function of `seed` (ours); what comes into view is mirrored.
+
+    Returns:
+        float32 [n, s, s, 3] in [-1, 1].
+    """
+    count, side = tf.shape(images)[0], images.shape[1]
+    draw = tf.random.stateless_uniform([count, 4], seed)  # x, y, zoom, gain
+    zoom = 1.0 + ZOOM * (2.0 * draw[:, 2] - 1.0)
+    shift = SHIFT * side * (2.0 * draw[:, :2] - 1.0) + (1.0 - zoom[:, None]) * (side - 1) / 2.0  # about the centre
+    zero = tf.zeros_like(zoom)
+    transforms = [zoom, zero, shift[:, 0], zero, zoom, shift[:, 1], zero, zero]
+    moved = keras.ops.image.affine_transform(images, tf.stack(transforms, axis=1), "bilinear", fill_mode="reflect")
+    gain = GAIN[0] + (GAIN[1] - GAIN[0]) * draw[:, 3]
+    lit = tf.clip_by_value((moved + 1.0) * gain[:, None, None, None], 0.0, 2.0) - 1.0
+    return tf.ensure_shape(lit, images.shape)

@@ -55,6 +55,7 @@ GROUPS = {
         _flag("dataset_3dmm", "paired_data-64", "photographs with renders, under data_dir; '' trains without; `pair` writes it", jobs=("train", "pair")),
         _flag("grayscale", False, "take the colour out of every image; for grey photographs (published: no effect)", jobs=TRAINING),
         _flag("random_flip", False, "mirror half of the photographs, drawn at each step (published: no effect)", jobs=ANY_TRAINING),
+        _flag("vary_photographs", False, "move, zoom and light the photographs anew at each step: D_R would learn a few hundred by heart (ours)", jobs=TRAINING),
         _flag("num_worker", 4, "threads that decode images; processes that render", low=1, high=256),
         _flag("n_id", 10, "identities to render; in training counted from syn_dataset", low=1, jobs=RENDERING),
         _flag("asset_dir", "~/.cache/facegan", "where fetched models, faces and indexes are kept"),

@@ -75,3 +75,24 @@ def test_rotation_turns_about_the_centre_by_at_most_ten_degrees():
     assert -10.3 < degrees.min() < -7 and 7 < degrees.max() < 10.3
     black = pixels.rotated(tf.ones((8, 31, 31, 3)), [1, 2]).numpy()
     assert black.min() == pytest.approx(-1, abs=0.05) and (black[:, 15, 15] == 1).all()
+
+
+def test_varied_images_are_moved_zoomed_and_lit_within_bounds():
+    """A ramp along x shows all three: its slope is zoom x gain, where it crosses the middle the shift."""
+    side = 33
+    ramp = tf.broadcast_to((tf.range(side, dtype=tf.float32) - 16) / 40.0, (200, side, side))  # -0.4...0.4
+    varied = pixels.varied(tf.repeat(ramp[..., None], 3, axis=3), [3, 4]).numpy()
+    assert varied.shape == (200, side, side, 3) and np.abs(varied).max() <= 1
+    levels = varied[:, 16, 12:21, 0] + 1  # of the light, 0 is black
+    slope, middle = (levels[:, -1] - levels[:, 0]) / 8, levels[:, 4]
+    # level(x) = gain * (1 + (zoom * (x - 16) + shift) / 40): gain and zoom * gain are between
+    gain_low, gain_high = pixels.GAIN
+    moved = pixels.SHIFT * side / 40
+    assert (middle >= gain_low * (1 - moved) - 1e-5).all() and (middle <= gain_high * (1 + moved) + 1e-5).all()
+    assert middle.min() < 0.6 and middle.max() > 1.0
+    ratio = slope * 40 / middle  # zoom / (1 + shift / 40)
+    assert (ratio > (1 - pixels.ZOOM) / (1 + moved) - 1e-4).all() and (ratio < (1 + pixels.ZOOM) / (1 - moved)).all()
+    assert ratio.std() > 0.03
+    np.testing.assert_array_equal(varied, pixels.varied(tf.repeat(ramp[..., None], 3, axis=3), [3, 4]))
+    # what came into view at the border is mirrored, not black
+    assert varied[:, :, 0].min() > gain_low * (1 - 0.4 - moved) - 1

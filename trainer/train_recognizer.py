@@ -180,7 +180,10 @@ def _published(options):
     if options.recognizer not in FACENET:
         raise UserError(f"--pretrained_rec: {options.recognizer} starts from a run of train_recognizer, not from a TF1 "
                         "checkpoint")
-    named = SimpleNamespace(**vars(options) | {"model_def": f"models.{options.recognizer}"})
-    tf1_import.take_embedding_size(named)
+    named = SimpleNamespace(**vars(options) | {"explicit": options.explicit - {"model_def"}})
+    tf1_import.take_network(named)
+    if named.model_def != f"models.{options.recognizer}":
+        raise UserError(f"--recognizer {options.recognizer}: {options.pretrained_rec} holds another network; give "
+                        f"--recognizer {named.model_def.removeprefix('models.')}")
     options.embedding_size, options.explicit = named.embedding_size, options.explicit | {"embedding_size"}
     return lambda network: tf1_import.load_identity_network(network, named)

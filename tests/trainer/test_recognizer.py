@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -20,6 +21,7 @@ def options(*flags):
 
 
 def make(*flags, n_syn=0, like=None):
+    keras.utils.set_random_seed(1)  # other tests of the process draw too
     system = Recognizer(options(*flags), 3, n_syn)
     if like:
         system.network.set_weights(like.network.get_weights())

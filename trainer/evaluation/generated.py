@@ -79,7 +79,7 @@ def read_scores(index):
     table = scores.read_scores(index.folder, index.flag)
     rows = {path: row for row, path in enumerate(table.paths)}
     order = np.array([rows.get(index.relative_path(i).replace(os.sep, "/"), -1) for i in range(len(index))])
-    found = {name: np.where(order >= 0, column[order], np.nan) for name, column in table.values.items()}
+    found = {name: np.append(column, np.nan)[order] for name, column in table.values.items()}  # -1 finds the nan
     return {name: column for name, column in found.items() if np.isfinite(column).any()}
 
 

@@ -81,7 +81,7 @@ def test_keeps_finished_cells_and_repeats_the_others(data, finished, capsys):
     marked.write_text(json.dumps(before["100_without_1"]))
 
 
-def test_goes_on_from_a_cells_checkpoint(data, finished, tmp_path, monkeypatch):
+def test_goes_on_from_a_cells_checkpoint(data, finished, tmp_path, monkeypatch, capsys):
     """Stopped after one of two steps, a cell is trained to its end and gives what an uninterrupted one gives."""
     report = tmp_path / "report"
     train = experiment.train
@@ -93,8 +93,11 @@ def test_goes_on_from_a_cells_checkpoint(data, finished, tmp_path, monkeypatch):
     assert run(data, report) == 1
     assert not cells(report)
     monkeypatch.setattr(experiment, "train", train)
+    capsys.readouterr()
     assert run(data, report) == 0
     assert cells(report) == cells(finished)
+    said = capsys.readouterr().out
+    assert (said.count("[0/2] loss"), said.count("[1/2] loss")) == (1, 2)  # the first cell had its first step behind it
 
 
 @given(st.integers(6, 60), st.integers(1, 3), st.integers(0, 2**31 - 1))
@@ -111,22 +114,23 @@ def test_splits_are_disjoint_and_nested(count, test_count, seed):
 
 
 def test_tables_by_hand():
-    """1-EER without .6 .8, with .7 .7 at 100 %: means .7 and .7, sd .1414 and 0, gains +.1 -.1; at 0 % with only."""
+    """Without .6 .8, with .7 .8 at 100 %: means .7 and .75, sd .1414 and .0707, gains +.1 and 0; at 0 % with only."""
+
     def metrics(value, val):
         return {name: value for name in experiment_report.METRICS} | {"val_at_far_0.001": val}
 
     results = {
         Cell(100, False, 1): metrics(0.6, 0.1), Cell(100, True, 1): metrics(0.7, None),
-        Cell(100, False, 2): metrics(0.8, 0.3), Cell(100, True, 2): metrics(0.7, 0.5),
+        Cell(100, False, 2): metrics(0.8, 0.3), Cell(100, True, 2): metrics(0.8, 0.5),
         Cell(0, True, 1): metrics(0.5, None), Cell(0, True, 2): metrics(0.5, None),
     }  # fmt: skip
     rows = {(row[0], row[1]): row[2:] for row in experiment_report.summary(results)}
     assert set(rows) == {(0, "with"), (100, "with"), (100, "without")}
     np.testing.assert_allclose(rows[100, "without"][:3], [2, 0.7, 0.2 / 2**0.5])
-    np.testing.assert_allclose(rows[100, "with"][:3], [2, 0.7, 0.0], atol=1e-12)
+    np.testing.assert_allclose(rows[100, "with"][:3], [2, 0.75, 0.1 / 2**0.5])
     assert rows[0, "with"][-2:] == [None, None] and rows[100, "with"][-2:] == [0.5, None]
     gains = {row[1]: row for row in experiment_report.gains(results)}
-    np.testing.assert_allclose(gains["auc"][2:], [2, 0.0, 0.2 / 2**0.5, 1], atol=1e-12)
+    np.testing.assert_allclose(gains["auc"][2:], [2, 0.05, 0.1 / 2**0.5, 1])
     np.testing.assert_allclose(gains["val_at_far_0.001"][2:4], [1, 0.2])  # of seed 1 there is none
     assert set(experiment_report.series(results, "auc")) == {"with generated data", "without generated data"}
 

@@ -106,8 +106,8 @@ def test_templates_agree_with_loops(faces, seed):
         assert mean == pytest.approx(expected / np.linalg.norm(expected))
 
 
-def test_search_agrees_with_loops_on_the_att_faces():
-    index = index_images(fetch("att_faces", "~/.cache/facegan"), "~/.cache/facegan/index", labelled=True)
+def test_search_agrees_with_loops_on_the_att_faces(tmp_path):
+    index = index_images(fetch("att_faces", "~/.cache/facegan"), tmp_path, labelled=True)
     features = np.stack([decode(index.path(i), 12).ravel() for i in range(len(index))]) / 255
     labels, order = index.labels, np.arange(len(index)) % 10
     enrolled = (order < 2) & (labels < 30)  # ten people are strangers

@@ -205,9 +205,9 @@ def test_distances_are_squared_and_the_same_in_blocks(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def att():
+def att(tmp_path_factory):
     """Distances of all pairs of the AT&T faces as unit vectors of 12 x 12 pixels: float64 [79800], bool [79800]."""
-    index = index_images(fetch("att_faces", "~/.cache/facegan"), "~/.cache/facegan/index", labelled=True)
+    index = index_images(fetch("att_faces", "~/.cache/facegan"), tmp_path_factory.mktemp("index"), labelled=True)
     features = np.stack([decode(index.path(i), 12).ravel() for i in range(len(index))]).astype(np.float64)
     features /= np.linalg.norm(features, axis=1, keepdims=True)
     first, second, same = v.labelled_pairs(index.labels)

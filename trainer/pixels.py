@@ -5,7 +5,8 @@ import math
 import keras
 import tensorflow as tf
 
-LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601
+from utils.images import LUMINANCE
+
 ROTATION = 10.0  # degrees to either side, as FaceNet
 SHIFT, ZOOM, GAIN = 0.06, 0.12, (0.5, 1.1)  # of the side, to either side; of the size, either way; factors of the light
 

@@ -5,6 +5,7 @@ from PIL import Image
 
 from utils.files import atomic_write
 
+LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue: ITU-R BT.601
 GAP = 2  # pixels between the images of a grid, as in the published code
 
 

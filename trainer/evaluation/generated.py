@@ -9,9 +9,8 @@ import numpy as np
 from data_loader.folders import UnreadableImage, decode, decode_whole
 from trainer import scores
 from utils.errors import UserError
+from utils.images import LUMINANCE
 from utils.progress import Progress
-
-LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 
 
 def match_renders(generated, renders):
@@ -54,7 +53,7 @@ def render_differences(generated, renders, matches, workers=2):
         except UnreadableImage:
             return np.nan, np.nan
         change = images[0].astype(float) - images[1]
-        return np.mean(np.abs(change)), np.mean(np.abs(change @ LUMA))
+        return np.mean(np.abs(change)), np.mean(np.abs(change @ LUMINANCE))
 
     rows = []
     with ThreadPoolExecutor(workers) as pool, Progress(len(generated), "renders compared") as progress:

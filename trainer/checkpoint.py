@@ -8,6 +8,7 @@ disk and renamed, so that a kill at any moment leaves the older ones as they wer
 import zipfile
 
 import numpy as np
+from tensorflow import as_dtype
 
 from trainer.system import named_weights
 from utils.errors import UserError
@@ -15,6 +16,7 @@ from utils.files import atomic_write
 from utils.runs import checkpoints
 
 KEEP = 2  # checkpoints of a run
+AVERAGE = "state/average/"  # begins the name of an averaged weight
 LISTED = 40  # differences that an error lists before it counts the rest
 
 
@@ -55,6 +57,39 @@ def restore(system, path):
     check_names(variables, {name: array.shape for name, array in arrays.items()}, path)
     for name, variable in variables.items():
         variable.assign(arrays[name])
+
+
+def restore_weights(system, path, ignored=()):
+    """Read weights and state of a checkpoint for everything but going on as if nothing had been: averaged weights
+    where the checkpoint has them; optimizers stay fresh, averages begin at the weights.
+
+    Args:
+        system, path: as restore; a file that `slim` wrote will do.
+        ignored: first parts of names that are left as they are in the system, whatever the checkpoint holds.
+
+    Raises:
+        UserError: as restore.
+    """
+    arrays = read_arrays(path)
+    ignored = (*ignored, "optimizer/", AVERAGE)
+    variables = {f"{AVERAGE}{name}" if f"{AVERAGE}{name}" in arrays else name: variable
+                 for name, variable in named_variables(system).items() if not name.startswith(ignored)}
+    raw = {name.removeprefix(AVERAGE) for name in variables}
+    left_over = {name for name in arrays if name.startswith(ignored) or name in raw}
+    check_names(variables, {name: array.shape for name, array in arrays.items()}, path, left_over)
+    for name, variable in variables.items():
+        variable.assign(arrays[name].astype(as_dtype(variable.dtype).as_numpy_dtype))
+    for variable, average in system.averages:
+        average.assign(variable.value)
+
+
+def slim(system, networks):
+    """{name: array} of what `restore_weights` needs: the weights of these networks, in half precision, and the state
+    that is no average and belongs to no identity network (its centroids are of one training's people)."""
+    wanted = tuple(f"{name}/" for name in networks)
+    arrays = {name: np.asarray(variable) for name, variable in named_variables(system).items()
+              if name.startswith((*wanted, "state/")) and not name.startswith((AVERAGE, "state/identity/"))}
+    return {name: array.astype(np.float16) if name.startswith(wanted) else array for name, array in arrays.items()}
 
 
 def named_variables(system):

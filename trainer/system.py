@@ -73,14 +73,6 @@ class System:
         for variable, average in self.averages:
             average.assign_sub((1.0 - decay) * (average - variable.value))
 
-    def use_averages(self):
-        """Overwrite the live weights with their averages, for everything but training on."""
-        for name, network in self.networks.items():
-            for weight, variable in named_weights(name, network).items():
-                average = self.state.get(f"average/{weight}")
-                if average is not None:
-                    variable.assign(average)
-
 
 def named_weights(name, network):
     """{name in a checkpoint: variable} of a network's weights.

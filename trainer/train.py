@@ -6,6 +6,7 @@ import numpy as np
 
 from data_loader import folders
 from trainer import checkpoint, face_network, identity, system_class, training
+from trainer.trained import starting_weights
 from utils import runs
 from utils.images import save_grid
 
@@ -14,6 +15,7 @@ def run(options):
     """Train. Everything that can be wrong with the input is found before anything is written."""
     resumed = training.resumed_run(options, recognizer=False)
     training.seed_everything(options)
+    start = None if resumed else starting_weights(options)
     sources = read_sources(options)
     unreadable = training.unreadable_files(sources)
     _say_what_is_off(options)
@@ -25,8 +27,11 @@ def run(options):
     system = system_class(options.system)(options, n_id, pairs="pair" in sources)
     if resumed:
         checkpoint.restore(system, resumed.checkpoint)
-    elif options.method_c != "none":
-        face_network.load_weights(system.identity.network, options)
+    else:
+        if options.method_c != "none":
+            face_network.load_weights(system.identity.network, options)
+        if start:
+            start(system)
     training.check_steps_left(system, options, resumed)
 
     folder = runs.new_run_folder(options)

@@ -58,7 +58,7 @@ def train(options, sources, folder=None, resumed=None):
         resumed: runs.Weights of an earlier run of the same flags, to go on with, or None.
 
     Returns:
-        Recognizer, with the weights of the last step; `use_averages` gives it its averages.
+        Recognizer, with the weights of the last step; `averages` holds those to use.
 
     Raises:
         UserError: one identity only, a flag that does not fit the network, unreadable images, nothing left to train.

@@ -5,7 +5,7 @@ import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trainer import checkpoint, system_class, tf1_import, training
+from trainer import SYSTEMS, checkpoint, system_class, tf1_import, training
 from trainer.system import System
 from utils import runs
 from utils.errors import UserError
@@ -15,6 +15,9 @@ SHAPING = (
     *("system", "input_scale_size", "conv_hidden_num", "conv_hidden_num_back", "conv_hidden_num_res", "num_res_rep"),
     *("z_num", "method_c", "relax_c", "model_def", "embedding_size", "grayscale"),
 )
+
+
+IDENTITY = ("method_c", "relax_c", "model_def", "embedding_size")  # those of the identity loss, not of G, G', D_R, D_S
 
 
 @dataclass(frozen=True)
@@ -76,10 +79,30 @@ def load_trained(options, flag="pretrained_gen"):
     if found.run is None:
         tf1_import.load_published(system, found.checkpoint)
     else:
-        checkpoint.restore(system, found.checkpoint)
-        system.use_averages()
+        checkpoint.restore_weights(system, found.checkpoint)
     print(f"checkpoint: {found.checkpoint}")
     return Trained(system, found.run, found.checkpoint, params)
+
+
+def starting_weights(options):
+    """What `train --pretrained_gen` begins with: a function that reads it into a system; None without the flag.
+
+    Networks begin with the run's averaged weights, k_t's where they were; steps count from 0, Adam starts anew. The
+    run's widths, image size and colour are taken over. The identity loss is this command line's own.
+
+    Raises:
+        UserError: no such run, or a flag that contradicts the shape of its networks.
+    """
+    if "pretrained_gen" not in options.explicit:
+        return None
+    found = runs.find_weights(options.pretrained_gen, options.log_dir, "pretrained_gen")
+    trained_with = runs.read_params(found.run) if found.run else {}
+    if trained_with.get("system") not in SYSTEMS or trained_with["system"] == training.RECOGNIZER:
+        raise UserError(f"--pretrained_gen: training starts from a run folder of the job train, not {found.checkpoint}")
+    _take_shape(options, {k: v for k, v in trained_with.items() if k not in IDENTITY}, found.checkpoint)
+    print(f"starting from {found.checkpoint}")
+    others = ("identity_network/", "state/identity/", "state/step")
+    return lambda system: checkpoint.restore_weights(system, found.checkpoint, others)
 
 
 def _take_shape(options, trained_with, source):

@@ -134,7 +134,7 @@ GROUPS = {
         _flag("num_log_samples", 8, "images of each identity in the grid (columns)", low=1, jobs=("train", "test")),
     ],
     "out of a trained system": [
-        _flag("pretrained_gen", "pretrained_models/gen", "run folder, its name under log_dir, one checkpoint, or a TF1 checkpoint of the published code", jobs=WEIGHTS),
+        _flag("pretrained_gen", "pretrained_models/gen", "run folder, its name under log_dir, one checkpoint, or a TF1 checkpoint of the published code; train, where named: start from its weights (not TF1)", jobs=("train", *WEIGHTS)),
         _flag("save_syn_dataset", "generated", "folder of generated images under data_dir: written by generate, read by filter, evaluate and experiment", jobs=("generate", *FILTERING, *EVALUATION, *EXPERIMENT)),
         _flag("save_fitting", "fitting", "output folder of fit under data_dir", jobs=("fit",)),
         _flag("image_format", "jpg", "format of written images (jpg at image_quality)", choices=("jpg", "png"), jobs=("generate", "fit", "render", *CROPPING)),

@@ -5,6 +5,9 @@ import math
 import keras
 import tensorflow as tf
 
+from models.few_channels import ConvFromFew, ConvToFew
+from models.layers import doubled
+
 
 class Autoencoder(keras.Model):
     """Encode an image into `code_size` numbers and decode it again.
@@ -23,7 +26,7 @@ class Autoencoder(keras.Model):
         self.size = size
         stages = int(math.log2(size)) - 2
         bottom = size
-        self.encoder = [_conv(filters, name="encode_first")]
+        self.encoder = [_conv(filters, name="encode_first", kind=ConvFromFew)]
         for stage in range(1, stages + 1):
             self.encoder += [_conv(stage * filters, name=f"encode_{stage}_{i}") for i in (1, 2)]
             if stage < stages:
@@ -32,7 +35,7 @@ class Autoencoder(keras.Model):
         self.code = _dense(code_size, name="code")
         self.from_code = _dense(bottom * bottom * filters, name="from_code")
         self.decoder = [[_conv(filters, name=f"decode_{s}_{i}") for i in (1, 2)] for s in range(1, stages + 1)]
-        self.last = _conv(3, activation=None, name="last")
+        self.last = _conv(3, activation=None, name="last", kind=ConvToFew)
         self.bottom, self.filters = bottom, filters
         self(tf.zeros((1, size, size, 3)))  # creates the weights
 
@@ -51,7 +54,7 @@ class Autoencoder(keras.Model):
         hidden = tf.reshape(self.from_code(code), [-1, self.bottom, self.bottom, self.filters])
         for stage, layers in enumerate(self.decoder):
             if stage > 0:
-                hidden = tf.repeat(tf.repeat(hidden, 2, axis=1), 2, axis=2)
+                hidden = doubled(hidden)
             for layer in layers:
                 hidden = layer(hidden)
         margin = (hidden.shape[1] - self.size) // 2
@@ -59,8 +62,8 @@ class Autoencoder(keras.Model):
         return images[:, margin : margin + self.size, margin : margin + self.size]
 
 
-def _conv(filters, strides=1, activation="elu", name=None):
-    return keras.layers.Conv2D(filters, 3, strides, "same", activation=activation, name=name)
+def _conv(filters, strides=1, activation="elu", name=None, kind=keras.layers.Conv2D):
+    return kind(filters, 3, strides, "same", activation=activation, name=name)
 
 
 def _dense(units, name):

@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from models.few_channels import ConvFromFew, ConvToFew
 from models.layers import InstanceNormalization, normal_conv, normal_conv_transpose, reflect_pad, seeded_dropout
 
 
@@ -40,13 +41,13 @@ class Generator(keras.Model):
     def __init__(self, filters=32, blocks=3, skips=True, name="generator"):
         super().__init__(name=name)
         self.filters, self.skips = filters, skips
-        self.first = normal_conv(filters, 7, name="first")
+        self.first = normal_conv(filters, 7, name="first", kind=ConvFromFew)
         self.down_1 = normal_conv(2 * filters, 3, 2, "same", name="down_1")
         self.down_2 = normal_conv(4 * filters, 3, 2, "same", name="down_2")
         self.blocks = [ResidualBlock(4 * filters, name=f"block_{i + 1}") for i in range(blocks)]
         self.up_1 = normal_conv_transpose(2 * filters, name="up_1")
         self.up_2 = normal_conv_transpose(filters, name="up_2")
-        self.last = normal_conv(3, 7, name="last")
+        self.last = normal_conv(3, 7, name="last", kind=ConvToFew)
         self.build((None, None, None, 3))
 
     def build(self, shape):

@@ -11,12 +11,12 @@ Symbols of the paper and of its code, and the names here:
     s_loss, p_loss, c_loss    cycle, pixel, identity
 """
 
-import keras
 import tensorflow as tf
 
 from models.autoencoder import Autoencoder
 from models.generator import Generator
 from trainer import equilibrium, losses, schedules
+from trainer.adam import FusedAdam
 from trainer.identity import IdentityLoss
 from trainer.pixels import flipped, grey, varied
 from trainer.system import System, named_weights
@@ -82,7 +82,7 @@ class FaceGan(System):
             schedule = schedules.halved_rate(
                 rate, options.lr_update_step, options.lr_lower_boundary, options.max_step
             )
-            optimizer = keras.optimizers.Adam(schedule, options.beta1, options.beta2, epsilon=1e-8)
+            optimizer = FusedAdam(schedule, options.beta1, options.beta2, epsilon=1e-8)
             optimizer.build(variables)
             self.optimizers[name] = optimizer
 

@@ -1,0 +1,35 @@
+"""Convolutions between images and many channels compute what plain ones compute, gradients too."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models.few_channels import ConvFromFew, ConvToFew
+
+
+def both(kind, channels, filters, window, padding):
+    """The layer and Keras' own with the same weights, and images for them."""
+    layers = [made(filters, window, padding=padding) for made in (kind, keras.layers.Conv2D)]
+    images = tf.constant(np.random.default_rng(1).normal(size=(2, 12, 10, channels)).astype("float32"))
+    for layer in layers:
+        layer.build(images.shape)
+        layer.set_weights(layers[0].get_weights())
+    return layers, images
+
+
+def values_and_gradients(layer, images):
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        outputs = layer(images)
+        loss = tf.reduce_sum(outputs**2)
+    return [outputs, *tape.gradient(loss, [images, *layer.trainable_variables])]
+
+
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize(("kind", "channels", "filters"), [(ConvToFew, 8, 3), (ConvFromFew, 3, 8)])
+@pytest.mark.parametrize("window", [3, 7])
+def test_equals_the_plain_convolution(kind, channels, filters, window, padding):
+    (ours, plain), images = both(kind, channels, filters, window, padding)
+    for found, wanted in zip(values_and_gradients(ours, images), values_and_gradients(plain, images), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5 * float(tf.reduce_max(tf.abs(wanted))))

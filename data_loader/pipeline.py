@@ -25,7 +25,7 @@ _ENDLESS = np.iinfo(np.int64).max
 _READERS = weakref.WeakSet()
 
 
-def training_batches(sources, batch_size, size, seed, skipped, start_step=0, workers=2, chips=None):
+def training_batches(sources, batch_size, size, seed, skipped, start_step=0, workers=2, chips=None, part=(0, 1)):
     """Endless shuffled batches from `start_step` on; the same for any number of workers.
 
     The image at position p of a source is a pure function: permutation(n, seed, source, p // n)[p % n]. An unreadable
@@ -41,6 +41,7 @@ def training_batches(sources, batch_size, size, seed, skipped, start_step=0, wor
         start_step: batches that a resumed run has behind it.
         workers: positions read at once.
         chips: float32 [n, 4], the place of the face in each image of "synthetic" (data_loader/chips.py); None: unknown.
+        part: (p, parts): only the p-th of so many equal parts of batches of parts * batch_size, for a worker.
 
     Returns:
         tf.data.Dataset of {"real", "synthetic", "pair_image", "pair_render": float32 [b, s, s, 3] in [-1, 1],
@@ -61,7 +62,8 @@ def training_batches(sources, batch_size, size, seed, skipped, start_step=0, wor
     spec |= {} if chips is None else {"chip": tf.TensorSpec([4], tf.float32)}
 
     def read(position):
-        element = {}
+        step, place = divmod(position, batch_size)
+        position, element = (step * part[1] + part[0]) * batch_size + place, {}
         for name, index in sources.items():
             image_keys, label_key = KEYS[name]
             i, images = _next_readable(index, orders[name](position), size, skipped)

@@ -58,7 +58,7 @@ class Autoencoder(keras.Model):
             for layer in layers:
                 hidden = layer(hidden)
         margin = (hidden.shape[1] - self.size) // 2
-        images = self.last(hidden)
+        images = tf.cast(self.last(hidden), tf.float32)
         return images[:, margin : margin + self.size, margin : margin + self.size]
 
 

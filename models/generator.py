@@ -82,7 +82,8 @@ class Generator(keras.Model):
                 hidden = seeded_dropout(hidden, keep, tf.random.experimental.stateless_fold_in(dropout_seed, index))
         up_1 = tf.nn.relu(self.up_1(hidden))  # [n, s/2, s/2, 2f]
         up_2 = tf.nn.relu(self.up_2(self._join(up_1, down_1)))  # [n, s, s, f]
-        return tf.nn.tanh(self.last(reflect_pad(self._join(up_2, first), 3)))  # [n, s, s, 3]
+        last = self.last(reflect_pad(self._join(up_2, first), 3))  # [n, s, s, 3]
+        return tf.nn.tanh(tf.cast(last, tf.float32))
 
     def _join(self, late, early):
         return tf.concat([late, early], axis=3) if self.skips else late

@@ -96,12 +96,12 @@ class LinearNorm(keras.layers.Layer):
         super().__init__(name=name)
         self.decay, self.gamma = decay, None
         start = keras.initializers.TruncatedNormal(stddev=0.1)
-        self.kernel = self.add_weight(shape=shape, initializer=start, name="kernel")
-        self.beta = self.add_weight(shape=shape[-1:], initializer="zeros", name="beta")
-        self.moving_mean = self.add_weight(shape=shape[-1:], initializer="zeros", trainable=False, name="moving_mean")
-        self.moving_variance = self.add_weight(
-            shape=shape[-1:], initializer="ones", trainable=False, name="moving_variance"
-        )
+        # Not cast on reading: in half precision the norm must be folded in full precision first.
+        add, channels = partial(self.add_weight, autocast=False), shape[-1:]
+        self.kernel = add(shape=shape, initializer=start, name="kernel")
+        self.beta = add(shape=channels, initializer="zeros", name="beta")
+        self.moving_mean = add(shape=channels, initializer="zeros", trainable=False, name="moving_mean")
+        self.moving_variance = add(shape=channels, initializer="ones", trainable=False, name="moving_variance")
         self.built = True
 
     def linear(self, inputs, kernel):
@@ -125,8 +125,8 @@ class LinearNorm(keras.layers.Layer):
 
     def call(self, inputs, training=False):
         if training and self.decay is not None:
-            return self.finish(self._normalised_by_batch(self.linear(inputs, self.kernel)))
-        kernel, bias = self.folded()
+            return self.finish(self._normalised_by_batch(self.linear(inputs, tf.cast(self.kernel, inputs.dtype))))
+        kernel, bias = (tf.cast(weight, inputs.dtype) for weight in self.folded())
         return self.finish(tf.nn.bias_add(self.linear(inputs, kernel), bias))
 
     def _normalised_by_batch(self, outputs):

@@ -15,10 +15,11 @@ import tensorflow as tf
 
 from models.autoencoder import Autoencoder
 from models.generator import Generator
-from trainer import equilibrium, losses, schedules
+from trainer import equilibrium, losses, replicas, schedules
 from trainer.adam import FusedAdam
 from trainer.identity import IdentityLoss
 from trainer.pixels import flipped, grey, varied
+from trainer.precision import LossScale, computing_in
 from trainer.system import System, named_weights
 
 IMAGES = ("real", "synthetic", "pair_image", "pair_render")  # of a batch
@@ -39,6 +40,28 @@ class FaceGan(System):
         self.options, self.random = options, random
         self.rate_flags = "--g_lr and --d_lr"
         self.sources = ("real", "synthetic", "pair") if pairs else ("real", "synthetic")
+        with computing_in(options.mixed_precision):
+            self._make_networks(n_id)
+        self.loss_scale = LossScale(options.mixed_precision)
+        self.step, *balances = (
+            tf.Variable(tf.zeros([], dtype), trainable=False, aggregation=replicas.ONE)
+            for dtype in (tf.int64, tf.float32, tf.float32, tf.float32)
+        )
+        self.k_real, self.k_synthetic, self.k_pair = balances
+        self.state = {
+            "step": self.step,
+            "k_real": self.k_real,
+            "k_synthetic": self.k_synthetic,
+            "k_pair": self.k_pair,
+        } | self.loss_scale.state
+        if self.identity:
+            self.state |= self.identity.state
+        self._make_optimizers()
+        self._make_averages()
+        self._signs = [0, 0, 0]  # log lines in a row of each bad sign
+
+    def _make_networks(self, n_id):
+        options = self.options
         size, code = options.input_scale_size, options.z_num
         self.generator = Generator(options.conv_hidden_num_res, options.num_res_rep, skips=True)
         self.generator_back = Generator(options.conv_hidden_num_res, options.num_res_rep, skips=False)
@@ -50,22 +73,10 @@ class FaceGan(System):
             "discriminator_real": self.discriminator_real,
             "discriminator_synthetic": self.discriminator_synthetic,
         }
-        self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
-        self.k_real, self.k_synthetic, self.k_pair = (tf.Variable(0.0, trainable=False) for _ in range(3))
-        self.state = {
-            "step": self.step,
-            "k_real": self.k_real,
-            "k_synthetic": self.k_synthetic,
-            "k_pair": self.k_pair,
-        }
         self.identity = None
         if options.method_c != "none":
             self.identity = IdentityLoss(options, n_id)
             self.networks["identity_network"] = self.identity.network
-            self.state |= self.identity.state
-        self._make_optimizers()
-        self._make_averages()
-        self._signs = [0, 0, 0]  # log lines in a row of each bad sign
 
     def _make_optimizers(self):
         options = self.options
@@ -79,9 +90,7 @@ class FaceGan(System):
         self.optimizers = {}
         for name, variables in self.trained.items():
             rate = options.d_lr if name == "discriminators" else options.g_lr
-            schedule = schedules.halved_rate(
-                rate, options.lr_update_step, options.lr_lower_boundary, options.max_step
-            )
+            schedule = schedules.of_replicas(rate, options, replicas.count())
             optimizer = FusedAdam(schedule, options.beta1, options.beta2, epsilon=1e-8)
             optimizer.build(variables)
             self.optimizers[name] = optimizer
@@ -107,8 +116,9 @@ class FaceGan(System):
 
     def step_with_images(self, batch):
         """One step: ({TensorBoard tag: scalar}, {name: what the networks made of the batch before the step})."""
-        options, batch = self.options, self._shown(batch)
+        options, batch, scale = self.options, self._shown(batch), 1.0 * self.loss_scale.scale
         seed = tf.stack([tf.constant(options.random_seed, tf.int64), self.step]) if self.random else None
+        seed = replicas.own_seed(seed)
         render, real, labels = batch["synthetic"], batch["real"], batch["identity"]
         if options.random_flip and self.random:
             real = flipped(real, tf.random.experimental.stateless_fold_in(seed, 100))
@@ -125,26 +135,29 @@ class FaceGan(System):
             pair_real = tf.constant(0.0)
             if "pair" in self.sources:
                 pair_real = losses.absolute_error(self.generator_back(batch["pair_image"]), batch["pair_render"])
-        judged = self._judge(self.discriminator_real, self.k_real, real, fake)
-        judged_back = self._judge(self.discriminator_synthetic, self.k_synthetic, render, cycled)
+        judged = self._judge(self.discriminator_real, self.k_real, real, fake, scale)
+        judged_back = self._judge(self.discriminator_synthetic, self.k_synthetic, render, cycled, scale)
 
         k_pair = self.k_pair if "pair" in self.sources else 0.0
         pair = pair_real - k_pair * cycle
         generator_gradients = tape.gradient(
             [fake, cycle, pixel, identity],
             self.trained["generator"],
-            [judged["fake_gradient"], options.lambda_s, options.lambda_p, options.lambda_c],
+            [judged["fake_gradient"], *(scale * w for w in (options.lambda_s, options.lambda_p, options.lambda_c))],
         )
         back_gradients = tape.gradient(
             [cycled, cycle, pair_real],
             self.trained["generator_back"],
-            [judged_back["fake_gradient"], options.lambda_s - options.lambda_d * k_pair, options.lambda_d],
+            [
+                judged_back["fake_gradient"],
+                scale * (options.lambda_s - options.lambda_d * k_pair),
+                scale * options.lambda_d,
+            ],
         )
-        self.optimizers["generator"].apply(generator_gradients, self.trained["generator"])
-        self.optimizers["generator_back"].apply(back_gradients, self.trained["generator_back"])
-        self.optimizers["discriminators"].apply(
-            judged["gradients"] + judged_back["gradients"], self.trained["discriminators"]
-        )
+        gradients = [generator_gradients, back_gradients, judged["gradients"] + judged_back["gradients"]]
+        gradients = self.loss_scale.unscaled(replicas.shares(gradients))
+        for (name, variables), of_each in zip(self.trained.items(), gradients, strict=True):
+            self.optimizers[name].apply(of_each, variables)
         self.move_averages(schedules.average_decay(self.step))
         balances = self._move_equilibria(judged, judged_back, pair_real, cycle)
         self.step.assign_add(1)
@@ -192,19 +205,22 @@ class FaceGan(System):
             return losses.absolute_error(fake, render)
         return losses.masked_absolute_error(fake, render, tf.cast(render > -1.0, tf.float32))
 
-    def _judge(self, discriminator, k, real, fake):
-        """One pass over each image serves both players: k moves only what the discriminator takes from the fakes."""
+    def _judge(self, discriminator, k, real, fake, scale):
+        """One pass over each image serves both players: k moves only what the discriminator takes from the fakes.
+
+        Gradients are `scale` times the losses'.
+        """
         variables = discriminator.trainable_variables
         fake = tf.stop_gradient(fake)
         with tf.GradientTape() as tape:
             tape.watch(fake)
             fake_decoded = discriminator(fake)
             fake_loss = losses.absolute_error(fake_decoded, fake)
-        fake_gradient, *from_fake = tape.gradient(fake_loss, [fake, *variables])
+        fake_gradient, *from_fake = tape.gradient(fake_loss, [fake, *variables], scale)
         with tf.GradientTape() as tape:
             real_decoded = discriminator(real)
             real_loss = losses.absolute_error(real_decoded, real)
-        from_real = tape.gradient(real_loss, variables)
+        from_real = tape.gradient(real_loss, variables, scale)
         return {
             "fake_loss": fake_loss,
             "real_loss": real_loss,
@@ -223,7 +239,8 @@ class FaceGan(System):
         if "pair" in self.sources:
             moves.append((self.k_pair, pair_real, cycle))
         balances = []
-        for k, real_loss, fake_loss in moves:
+        for k, *both in moves:
+            real_loss, fake_loss = replicas.mean(both)
             balances.append(equilibrium.balance(real_loss, fake_loss, self.options.gamma))
             k.assign(equilibrium.next_k(k, balances[-1], self.options.lambda_k))
         return balances

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from data_loader import chips
 from data_loader.face_places import known_places
-from trainer import losses, pixels
+from trainer import losses, pixels, replicas
 from trainer.face_network import KINDS, build_network, preparation
 from utils.errors import UserError
 
@@ -37,7 +37,9 @@ class IdentityLoss:
         self.prepare_levels = preparation(options)
         size = options.embedding_size
         initial = keras.initializers.TruncatedNormal(stddev=0.1, seed=options.random_seed)
-        self.centroids = keras.Variable(tf.zeros((n_id, size)), trainable=False, name="centroids")
+        self.centroids = keras.Variable(
+            tf.zeros((n_id, size)), trainable=False, aggregation="only_first_replica", name="centroids"
+        )
         self.weights = keras.Variable(initial((size, n_id)), name="identity_weights")
         self.biases = keras.Variable(tf.zeros(n_id), name="identity_biases")
 
@@ -68,7 +70,8 @@ class IdentityLoss:
         Returns:
             Scalar loss, and the score of each image [n] (magnet) or None (the published code has none there).
         """
-        codes = self.network(self.prepare(images, crop_seed, chip))
+        codes = replicas.gathered(self.embed(images, crop_seed, chip))
+        labels = replicas.gathered(labels)  # magnet's variance and the centroids are the whole batch's
         features = tf.math.l2_normalize(codes, axis=1, epsilon=1e-10)
         method, step = self.options.method_c, 1.0 - self.options.center_loss_alfa
         if method == "magnet":
@@ -88,8 +91,12 @@ class IdentityLoss:
         """Identity score of each generated image, float32 [n] (magnet), centroids left alone; None elsewhere."""
         if self.options.method_c != "magnet":
             return None
-        codes = self.network(self.prepare(images, None, chip))
+        codes = self.embed(images, None, chip)
         return self._magnet(tf.math.l2_normalize(codes, axis=1, epsilon=1e-10), labels)
+
+    def embed(self, images, crop_seed, chip):
+        """What the network makes of images, as __call__ takes them: float32 [n, embedding_size], not normalised."""
+        return tf.cast(self.network(self.prepare(images, crop_seed, chip)), tf.float32)
 
     def _magnet(self, features, labels):
         squared = not self.options.paper_variance

@@ -7,6 +7,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from trainer import checkpoint
+from trainer.devices import Devices
 from utils.errors import UserError
 from utils.images import save_grid
 from utils.runs import newest_checkpoint
@@ -18,40 +19,45 @@ class Loop:
 
     Args:
         system: trainer.system.System.
-        folder: run folder.
+        folder: run folder; None: nothing is written (a worker beside the chief).
         options: max_step, log_step, save_step, save_secs, num_log_samples.
         fixed: uint8 [n, s, s, 3], the renders of the grid, a row of num_log_samples for each identity; None: no grid
             (a system that generates no images).
+        devices: trainer.devices.Devices, on which the system was built; its number divides `max_step`.
     """
 
-    def __init__(self, system, folder, options, fixed=None):
+    def __init__(self, system, folder, options, fixed=None, devices=None):
         self.system, self.folder, self.options = system, folder, options
-        self.fixed = fixed
-        self.writer = tf.summary.create_file_writer(str(folder))
+        self.fixed, self.devices = fixed, devices or Devices()
+        self.max_step = options.max_step // self.devices.count
+        self.step_function = tf.function(self._guarded_step, jit_compile=options.jit_compile)
+        self.writer = tf.summary.create_file_writer(str(folder)) if folder else tf.summary.create_noop_writer()
         self.first_bad = None  # step at which each scalar was first not finite, -1 for never
 
     def run(self, batches):
         """Train on an iterable of batches that begins at the system's step. Returns the number of steps done."""
         options = self.options
         step = int(self.system.state["step"].numpy())
-        bar = tqdm(total=options.max_step, initial=step, dynamic_ncols=True, disable=not sys.stderr.isatty())
+        quiet = not sys.stderr.isatty() or self.folder is None
+        bar = tqdm(total=self.max_step, initial=step, dynamic_ncols=True, disable=quiet)
         with StopRequest() as stop, bar, self.writer.as_default():
             step = self._train(step, iter(batches), stop, bar)
         self.writer.close()
-        if step < options.max_step:
-            reason = stop.name or f"--max_minutes {options.max_minutes:g}"
+        if step < self.max_step and self.folder:
+            late = f"--max_minutes {options.max_minutes:g}" if self._out_of_time() else "another worker"
+            reason = stop.name or late
             print(f"stopped by {reason} after step {step}; saved. To go on: --load_path {self.folder}")
         return step
 
     def _train(self, step, iterator, stop, bar):
         options = self.options
-        started = saved_at = time.monotonic()
+        self.started = saved_at = time.monotonic()
         saved_step = None
-        while step < options.max_step and stop.name is None and not self._out_of_time(started):
+        while step < self.max_step and not self._stopped(step, stop):
             batch = next(iterator)
             if step % (options.log_step * options.save_step) == 0:
                 self._preview(step, batch)
-            scalars = self._guarded_step(batch)
+            scalars = self.step_function(self.devices.split(batch))
             if step % options.log_step == 0:
                 self._log(step, scalars, bar)
             step += 1
@@ -66,24 +72,17 @@ class Loop:
         return step
 
     def _guarded_step(self, batch):
-        if self.first_bad is None:  # one traced function, made when the first batch shows the scalars' names
-            self._trace(batch)
-        return self.step_function(batch)
-
-    def _trace(self, batch):
-        self.tags = sorted(self.system.train_step.get_concrete_function(batch).structured_outputs)
-        self.first_bad = tf.Variable(tf.fill([len(self.tags)], tf.constant(-1, tf.int64)), trainable=False)
-
-        @tf.function
-        def step_function(batch):
-            step = self.system.state["step"].read_value()
-            scalars = self.system.train_step(batch)
-            finite = tf.math.is_finite(tf.stack([tf.cast(scalars[tag], tf.float32) for tag in self.tags]))
-            newly = tf.logical_and(tf.logical_not(finite), self.first_bad < 0)
-            self.first_bad.assign(tf.where(newly, step, self.first_bad))
-            return scalars
-
-        self.step_function = step_function
+        """A training step on every device, which notes the first step at which each scalar is not finite."""
+        step = self.system.state["step"].read_value()
+        scalars = self.devices.run(self.system.train_step.python_function, batch)
+        self.tags = sorted(scalars)
+        finite = tf.math.is_finite(tf.stack([tf.cast(scalars[tag], tf.float32) for tag in self.tags]))
+        if self.first_bad is None:  # in the first tracing, which shows how many there are
+            with tf.init_scope():
+                self.first_bad = tf.Variable(tf.fill([len(self.tags)], tf.constant(-1, tf.int64)), trainable=False)
+        newly = tf.logical_and(tf.logical_not(finite), self.first_bad < 0)
+        self.first_bad.assign(tf.where(newly, step, self.first_bad))
+        return scalars
 
     def _check_finite(self):
         if self.first_bad is None:
@@ -92,7 +91,7 @@ class Loop:
         if (bad >= 0).any():
             step = int(bad[bad >= 0].min())
             names = ", ".join(tag for tag, at in zip(self.tags, bad, strict=True) if at == step)
-            good = newest_checkpoint(self.folder)
+            good = newest_checkpoint(self.folder) if self.folder else None
             kept = f"the last good checkpoint is {good}" if good else f"{self.folder} has no checkpoint yet"
             raise UserError(f"{names} is not finite at step {step}: stopped; {kept}. Lower {self.system.rate_flags}")
 
@@ -103,8 +102,10 @@ class Loop:
             tf.summary.scalar(tag, value, step)
         self.writer.flush()
         losses = self.system.log_line(values)
+        if self.folder is None:
+            return
         if bar.disable:
-            print(f"[{step}/{self.options.max_step}] {losses}", flush=True)
+            print(f"[{step}/{self.max_step}] {losses}", flush=True)
         else:
             bar.set_description_str(losses, refresh=False)
         warning = self.system.health(values)
@@ -112,6 +113,8 @@ class Loop:
             tqdm.write(f"warning: step {step}: {warning}", file=sys.stderr)
 
     def _preview(self, step, batch=None):
+        if self.folder is None:
+            return
         if self.fixed is not None:
             images = self.system.generate_grid(self.fixed)
             save_grid(images, self.folder / f"{step}_G.png", self.options.num_log_samples)
@@ -121,8 +124,15 @@ class Loop:
 
     def _save(self, step):
         self._check_finite()
-        checkpoint.save(self.system, self.folder, step)
+        if self.folder:
+            checkpoint.save(self.system, self.folder, step)
 
-    def _out_of_time(self, started):
+    def _stopped(self, step, stop):
+        """Whether to stop before this step. Several workers must stop at the same one, so they ask now and then."""
+        if self.devices.workers > 1 and step % self.options.log_step:
+            return False
+        return self.devices.any(stop.name is not None or self._out_of_time())
+
+    def _out_of_time(self):
         minutes = self.options.max_minutes
-        return minutes > 0 and time.monotonic() - started >= 60 * minutes
+        return minutes > 0 and time.monotonic() - self.started >= 60 * minutes

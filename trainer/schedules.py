@@ -42,6 +42,31 @@ def halved_rate(rate, interval, floor, max_step):
     return keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, rates)
 
 
+def of_replicas(rate, options, count):
+    """Learning rate of FaceGAN's optimizers on `count` devices, each with a batch of its own.
+
+    As the published code: rate and floor times `count`, interval and number of steps divided by it. The rate rises to
+    that over `warm_up` steps (there the rise was written and never came, README D12).
+
+    Args:
+        options: lr_update_step, lr_lower_boundary, max_step, warm_up.
+    """
+    steps = options.max_step // count
+    schedule = halved_rate(count * rate, options.lr_update_step // count, count * options.lr_lower_boundary, steps)
+    return schedule if count == 1 or not options.warm_up else Rising(schedule, 1.0 / count, options.warm_up)
+
+
+class Rising(keras.optimizers.schedules.LearningRateSchedule):
+    """Another schedule's rate, times a factor that rises evenly from `start` to 1 over so many steps."""
+
+    def __init__(self, schedule, start, steps):
+        self.schedule, self.start, self.steps = schedule, start, max(steps, 1)
+
+    def __call__(self, step):
+        done = tf.minimum(tf.cast(step, tf.float32) / self.steps, 1.0)
+        return self.schedule(step) * (self.start + (1.0 - self.start) * done)
+
+
 class RateByEpoch(keras.optimizers.schedules.LearningRateSchedule):
     """Learning rate by the optimizer's iterations: one for each epoch, the last ever after.
 

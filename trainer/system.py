@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from trainer import replicas
 from utils.images import to_float
 
 AT_ONCE = 32  # renders of a grid in one batch
@@ -65,7 +66,9 @@ class System:
         """Begin a running average of each of {name in a checkpoint: variable}, in `averages` and in `state`."""
         self.averages = []
         for name, variable in weights.items():
-            self.state[f"average/{name}"] = average = tf.Variable(variable.value, trainable=False)
+            self.state[f"average/{name}"] = average = tf.Variable(
+                variable.numpy(), trainable=False, aggregation=replicas.ONE
+            )
             self.averages.append((variable, average))
 
     def move_averages(self, decay):

@@ -6,6 +6,7 @@ import numpy as np
 
 from data_loader import folders
 from trainer import checkpoint, face_network, identity, system_class, training
+from trainer.devices import Devices
 from trainer.trained import starting_weights
 from utils import runs
 from utils.images import save_grid
@@ -14,6 +15,7 @@ from utils.images import save_grid
 def run(options):
     """Train. Everything that can be wrong with the input is found before anything is written."""
     resumed = training.resumed_run(options, recognizer=False)
+    devices = Devices(options.num_gpu)
     training.seed_everything(options)
     start = None if resumed else starting_weights(options)
     sources = read_sources(options)
@@ -24,22 +26,28 @@ def run(options):
     if options.method_c != "none" and not resumed:
         face_network.choose_network(options)
     chips = identity.chip_places(sources["synthetic"], options)
-    system = system_class(options.system)(options, n_id, pairs="pair" in sources)
-    if resumed:
-        checkpoint.restore(system, resumed.checkpoint)
-    else:
-        if options.method_c != "none":
+    with devices.scope():
+        system = system_class(options.system)(options, n_id, pairs="pair" in sources)
+        if resumed:
+            checkpoint.restore(system, resumed.checkpoint)
+        elif options.method_c != "none":
             face_network.load_weights(system.identity.network, options)
         if start:
             start(system)
-    training.check_steps_left(system, options, resumed)
+    training.check_steps_left(system, options, resumed, devices.count)
 
-    folder = runs.new_run_folder(options)
-    options.n_id = n_id
-    runs.write_params(folder, options, label_names=list(sources["synthetic"].label_names))
     fixed = fixed_renders(sources["synthetic"], options)
+    folder = _run_folder(options, sources["synthetic"], fixed) if devices.chief else None
+    size = options.input_scale_size
+    training.run_loop(system, sources, folder, options, size, unreadable, fixed, chips, devices)
+
+
+def _run_folder(options, renders, fixed):
+    folder = runs.new_run_folder(options)
+    options.n_id = len(renders.label_names)
+    runs.write_params(folder, options, label_names=list(renders.label_names))
     save_grid(fixed, folder / "syn_fixed.png", options.num_log_samples)
-    training.run_loop(system, sources, folder, options, options.input_scale_size, unreadable, fixed, chips)
+    return folder
 
 
 def read_sources(options):

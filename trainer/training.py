@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from data_loader import pipeline
+from trainer.devices import Devices
 from trainer.loop import Loop
 from utils import runs
 from utils.errors import UserError
@@ -49,14 +50,15 @@ def unreadable_files(sources):
     return [row for index in sources.values() for row in pipeline.check_readable(index)]
 
 
-def check_steps_left(system, options, resumed):
-    """An error where a resumed run has nothing left to do."""
-    step = int(system.state["step"].numpy())
-    if step >= options.max_step:
-        raise UserError(f"--max_step: {resumed.checkpoint} has done {step} of {options.max_step} steps already")
+def check_steps_left(system, options, resumed, count=1):
+    """An error where a resumed run, or `count` devices, have nothing left to do."""
+    step, steps = int(system.state["step"].numpy()), options.max_step // count
+    if step >= steps:
+        done = f"{resumed.checkpoint} has done {step}" if resumed else "nothing is left"
+        raise UserError(f"--max_step {options.max_step}: {done} of {steps} steps already")
 
 
-def run_loop(system, sources, folder, options, size, unreadable=(), fixed=None, chips=None):
+def run_loop(system, sources, folder, options, size, unreadable=(), fixed=None, chips=None, devices=None):
     """Train a system on its sources, from its step on, in a run folder.
 
     Args:
@@ -65,19 +67,22 @@ def run_loop(system, sources, folder, options, size, unreadable=(), fixed=None, 
         unreadable: (path, reason) found before, to tell.
         fixed: renders of the grid, or None.
         chips: places of the renders' faces, or None, as pipeline.training_batches.
+        devices: trainer.devices.Devices that the system was built on; None: one.
     """
-    print(f"run folder: {folder}")
+    devices = devices or Devices()
+    print(f"run folder: {folder}" if folder else f"worker {devices.worker}: worker 0 keeps the run folder")
     for path, reason in unreadable:
         print(f"warning: {path} is skipped: {reason}", file=sys.stderr)
     skipped = pipeline.SkippedFiles()
     batches = pipeline.training_batches(
         sources,
-        batch_size=options.batch_size,
+        batch_size=devices.local * options.batch_size,
         size=size,
         seed=options.random_seed,
         start_step=int(system.state["step"].numpy()),
         workers=options.num_worker,
         skipped=skipped,
         chips=chips,
+        part=(devices.worker, devices.workers),
     )
-    Loop(system, folder, options, fixed).run(pipeline.checked(batches, skipped))
+    Loop(system, folder, options, fixed, devices).run(pipeline.checked(batches, skipped))

@@ -83,7 +83,10 @@ GROUPS = {
         _flag("gamma", 0.5, "boundary equilibrium ratio", low=0, jobs=TRAINING),
         _flag("lambda_k", 0.001, "step of the k_t's", low=0, jobs=TRAINING),
         _flag("load_path", "", "run folder to go on with, or its name under log_dir; a new run folder is made", jobs=("train", "train_recognizer", "test")),
-        _flag("num_gpu", 1, "devices; only 1 so far", low=1, high=1, jobs=TRAINING),
+        _flag("num_gpu", 1, "GPUs that each take batch_size images of a step; rates times this, max_step and lr_update_step divided by it, as published. With TF_CONFIG: of each worker", low=1, high=64, jobs=TRAINING),
+        _flag("warm_up", 5000, "steps in which the rates rise to num_gpu times theirs (published: no effect)", low=0, jobs=TRAINING),
+        _flag("mixed_precision", "float32", "what networks compute in; weights, losses and images stay float32", choices=("float32", "bfloat16", "float16"), jobs=(*TRAINING, *WEIGHTS)),
+        _flag("jit_compile", False, "compile the training step with XLA", jobs=TRAINING),
         _flag("use_gpu", True, "False hides the GPUs (published: no effect)"),
     ],
     "losses": [
@@ -190,7 +193,6 @@ GROUPS = {
     "accepted, without effect": [
         _unused("split", "train", "the whole folder is used"),
         _unused("cont", "", "resume with --load_path"),
-        _unused("warm_up", 5000, "a warm-up whose factor is 1 on one device"),
         _unused("ren_lr", 8e-5, "left from removed stages"),
         _unused("reg_lr", 8e-5, "left from removed stages"),
         _unused("lambda_c_upper", 0.001, "cap of a schedule that never reached the loss; use --lambda_c"),

@@ -65,7 +65,7 @@ class Devices:
     @tf.function
     def _total(self, value):
         def total(value):
-            return tf.distribute.get_replica_context().all_reduce("SUM", value)
+            return tf.distribute.get_replica_context().all_reduce("SUM", tf.identity(value))
 
         return self.strategy.experimental_local_results(self.strategy.run(total, (value,)))[0]
 

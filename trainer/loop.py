@@ -13,6 +13,9 @@ from utils.images import save_grid
 from utils.runs import newest_checkpoint
 from utils.signals import StopRequest
 
+# What a step ends with where another worker does not answer.
+LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.InternalError, tf.errors.CancelledError)
+
 
 class Loop:
     """Train a system until `max_step`, a signal, or a loss that is not finite.
@@ -41,7 +44,14 @@ class Loop:
         quiet = not sys.stderr.isatty() or self.folder is None
         bar = tqdm(total=self.max_step, initial=step, dynamic_ncols=True, disable=quiet)
         with StopRequest() as stop, bar, self.writer.as_default():
-            step = self._train(step, iter(batches), stop, bar)
+            try:
+                step = self._train(step, iter(batches), stop, bar)
+            except LOST as error:
+                if self.devices.workers == 1:
+                    raise
+                again = f"start all of them again with --load_path {self.folder or 'and the run folder of worker 0'}"
+                reason = str(error).strip().splitlines()[0]
+                raise UserError(f"another worker is gone; {again} ({reason})") from error
         self.writer.close()
         if step < self.max_step and self.folder:
             late = f"--max_minutes {options.max_minutes:g}" if self._out_of_time() else "another worker"

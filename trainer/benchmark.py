@@ -45,7 +45,6 @@ def _train(options):
     """
     system, size = benchmark_data.fresh_system(options)
     batch = benchmark_data.random_batch(system, size, options)
-    traced = time.perf_counter()
     traced = machine.timed(lambda: system.train_step.get_concrete_function(batch))
     flops = count_flops(system.train_step.get_concrete_function(batch))
     dtype = flops.most_common(1)[0][0]

@@ -23,6 +23,7 @@ JOBS = {
     "evaluate": ("trainer.evaluate", "judge faces by a face network: separability, leakage, FID, LFW, IJB-A; a report"),
     "experiment": ("trainer.experiment", "compare recognisers trained with and without generated data; a report"),
     "export": ("trainer.serving", "write a SavedModel for TensorFlow Serving"),
+    "benchmark": ("trainer.benchmark", "time training, generation, reading or rendering here; a line of JSON"),
     "fidelity": ("trainer.fidelity", "replay a reference run of the published code and print the differences"),
 }
 FULL_OR_FORBIDDEN = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)

@@ -34,6 +34,7 @@ SMALLER = {  # job -> flags that keep the test short
     "train_recognizer": "--image_size 16 --batch_size 2 --max_step 2",
     "experiment": "--image_size 16 --batch_size 2 --max_step 2 --fractions 100 --seeds 1 --report_dir experiment",
     "fidelity": "",
+    "benchmark": shlex.join([*NETWORKS, "--steps", "2", "--method_c", "none"]),
     "help": "",
 }
 

@@ -9,12 +9,15 @@ from trainer import checkpoint, face_network, identity, system_class, training
 from trainer.devices import Devices
 from trainer.trained import starting_weights
 from utils import runs
+from utils.errors import UserError
 from utils.images import save_grid
 
 
 def run(options):
     """Train. Everything that can be wrong with the input is found before anything is written."""
     resumed = training.resumed_run(options, recognizer=False)
+    if options.system == training.RECOGNIZER:
+        raise UserError(f"--system {options.system}: the job train_recognizer trains it")
     devices = Devices(options.num_gpu)
     training.seed_everything(options)
     start = None if resumed else starting_weights(options)

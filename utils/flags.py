@@ -6,9 +6,10 @@ any effect, the help says "published: no effect" and what holds here.
 
 from dataclasses import dataclass
 
-TRAINING, RENDERING, CROPPING = ("train",), ("render",), ("align", "pair")
+BENCHMARK = ("benchmark",)
+TRAINING, RENDERING, CROPPING = ("train", *BENCHMARK), ("render",), ("align", "pair")
 RECOGNISING, EXPERIMENT = ("train_recognizer", "experiment"), ("experiment",)
-ANY_TRAINING = (*TRAINING, *RECOGNISING)
+ANY_TRAINING = ("train", *RECOGNISING)
 EVALUATION = ("evaluate",)
 READING = ("train", "train_recognizer", "generate", "fit", "test", *CROPPING)
 WRITING = ("generate", "fit")
@@ -42,7 +43,7 @@ def _unused(name, default, why, kind=None):
 
 GROUPS = {
     "what to do": [
-        _flag("system", "facegan", "which system is trained", choices=("facegan",), jobs=TRAINING),
+        _flag("system", "facegan", "which system is trained", choices=("facegan", "recognizer"), jobs=TRAINING),
         _flag("is_train", True, "without a job: False writes the fixed grid (job test)", jobs=()),
         _flag("train_generator", True, "without a job: train; with False the next two are looked at", jobs=()),
         _flag("generate_dataset", True, "without a job: generate when not training", jobs=()),
@@ -52,12 +53,12 @@ GROUPS = {
         _flag("data_dir", "c:/data", "where data set folders are"),
         _flag("dataset", "vgg-aligned-64", "real photographs, folder under data_dir; labelled for train_recognizer, evaluate and experiment, of which the first two take several as A,B", jobs=(*READING, *EVALUATION, *EXPERIMENT)),
         _flag("syn_dataset", "syn_lsfm-64", "renders, folder under data_dir: <identity>/<file>"),
-        _flag("dataset_3dmm", "paired_data-64", "photographs with renders, under data_dir; '' trains without; `pair` writes it", jobs=("train", "pair")),
+        _flag("dataset_3dmm", "paired_data-64", "photographs with renders, under data_dir; '' trains without; `pair` writes it", jobs=("train", "pair", *BENCHMARK)),
         _flag("grayscale", False, "take the colour out of every image; for grey photographs (published: no effect)", jobs=TRAINING),
-        _flag("random_flip", False, "mirror half of the photographs, drawn at each step (published: no effect)", jobs=ANY_TRAINING),
+        _flag("random_flip", False, "mirror half of the photographs, drawn at each step (published: no effect)", jobs=(*ANY_TRAINING, *BENCHMARK)),
         _flag("vary_photographs", False, "move, zoom and light the photographs anew at each step: D_R would learn a few hundred by heart (ours)", jobs=TRAINING),
         _flag("num_worker", 4, "threads that decode images; processes that render", low=1, high=256),
-        _flag("n_id", 10, "identities to render; in training counted from syn_dataset", low=1, jobs=RENDERING),
+        _flag("n_id", 10, "identities to render; in training counted from syn_dataset", low=1, jobs=(*RENDERING, *BENCHMARK)),
         _flag("asset_dir", "~/.cache/facegan", "where fetched models, faces and indexes are kept"),
         _flag("random_seed", 123, "seed of weights, order of images, dropout, crops and renders", low=0, high=2**31 - 1),
     ],
@@ -78,8 +79,8 @@ GROUPS = {
         _flag("lr_update_step", 128000, "first halving of the rates; the interval halves too", low=1, jobs=TRAINING),
         _flag("lr_lower_boundary", 5e-6, "floor of the halving", low=0, jobs=TRAINING),
         _flag("optimizer", "adam", "the only one, as in the published code", choices=("adam",), jobs=ANY_TRAINING),
-        _flag("beta1", 0.9, "Adam's beta1 (published flag 0.5 never reached Adam, which ran at 0.9)", low=0, high=1, jobs=ANY_TRAINING),
-        _flag("beta2", 0.999, "Adam's beta2", low=0, high=1, jobs=ANY_TRAINING),
+        _flag("beta1", 0.9, "Adam's beta1 (published flag 0.5 never reached Adam, which ran at 0.9)", low=0, high=1, jobs=(*ANY_TRAINING, *BENCHMARK)),
+        _flag("beta2", 0.999, "Adam's beta2", low=0, high=1, jobs=(*ANY_TRAINING, *BENCHMARK)),
         _flag("gamma", 0.5, "boundary equilibrium ratio", low=0, jobs=TRAINING),
         _flag("lambda_k", 0.001, "step of the k_t's", low=0, jobs=TRAINING),
         _flag("load_path", "", "run folder to go on with, or its name under log_dir; a new run folder is made", jobs=("train", "train_recognizer", "test")),
@@ -96,22 +97,22 @@ GROUPS = {
         _flag("lambda_c", 0.001, "weight of the identity loss in G", low=0, jobs=TRAINING),
         _flag("pixel_mask", True, "pixel loss on the render's pixels only, as published; the paper masks nothing", jobs=TRAINING),
         _flag("method_c", "magnet", "identity loss", choices=("none", "magnet", "softmax", "center"), jobs=TRAINING),
-        _flag("center_loss_alfa", 0.95, "1 - step of the centroids and of the center loss's (the paper prints 0.95 for the step: 0.05 here)", low=0, high=1, jobs=ANY_TRAINING),
+        _flag("center_loss_alfa", 0.95, "1 - step of the centroids and of the center loss's (the paper prints 0.95 for the step: 0.05 here)", low=0, high=1, jobs=(*ANY_TRAINING, *BENCHMARK)),
         _flag("paper_variance", False, "magnet loss with the paper's 2 sigma^2; the published code squares sigma^2", jobs=TRAINING),
         _flag("move_centers", False, "method_c center: move the centers, which the published code never does", jobs=TRAINING),
         _flag("relax_c", False, "train the identity network too (its moving statistics stay)", jobs=TRAINING),
     ],
     "identity network": [
-        _flag("model_def", "models.dlib_resnet", "its network; without it --pretrained_rec says (published: models.nn4)", choices=("models.dlib_resnet", "models.nn4", "models.inception_resnet_v1"), jobs=("train", *EVALUATION)),
+        _flag("model_def", "models.dlib_resnet", "its network; without it --pretrained_rec says (published: models.nn4)", choices=("models.dlib_resnet", "models.nn4", "models.inception_resnet_v1"), jobs=(*TRAINING, *EVALUATION)),
         _flag("pretrained_rec", "facenet_model/model-20171214-014943.ckpt-80000", "its weights: a FaceNet TF1 checkpoint (prefix) or a run folder of train_recognizer; dlib's are fetched; train_recognizer, where named: what it starts from", jobs=FACE_NETWORKS),
-        _flag("embedding_size", 128, "size of its embedding; train_recognizer, where not named: the network's own", low=1, jobs=FACE_NETWORKS),
+        _flag("embedding_size", 128, "size of its embedding; train_recognizer, where not named: the network's own", low=1, jobs=(*FACE_NETWORKS, *BENCHMARK)),
         _flag("facenet_scope", "InceptionResnetV1", "scope of its variables in the checkpoint", jobs=FACE_NETWORKS),
         _flag("use_fixed_image_standardization", False, "(x - 127.5) / 128, for FaceNet's 2018 models, instead of per image", jobs=FACE_NETWORKS),
         _flag("align", "auto", "faces cut as the network was trained on, by landmarks, or none: images as they lie", choices=("auto", "none"), jobs=("evaluate",)),
     ],
     "recogniser (train_recognizer)": [
-        _flag("recognizer", "inception_resnet_v1", "its network", choices=("inception_resnet_v1", "nn4", "light_cnn9", "light_cnn29", "dlib_resnet"), jobs=RECOGNISING),
-        _flag("image_size", 160, "its images' height and width, where not named the network's own: 160, 96, 128, 128, 150", low=16, high=1024, jobs=RECOGNISING),
+        _flag("recognizer", "inception_resnet_v1", "its network", choices=("inception_resnet_v1", "nn4", "light_cnn9", "light_cnn29", "dlib_resnet"), jobs=(*RECOGNISING, *BENCHMARK)),
+        _flag("image_size", 160, "its images' height and width, where not named the network's own: 160, 96, 128, 128, 150", low=16, high=1024, jobs=(*RECOGNISING, *BENCHMARK)),
         _flag("lambda_syn", 1.0, "weight with which the losses on generated images reach the network (ours; the authors' code: 0)", low=0, jobs=RECOGNISING),
         _flag("center_loss_factor", 0.0, "weight of the center loss", low=0, jobs=RECOGNISING),
         _flag("weight_decay", 5e-5, "factor of half the squared kernels", low=0, jobs=RECOGNISING),
@@ -164,17 +165,21 @@ GROUPS = {
         _flag("pair_crop", "face", "what is cut out: the face, as align does, or the centre, as training does", choices=("face", "centre"), jobs=("pair",)),
     ],
     "rendering": [
-        _flag("morphable_model", "makehuman", "the face: makehuman, or a path to BFM 2009 (.mat), BFM 2017/2019 (.h5), LSFM (.mat) or a folder with 3DDFA's Model_Shape.mat and Model_Exp.mat", jobs=("render", "pair")),
+        _flag("morphable_model", "makehuman", "the face: makehuman, or a path to BFM 2009 (.mat), BFM 2017/2019 (.h5), LSFM (.mat) or a folder with 3DDFA's Model_Shape.mat and Model_Exp.mat", jobs=("render", "pair", *BENCHMARK)),
         _flag("statistics_dir", "", "sample pose, expression and light from these fits: 300W-3D .mat files, or a folder that `pair` wrote", jobs=RENDERING),
         _flag("published_pose", False, "as gen_syn_latent.m: the second pose number is 0, so no yaw", jobs=RENDERING),
         _flag("shard", "", "draw one part of the people: 2/8 is the second of eight", jobs=RENDERING),
-        _flag("images_per_id", 8, "images of each identity", low=1, jobs=RENDERING),
+        _flag("images_per_id", 8, "images of each identity", low=1, jobs=(*RENDERING, *BENCHMARK)),
         _flag("syn_scale_size", 64, "render height and width (published: no effect)", low=16, high=2048, jobs=RENDERING),
         _flag("yaw_range", 30.0, "degrees to either side", low=0, high=90, jobs=RENDERING),
         _flag("pitch_range", 12.0, "degrees up and down", low=0, high=60, jobs=RENDERING),
         _flag("roll_range", 8.0, "degrees to either side", low=0, high=90, jobs=RENDERING),
         _flag("demo_dir", "demo", "where the demo keeps its data, run and pictures", jobs=("demo",)),
         _flag("demo_minutes", 4.0, "minutes that the demo trains", low=0, jobs=("demo",)),
+    ],
+    "benchmark": [
+        _flag("what", "train", "what is timed: steps of training, batches generated, batches read, or pictures rendered", choices=("train", "generate", "pipeline", "render"), jobs=BENCHMARK),
+        _flag("steps", 10, "calls to time: steps, batches or pictures", low=1, jobs=BENCHMARK),
     ],
     "evaluation": [
         _flag("report_dir", "report", "where evaluation.json, CSV files and report.html go", jobs=(*EVALUATION, *EXPERIMENT)),

@@ -137,6 +137,7 @@ GROUPS = {
         _flag("pretrained_gen", "pretrained_models/gen", "run folder, its name under log_dir, one checkpoint, or a TF1 checkpoint of the published code; train, where named: start from its weights (not TF1)", jobs=("train", *WEIGHTS)),
         _flag("save_syn_dataset", "generated", "folder of generated images under data_dir: written by generate, read by filter, evaluate and experiment", jobs=("generate", *FILTERING, *EVALUATION, *EXPERIMENT)),
         _flag("save_fitting", "fitting", "output folder of fit under data_dir", jobs=("fit",)),
+        _flag("scores", "d,s,c", "confidence scores to compute, some of d, s, c with commas between, or none; those left out stay empty and their networks do not run", jobs=("generate",)),
         _flag("image_format", "jpg", "format of written images (jpg at image_quality)", choices=("jpg", "png"), jobs=("generate", "fit", "render", *CROPPING)),
         _flag("image_quality", 95, "JPEG quality of generated images (published: 75)", low=1, high=100, jobs=WRITING),
         _flag("export_dir", "export", "where the SavedModel goes: <export_dir>/1/", jobs=("export",)),

@@ -33,13 +33,15 @@ def run(options):
         if start:
             start(system)
     training.check_steps_left(system, options, resumed)
+    readers = training.open_readers(sources, options.input_scale_size, options)
 
     folder = runs.new_run_folder(options)
     options.n_id = n_id
     runs.write_params(folder, options, label_names=list(sources["synthetic"].label_names))
     fixed = fixed_renders(sources["synthetic"], options)
     save_grid(fixed, folder / "syn_fixed.png", options.num_log_samples)
-    training.run_loop(system, sources, folder, options, options.input_scale_size, unreadable, fixed, chips)
+    size = options.input_scale_size
+    training.run_loop(system, sources, readers, folder, options, size, unreadable, fixed, chips)
 
 
 def read_sources(options):

@@ -1,11 +1,12 @@
 """What the jobs that train have in common: resuming, checking the input, and the batches for the one loop."""
 
 import sys
+from pathlib import Path
 
 import keras
 import tensorflow as tf
 
-from data_loader import pipeline
+from data_loader import pipeline, pixel_cache
 from trainer.loop import Loop
 from utils import runs
 from utils.errors import UserError
@@ -56,11 +57,18 @@ def check_steps_left(system, options, resumed):
         raise UserError(f"--max_step: {resumed.checkpoint} has done {step} of {options.max_step} steps already")
 
 
-def run_loop(system, sources, folder, options, size, unreadable=(), fixed=None, chips=None):
+def open_readers(sources, size, options):
+    """What reads the sources' images, by --cache. Before a run folder is made: there may be no room for the pixels."""
+    folder = Path(options.asset_dir).expanduser() / "pixels"
+    return pixel_cache.open_readers(sources, size, options.cache, folder)
+
+
+def run_loop(system, sources, readers, folder, options, size, unreadable=(), fixed=None, chips=None):
     """Train a system on its sources, from its step on, in a run folder.
 
     Args:
         sources: {name: index}, as pipeline.training_batches.
+        readers: of open_readers.
         size: side of the images of a batch.
         unreadable: (path, reason) found before, to tell.
         fixed: renders of the grid, or None.
@@ -79,5 +87,6 @@ def run_loop(system, sources, folder, options, size, unreadable=(), fixed=None, 
         workers=options.num_worker,
         skipped=skipped,
         chips=chips,
+        readers=readers,
     )
     Loop(system, folder, options, fixed).run(pipeline.checked(batches, skipped))

@@ -85,8 +85,9 @@ def _open_file(index, shape, folder):
     path, start = folder / f"{key}.pixels", 4 * shape[0]
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        _check_room(path, start + _bytes(shape), index)
         with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b") as file:
-            _take_room(file, start + _bytes(shape), index, folder)
+            _take_room(file, start + _bytes(shape))
             os.utime(path)
             pixels = np.memmap(file, np.uint8, "r+", start, shape)
             sums = np.memmap(file, np.uint32, "r+", 0, (shape[0],))
@@ -96,13 +97,15 @@ def _open_file(index, shape, folder):
     return pixels, sums
 
 
-def _take_room(file, size, index, folder):
-    """Give the file its size and the disk's room for it: a memory map that meets a full disk would end the process."""
-    held = os.fstat(file.fileno())
-    free = shutil.disk_usage(folder).free + 512 * getattr(held, "st_blocks", 0)
-    if size > free:
+def _check_room(path, size, index):
+    free = shutil.disk_usage(path.parent).free
+    if not path.exists() and size > free:
         raise UserError(f"--cache disk: the pixels of {index.folder} take {size / GB:.1f} GB, {free / GB:.1f} are free "
-                        f"in {folder} (--asset_dir)")  # fmt: skip
+                        f"in {path.parent} (--asset_dir)")  # fmt: skip
+
+
+def _take_room(file, size):
+    """Give the file its size and the disk's room for it: a memory map that meets a full disk would end the process."""
     file.truncate(size)
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(file.fileno(), 0, size)

@@ -122,11 +122,15 @@ class ImageIndex:
 
 
 class PairIndex:
-    """Photographs and their renders. Attributes: `folder`, `flag`, and the ImageIndexes `photographs` and `renders`."""
+    """Photographs and their renders.
+
+    Attributes: `folder`, `flag`, `digest` as of an ImageIndex, and the ImageIndexes `photographs` and `renders`.
+    """
 
     def __init__(self, photographs, renders, matches):
         self.folder, self.flag = photographs.folder, photographs.flag
         self.photographs, self.renders = photographs, renders
+        self.digest = f"{photographs.digest}+{renders.digest}"
         self._matches = matches  # int32 [n], the render of each photograph
 
     def __len__(self):

@@ -16,7 +16,7 @@ from shutil import copyfileobj
 import numpy as np
 
 from utils.errors import UserError
-from utils.files import atomic_write
+from utils.files import atomic_write, keep_newest
 
 ENDINGS = (b".jpg", b".jpeg", b".png", b".bmp", b".webp", b".pgm")
 
@@ -153,7 +153,7 @@ def _build(tree, cache_dir):
         arrays = _arrays(file)  # before it has a name that another process could remove
     for run in runs:
         run.close()
-    _prune(cache_dir)
+    keep_newest(cache_dir, "*.index", _KEPT)
     return arrays
 
 
@@ -218,14 +218,3 @@ def _checksum(file):
     while part := file.read(1 << 20):
         checksum = zlib.crc32(part, checksum)
     return checksum
-
-
-def _prune(cache_dir):
-    def age(path):
-        try:
-            return -path.stat().st_mtime
-        except FileNotFoundError:  # another process was quicker
-            return 0.0
-
-    for old in sorted(cache_dir.glob("*.index"), key=age)[_KEPT:]:
-        old.unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 """Image folders put together or taken apart: several as one, some of one. Each looks like a folders.ImageIndex."""
 
 import os
+from hashlib import blake2b
 
 import numpy as np
 
@@ -12,6 +13,7 @@ class JoinedIndex:
         parts: the indexes.
         folder: the deepest folder above all of theirs; relative paths are from there.
         flag: of the first.
+        digest: name of what the parts held when they were indexed.
         labels: int32 [n], 0...number of labels - 1.
         label_names: "<folder's path from `folder`>/<label>", so that a name in two folders is two names.
 
@@ -23,6 +25,7 @@ class JoinedIndex:
         if not parts:
             raise ValueError("no index to join")
         self.parts, self.flag = list(parts), parts[0].flag
+        self.digest = "+".join(part.digest for part in parts)
         self.folder = os.path.commonpath([part.folder for part in parts])
         self._starts = np.cumsum([0, *map(len, parts)])
         first_labels = np.cumsum([0, *(len(part.label_names) for part in parts)])[:-1]
@@ -64,7 +67,7 @@ class SubsetIndex:
         positions: int [n], of the images in `base`.
 
     Attributes:
-        folder, flag: of `base`.
+        folder, flag: of `base`.  digest: name of these images of it.
         labels: int32 [n], 0...number of labels - 1.  label_names: theirs.
 
     Raises:
@@ -76,6 +79,7 @@ class SubsetIndex:
         if not len(self.positions):
             raise ValueError("no image is left")
         self.folder, self.flag = base.folder, base.flag
+        self.digest = f"{base.digest}:{blake2b(self.positions.tobytes(), digest_size=16).hexdigest()}"
         kept, labels = np.unique(np.asarray(base.labels)[self.positions], return_inverse=True)
         self.labels = labels.astype(np.int32)
         self.label_names = [base.label_names[label] for label in kept]

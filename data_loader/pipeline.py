@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from data_loader.folders import UnreadableImage, decode
+from data_loader.pixel_cache import decoded, open_readers
 from utils.errors import UserError
 
 KEYS = {  # source -> keys of its images, key of its labels
@@ -25,7 +26,8 @@ _ENDLESS = np.iinfo(np.int64).max
 _READERS = weakref.WeakSet()
 
 
-def training_batches(sources, batch_size, size, seed, skipped, start_step=0, workers=2, chips=None, part=(0, 1)):
+def training_batches(sources, batch_size, size, seed, skipped, start_step=0, workers=2, chips=None, readers=None,
+                     part=(0, 1)):
     """Endless shuffled batches from `start_step` on; the same for any number of workers.
 
     The image at position p of a source is a pure function: permutation(n, seed, source, p // n)[p % n]. An unreadable
@@ -39,9 +41,10 @@ def training_batches(sources, batch_size, size, seed, skipped, start_step=0, wor
         seed: int >= 0.
         skipped: SkippedFiles.
         start_step: batches that a resumed run has behind it.
-        workers: positions read at once.
+        workers: batches read at once.
         chips: float32 [n, 4], the place of the face in each image of "synthetic" (data_loader/chips.py); None: unknown.
         part: (p, parts): only the p-th of so many equal parts of batches of parts * batch_size, for a worker.
+        readers: of pixel_cache.open_readers, for the same sources and size; None: every image is decoded every time.
 
     Returns:
         tf.data.Dataset of {"real", "synthetic", "pair_image", "pair_render": float32 [b, s, s, 3] in [-1, 1],
@@ -53,6 +56,7 @@ def training_batches(sources, batch_size, size, seed, skipped, start_step=0, wor
     unknown = sorted(set(sources) - set(KEYS))
     if unknown:
         raise ValueError(f"unknown source {unknown[0]!r}; choose from {', '.join(KEYS)}")
+    readers = readers or open_readers(sources, size, "none", None)
     orders = {name: shuffled_order(len(index), seed, name) for name, index in sources.items()}
     spec = {}
     for name in sources:
@@ -66,7 +70,7 @@ def training_batches(sources, batch_size, size, seed, skipped, start_step=0, wor
         position, element = (step * part[1] + part[0]) * batch_size + place, {}
         for name, index in sources.items():
             image_keys, label_key = KEYS[name]
-            i, images = _next_readable(index, orders[name](position), size, skipped)
+            i, images = _next_readable(index, orders[name](position), readers[name], skipped)
             element |= dict(zip(image_keys, images, strict=True))
             element |= {label_key: np.int32(index.label(i))} if label_key else {}
             element |= {"chip": chips[i]} if chips is not None and name == "synthetic" else {}
@@ -187,11 +191,11 @@ def _close_readers():
         reader.close()
 
 
-def _next_readable(index, i, size, skipped):
+def _next_readable(index, i, reader, skipped):
     """Image i, or the next one that can be read: its number and its files' pixels."""
     while True:
         try:
-            return i, [decode(path, size) for path in index.files(i)]
+            return i, reader(i)
         except UnreadableImage as error:
             skipped.record(index, i, error)  # raises when all are unreadable, so that the search ends
             i = (i + 1) % len(index)
@@ -199,8 +203,7 @@ def _next_readable(index, i, size, skipped):
 
 def _unreadable(index, i, size):
     try:
-        for path in index.files(i):
-            decode(path, size)
+        decoded(index, size, i)
     except UnreadableImage as error:
         return error
     return None
@@ -216,26 +219,27 @@ def _batches(read, spec, first, last, batch_size, workers):
 
     An exception would reach the caller as a page of TensorFlow's; a flag beside the values ends the batches quietly.
     """
-    blank = {key: np.zeros(value.shape, value.dtype.as_numpy_dtype) for key, value in spec.items()}
+    blank = [np.zeros((batch_size, *value.shape), value.dtype.as_numpy_dtype) for value in spec.values()]
     types = [value.dtype for value in spec.values()]
+    count = batch_size if last == _ENDLESS else None
 
-    def call(position):
+    def call(start):
         try:
-            values, fine = read(int(position)), True
+            elements = [read(position) for position in range(start, min(start + batch_size, last))]
         except UserError:
-            values, fine = blank, False
-        return *(values[key] for key in spec), fine
+            return *blank, False
+        return *(np.stack([element[key] for element in elements]) for key in spec), True
 
-    def element(position):
-        *values, fine = tf.numpy_function(call, [position], [*types, tf.bool])
+    def batch(start):
+        *values, fine = tf.numpy_function(call, [start], [*types, tf.bool])
         for value, expected in zip(values, spec.values(), strict=True):
-            value.set_shape(expected.shape)
+            value.set_shape([count, *expected.shape])
         fine.set_shape([])
         return dict(zip(spec, values, strict=True)), fine
 
-    elements = tf.data.Dataset.range(first, last).map(element, num_parallel_calls=workers, deterministic=True)
-    batches = elements.batch(batch_size, drop_remainder=last == _ENDLESS)
-    return batches.take_while(lambda _, fine: tf.reduce_all(fine)).map(lambda batch, _: batch)
+    starts = tf.data.Dataset.range(first, last, batch_size)
+    batches = starts.map(batch, num_parallel_calls=workers, deterministic=True)
+    return batches.take_while(lambda _, fine: fine).map(lambda batch, _: batch)
 
 
 def _to_float(batch):

@@ -16,7 +16,7 @@ from utils.progress import Progress
 
 PIPELINE_SECONDS = 3.0
 WARM_UP = 2  # batches or calls that are not counted
-GENERATIONS = {"scores": {}}  # name in the report: arguments of System.generate beside the batch
+GENERATIONS = {"scores": {}, "images": {"scores": ()}}  # name in the report: arguments of System.generate beside the batch
 
 
 def run(options):
@@ -127,10 +127,10 @@ def _pipeline(options):
 
 
 def _read(options, made_up):
-    skipped = pipeline.SkippedFiles()
+    skipped, sources, size = pipeline.SkippedFiles(), train.read_sources(options), options.input_scale_size
     batches = pipeline.checked(pipeline.training_batches(
-        train.read_sources(options), options.batch_size, options.input_scale_size, options.random_seed, skipped,
-        workers=options.num_worker,
+        sources, options.batch_size, size, options.random_seed, skipped, workers=options.num_worker,
+        readers=training.open_readers(sources, size, options),
     ), skipped)
     for _ in range(WARM_UP):
         next(batches)

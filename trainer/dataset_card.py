@@ -32,9 +32,9 @@ exist: any resemblance to a real person is unintentional.
 
 `confidence_scores.csv` has a row for each image: `path`, `identity`, `d_score` (error of the discriminator's
 reconstruction, low where the image looks like a photograph to it), `s_score` (mean absolute difference between the
-render and the render that is recovered from the image), `c_score` (identity loss; empty where no identity network
-was at hand). Low is good in all three. `SHA256SUMS` lists the files, `run.json` everything that is needed to make
-them again.
+render and the render that is recovered from the image), `c_score` (identity loss). Low is good in all three; a score
+is empty where it was not asked for, or its network was not at hand. `SHA256SUMS` lists the files, `run.json` everything
+that is needed to make them again.
 
 ## Generation
 

@@ -14,7 +14,7 @@ class Devices:
     same command, and MultiWorkerMirroredStrategy joins them.
 
     Args:
-        num_gpu: devices of this machine: GPUs, or where there are none logical CPUs.
+        num_gpu: devices of this machine: GPUs, or where there are none logical CPUs. None: one, whatever TF_CONFIG says.
 
     Attributes:
         count: devices in all; `local` of them on this machine.
@@ -25,10 +25,11 @@ class Devices:
         UserError: there are fewer devices, or TF_CONFIG is no cluster's.
     """
 
-    def __init__(self, num_gpu=1):
-        self.strategy = _workers(num_gpu) if os.environ.get("TF_CONFIG") else _mirrored(num_gpu)
+    def __init__(self, num_gpu=None):
+        clustered = num_gpu is not None and os.environ.get("TF_CONFIG")
+        self.strategy = _workers(num_gpu) if clustered else _mirrored(num_gpu or 1)
         self.worker, self.workers = 0, 1
-        if os.environ.get("TF_CONFIG"):
+        if clustered:
             resolver = self.strategy.cluster_resolver
             self.worker, self.workers = resolver.task_id, len(resolver.cluster_spec().as_dict()["worker"])
         self.count = self.strategy.num_replicas_in_sync

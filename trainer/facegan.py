@@ -20,6 +20,7 @@ from trainer.adam import FusedAdam
 from trainer.identity import IdentityLoss
 from trainer.pixels import flipped, grey, varied
 from trainer.precision import LossScale, computing_in
+from trainer.scores import SCORES
 from trainer.system import System, named_weights
 
 IMAGES = ("real", "synthetic", "pair_image", "pair_render")  # of a batch
@@ -246,29 +247,31 @@ class FaceGan(System):
         return balances
 
     @tf.function(reduce_retracing=True)
-    def generate(self, batch):
+    def generate(self, batch, scores=SCORES):
         """Photographs out of renders, dropout off.
 
         Args:
             batch: `synthetic` [n, s, s, 3]; `identity` int32 [n], where an identity score is wanted, and `chip`
                 float32 [n, 4], where the faces of the renders are, as in training.
+            scores: names of the scores that are wanted, a tuple. Only the networks that they need run.
 
         Returns:
-            {"image": [n, s, s, 3], "d_score": [n], "s_score": [n]} and, with the magnet loss, "c_score": [n].
+            {"image": [n, s, s, 3], score: [n], …}; "c_score" with the magnet loss and `identity` only.
         """
         batch = self._shown(batch)
-        render = batch["synthetic"]
-        fake = self.generator(render)
-        result = {
-            "image": fake,
-            "d_score": losses.absolute_error_per_image(self.discriminator_real(fake), fake),
-            "s_score": losses.absolute_error_per_image(self.generator_back(fake), render),
-        }
-        if self.identity and "identity" in batch:
-            scores = self.identity.scores(fake, batch["identity"], batch.get("chip"))
-            if scores is not None:
-                result["c_score"] = scores
-        return result
+        fake = self.generator(batch["synthetic"])
+        results = {name: self._score(name, fake, batch) for name in scores}
+        return {"image": fake} | {name: values for name, values in results.items() if values is not None}
+
+    def _score(self, name, fake, batch):
+        if name == "d_score":
+            return losses.absolute_error_per_image(self.discriminator_real(fake), fake)
+        if name == "s_score":
+            return losses.absolute_error_per_image(self.generator_back(fake), batch["synthetic"])
+        if name == "c_score":
+            known = self.identity and "identity" in batch
+            return self.identity.scores(fake, batch["identity"], batch.get("chip")) if known else None
+        raise ValueError(f"no score {name!r}; one of {', '.join(SCORES)}")
 
     @tf.function(reduce_retracing=True)
     def fit(self, batch):

@@ -7,26 +7,28 @@ from data_loader import folders
 from trainer import dataset_card, provenance
 from trainer.identity import chip_places
 from trainer.output_folder import OutputFolder, target_folder
-from trainer.scores import SCORES
+from trainer.scores import SCORES, asked_scores, told_scores
 from trainer.trained import load_trained
 from trainer.translate import Task, translate
 
 
 def run(options):
     """Generate. Everything that can be wrong with the input is found before anything is written."""
+    scores = asked_scores(options.scores)
     trained = load_trained(options)
     target = target_folder("save_syn_dataset", options)
     cache = Path(options.asset_dir).expanduser() / "index"
     source = Path(options.data_dir).expanduser() / options.syn_dataset
     index = folders.index_images(source, cache, labelled=True, flag="--syn_dataset")
     description = provenance.describe("generate", trained, index, options)
-    knows_identities = _knows_identities(trained, index)
+    description["settings"]["scores"] = told_scores(scores)
+    knows_identities = "c_score" in scores and _knows_identities(trained, index)
 
     chips = chip_places(index, options) if knows_identities else None
 
     def network(renders, positions):
         batch = {"synthetic": renders} | ({"identity": index.labels[positions]} if knows_identities else {})
-        return trained.system.generate(batch | ({"chip": chips[positions]} if chips is not None else {}))
+        return trained.system.generate(batch | ({"chip": chips[positions]} if chips is not None else {}), scores=scores)
 
     output = OutputFolder(target, description, SCORES)
     return translate(Task(index, output, network, partial(dataset_card.text, output.run)), options)

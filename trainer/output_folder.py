@@ -11,6 +11,7 @@ from utils.errors import UserError
 from utils.files import atomic_write
 
 RUN, ROWS = "run.json", "confidence_scores.partial.csv"
+BEFORE = {"scores": "d,s,c"}  # settings that were all there was when older folders were made
 
 
 class OutputFolder:
@@ -145,7 +146,8 @@ class OutputFolder:
 
     def _refuse_other_settings(self, stored):
         pairs = {"job": (stored["job"], self.run["job"])}
-        pairs |= {name: (stored["settings"].get(name), here) for name, here in self.run["settings"].items()}
+        there = BEFORE | stored["settings"]
+        pairs |= {name: (there.get(name), here) for name, here in self.run["settings"].items()}
         wrong = [f"{name} {there} there, {here} here" for name, (there, here) in pairs.items() if there != here]
         if wrong:
             raise UserError(

@@ -1,4 +1,4 @@
-"""confidence_scores.csv: what generate says of each of its images, read back."""
+"""confidence_scores.csv: which scores generate gives each of its images, and the table read back."""
 
 import csv
 from dataclasses import dataclass
@@ -25,6 +25,26 @@ class Scores:
     paths: list
     identities: list
     values: dict
+
+
+def asked_scores(value):
+    """What --scores asks for: "d,s", say, or "none" -> names, in the order of SCORES.
+
+    Raises:
+        UserError: a letter that is no score; lists the choices.
+    """
+    letters = [] if value == "none" else [letter.strip() for letter in value.split(",")]
+    known = [name[0] for name in SCORES]
+    for letter in letters:
+        if letter not in known:
+            choices = f"{', '.join(known)}; give some of them with commas between, or none"
+            raise UserError(f"--scores {value}: {letter!r} is none of {choices}")
+    return tuple(name for name in SCORES if name[0] in letters)
+
+
+def told_scores(names):
+    """The value of --scores that asks for these names."""
+    return ",".join(name[0] for name in names) or "none"
 
 
 def read_scores(folder, flag):

@@ -65,17 +65,17 @@ def signatures(system, size):
 
     @tf.function
     def serving_default(images):
-        return {"generated": system.generate({"synthetic": images})["image"]}
+        return {"generated": system.generate({"synthetic": images}, scores=())["image"]}
 
     @tf.function
     def uint8(images):
-        generated = system.generate({"synthetic": tf.cast(images, tf.float32) / 127.5 - 1.0})["image"]
+        generated = system.generate({"synthetic": tf.cast(images, tf.float32) / 127.5 - 1.0}, scores=())["image"]
         pixels = tf.clip_by_value((generated + 1.0) * 127.5, 0.0, 255.0)
         return {"generated": tf.cast(tf.round(pixels), tf.uint8)}
 
     @tf.function
     def scores(images):
-        results = system.generate({"synthetic": images})
+        results = system.generate({"synthetic": images}, scores=SCORES)
         return {name: results[name] for name in SCORES}
 
     images, pixels = (tf.TensorSpec(shape, kind, "images") for kind in (tf.float32, tf.uint8))

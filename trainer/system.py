@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainer import replicas
+from trainer.scores import SCORES
 from utils.images import to_float
 
 AT_ONCE = 32  # renders of a grid in one batch
@@ -37,14 +38,17 @@ class System:
         """Move every network once. Returns {TensorBoard tag: scalar tensor}. A tf.function."""
         raise NotImplementedError
 
-    def generate(self, batch):
-        """Images out of a batch of renders: {"image": [n, s, s, 3] in [-1, 1], "d_score": [n], …}. A tf.function."""
+    def generate(self, batch, scores=SCORES):
+        """Images out of a batch of renders: {"image": [n, s, s, 3] in [-1, 1], "d_score": [n], …}. A tf.function.
+
+        `scores` is a tuple of the names that are wanted: nothing else is computed. One that cannot be had is left out.
+        """
         raise NotImplementedError
 
     def generate_grid(self, renders):
         """Images out of the renders of a grid: uint8 [n, s, s, 3] -> float32 [n, s, s, 3] in [-1, 1]."""
         parts = np.split(to_float(renders), range(AT_ONCE, len(renders), AT_ONCE))
-        return np.concatenate([self.generate({"synthetic": part})["image"].numpy() for part in parts])
+        return np.concatenate([self.generate({"synthetic": part}, scores=())["image"].numpy() for part in parts])
 
     def preview(self, batch):
         """What TensorBoard shows of a batch: {tag: images float32 [n, s, s, 3] in [-1, 1]}."""

@@ -38,11 +38,12 @@ def run(options):
         if start:
             start(system)
     training.check_steps_left(system, options, resumed, devices.count)
+    readers = training.open_readers(sources, options.input_scale_size, options)
 
     fixed = fixed_renders(sources["synthetic"], options)
     folder = _run_folder(options, sources["synthetic"], fixed) if devices.chief else None
     size = options.input_scale_size
-    training.run_loop(system, sources, folder, options, size, unreadable, fixed, chips, devices)
+    training.run_loop(system, sources, readers, folder, options, size, unreadable, fixed, chips, devices)
 
 
 def _run_folder(options, renders, fixed):

@@ -83,13 +83,14 @@ def train(options, sources, folder=None, resumed=None):
         for variable, average in system.averages:
             average.assign(variable.value)
     training.check_steps_left(system, options, resumed)
+    readers = training.open_readers(sources, system.face_input.shown, options)
 
     if folder is None:
         folder = runs.new_run_folder(options, "rec")
     folder.mkdir(parents=True, exist_ok=True)
     names = {f"{name}_label_names": list(index.label_names) for name, index in sources.items()}
     runs.write_params(folder, options, n_syn=n_syn, **names)
-    training.run_loop(system, sources, folder, options, system.face_input.shown, unreadable)
+    training.run_loop(system, sources, readers, folder, options, system.face_input.shown, unreadable)
     return system
 
 

@@ -1,11 +1,12 @@
 """What the jobs that train have in common: resuming, checking the input, and the batches for the one loop."""
 
 import sys
+from pathlib import Path
 
 import keras
 import tensorflow as tf
 
-from data_loader import pipeline
+from data_loader import pipeline, pixel_cache
 from trainer.devices import Devices
 from trainer.loop import Loop
 from utils import runs
@@ -58,11 +59,18 @@ def check_steps_left(system, options, resumed, count=1):
         raise UserError(f"--max_step {options.max_step}: {done} of {steps} steps already")
 
 
-def run_loop(system, sources, folder, options, size, unreadable=(), fixed=None, chips=None, devices=None):
+def open_readers(sources, size, options):
+    """What reads the sources' images, by --cache. Before a run folder is made: there may be no room for the pixels."""
+    folder = Path(options.asset_dir).expanduser() / "pixels"
+    return pixel_cache.open_readers(sources, size, options.cache, folder)
+
+
+def run_loop(system, sources, readers, folder, options, size, unreadable=(), fixed=None, chips=None, devices=None):
     """Train a system on its sources, from its step on, in a run folder.
 
     Args:
         sources: {name: index}, as pipeline.training_batches.
+        readers: of open_readers.
         size: side of the images of a batch.
         unreadable: (path, reason) found before, to tell.
         fixed: renders of the grid, or None.
@@ -84,5 +92,6 @@ def run_loop(system, sources, folder, options, size, unreadable=(), fixed=None, 
         skipped=skipped,
         chips=chips,
         part=(devices.worker, devices.workers),
+        readers=readers,
     )
     Loop(system, folder, options, fixed, devices).run(pipeline.checked(batches, skipped))

@@ -21,7 +21,6 @@ from utils.progress import Progress
 from utils.signals import StopRequest
 
 AHEAD = 2  # batches whose files may still be written while the next is computed
-WRITERS = 2  # threads that encode and write: Pillow lets go of Python's lock meanwhile
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,10 @@ def translate(task, options):
 
 
 class _Translation:
-    """Decoding, computing and writing at the same time: tf.data reads ahead, threads write behind."""
+    """Decoding, computing and writing at the same time: tf.data reads ahead, threads write behind.
+
+    Computing waits for nothing but AHEAD: even the rows, for which the disk is waited for, have a thread of their own.
+    """
 
     def __init__(self, task, options):
         self.task, self.options = task, options
@@ -92,20 +94,24 @@ class _Translation:
         for position, row in enumerate(rows):
             if row[-1]:
                 self.skipped.record(self.index, position, UnreadableImage(self.index.path(position), row[-1]))
-        waiting = deque()  # batches, each a list of futures and rows
+        writers = min(self.options.num_worker, os.cpu_count() or 1)  # Pillow lets go of Python's lock
+        waiting, last = deque(), None
         with (
             self.output.open_rows() as file,
-            ThreadPoolExecutor(WRITERS) as pool,
             Progress(len(self.index), "images", initial=len(rows)) as progress,
+            ThreadPoolExecutor(writers) as pool,
+            ThreadPoolExecutor(1) as finisher,
         ):
             for batch in self._batches(len(rows)):
-                waiting.append(self._start_writing(batch, pool))
+                entries = self._start_writing(batch, pool)
+                last = finisher.submit(self._finish_batch, entries, last, file, progress)
+                waiting.append(last)
                 if len(waiting) > AHEAD:
-                    self._finish_batch(waiting.popleft(), file, progress)
+                    waiting.popleft().result()
                 if stop.name:
                     break
             while waiting:
-                self._finish_batch(waiting.popleft(), file, progress)
+                waiting.popleft().result()
         return progress.done
 
     def _batches(self, done):
@@ -153,7 +159,10 @@ class _Translation:
             file.write(data)
         return [_slashes(name), *values, hashlib.sha256(data).hexdigest(), ""]
 
-    def _finish_batch(self, entries, file, progress):
+    def _finish_batch(self, entries, before, file, progress):
+        """Wait for a batch's images, then write its rows; `before`: the future of the batch before, or None."""
+        if before:
+            before.result()  # where that one failed, no rows may follow
         rows = [entry if isinstance(entry, list) else entry.result() for entry in entries]
         self.output.append(file, rows)
         progress.update(len(rows))

@@ -15,6 +15,19 @@ def _umask():
 UMASK = _umask()  # read once: it can only be read by setting it, which threads would do in each other's way
 
 
+def keep_newest(folder, pattern, count):
+    """Remove all files of a cache folder that match, but for the `count` changed last. Safe between processes."""
+
+    def age(path):
+        try:
+            return -path.stat().st_mtime
+        except FileNotFoundError:  # another process was quicker
+            return 0.0
+
+    for old in sorted(Path(folder).glob(pattern), key=age)[count:]:
+        old.unlink(missing_ok=True)
+
+
 @contextmanager
 def atomic_write(path, mode="wb", durable=True, **open_options):
     """Open a temporary file beside `path`; on leaving, flush it to disk and rename it to `path`. Safe between threads.

@@ -12,7 +12,7 @@ from utils.flags import FLAGS
 # Flags that say what to do now, not how a run was trained.
 NOT_READ_BACK = (
     *("is_train", "train_generator", "generate_dataset", "fit_dataset"),
-    *("pretrained_gen", "load_path", "use_gpu", "max_minutes"),
+    *("pretrained_gen", "load_path", "use_gpu", "max_minutes", "scores"),
 )
 
 

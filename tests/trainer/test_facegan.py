@@ -163,6 +163,32 @@ def test_the_identity_loss_looks_where_the_chip_is():
     np.testing.assert_allclose(trained["c_score"], moved, rtol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("scores", "networks"),
+    [
+        ((), {"generator"}),
+        (("d_score",), {"generator", "discriminator_real"}),
+        (("s_score",), {"generator", "generator_back"}),
+        (("c_score",), {"generator", "identity_network"}),
+    ],
+)
+def test_generate_runs_the_networks_that_the_scores_need(scores, networks):
+    system = make("--method_c", "magnet", "--model_def", "models.nn4")
+    renders = {name: batch()[name] for name in ("synthetic", "identity")}
+    held = {variable.ref() for variable in system.generate.get_concrete_function(renders, scores=scores).variables}
+    run = {name for name, network in system.networks.items() if held & {v.value.ref() for v in network.weights}}
+    assert run == networks
+    few, all_of_them = system.generate(renders, scores=scores), system.generate(renders)
+    assert set(few) == {"image", *scores} and set(all_of_them) == {"image", "d_score", "s_score", "c_score"}
+    for name, values in few.items():
+        np.testing.assert_array_equal(values, all_of_them[name])
+
+
+def test_an_unknown_score_is_named():
+    with pytest.raises(ValueError, match="no score 'e_score'; one of d_score, s_score, c_score"):
+        make().generate({"synthetic": batch()["synthetic"]}, scores=("e_score",))
+
+
 def test_grayscale_takes_the_colour_out_before_every_network():
     system = make("--grayscale")
     data = batch()

@@ -74,6 +74,61 @@ def test_writes_what_the_averaged_weights_make(trained_run, renders, tmp_path):
         assert row["c_score"] == ""
 
 
+@pytest.mark.parametrize("asked", ["none", "s", "s, d"])
+def test_scores_that_are_not_asked_for_stay_empty(trained_run, renders, tmp_path, capsys, asked):
+    """The images are the same, bit by bit; another choice needs another folder; filter says what it lacks."""
+    all_of_them, target = tmp_path / "all", tmp_path / "some"
+    main.main(generate_words(trained_run, renders, all_of_them))
+    capsys.readouterr()
+    assert main.main(generate_words(trained_run, renders, target, "--scores", asked)) == 0
+    assert "c_score stays empty" not in capsys.readouterr().out
+    for row, full in zip(table(target), table(all_of_them), strict=True):
+        assert row == {name: "" if name[1:] == "_score" and name[0] not in asked else full[name] for name in full}
+    for name, data in contents(all_of_them).items():
+        assert name == "confidence_scores.csv" or contents(target)[name] == data
+
+    told = {"none": "none", "s": "s", "s, d": "d,s"}[asked]
+    assert json.loads((target / "run.json").read_text())["settings"]["scores"] == told
+    before = contents(target)
+    assert main.main(generate_words(trained_run, renders, target)) == 2
+    assert f"scores {told} there, d,s,c here" in capsys.readouterr().err and contents(target) == before
+    assert main.main(["filter", "--save_syn_dataset", str(target), "--max_c_score", "1"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "images without a c_score" in line
+
+
+def test_a_folder_from_before_scores_could_be_chosen_holds_all(trained_run, renders, tmp_path, capsys):
+    target = tmp_path / "out"
+    main.main(generate_words(trained_run, renders, target))
+    run = json.loads((target / "run.json").read_text())
+    del run["settings"]["scores"]
+    (target / "run.json").write_text(json.dumps(run))
+    capsys.readouterr()
+    assert main.main(generate_words(trained_run, renders, target)) == 0
+    assert "finished already" in capsys.readouterr().out
+    assert main.main(generate_words(trained_run, renders, target, "--scores", "none")) == 2
+    assert "scores d,s,c there, none here" in capsys.readouterr().err
+
+
+def test_no_row_follows_a_batch_that_could_not_be_written(trained_run, renders, tmp_path, capsys):
+    """A file lies where the first folder must be: no row of what comes after; once it is gone the job goes on."""
+    target = tmp_path / "out"
+    words = generate_words(trained_run, renders, target, "--batch_size", "1", "--num_worker", "1")
+    assert main.main(words) == 0
+    whole = contents(target)
+    shutil.rmtree(target / "7")
+    run = json.loads((target / "run.json").read_text()) | {"finished": False}
+    (target / "run.json").write_text(json.dumps(run))
+    (target / "7").write_text("no folder")
+    capsys.readouterr()
+    assert main.main(words) == 2
+    assert f"cannot write in {target}" in capsys.readouterr().err
+    assert (target / "confidence_scores.partial.csv").read_text() == ""
+    (target / "7").unlink()
+    assert main.main(words) == 0
+    assert contents(target) == whole
+
+
 def test_takes_the_averages(trained_run):
     trained = load_trained(command_line.parse(trained_run.words("generate"), main.JOBS)[1])
     with np.load(trained.checkpoint) as file:
@@ -252,6 +307,8 @@ def test_test_writes_the_fixed_grid(trained_run):
         (["--input_scale_size", "64"], "--input_scale_size 64: {run}/checkpoints/{step} was trained with 16"),
         (["--conv_hidden_num", "32"], "--conv_hidden_num 32: {run}/checkpoints/{step} was trained with 4"),
         (["--syn_dataset", "nix"], "--syn_dataset: no such folder: {data}/nix"),
+        (["--scores", "d,x"], "--scores d,x: 'x' is none of d, s, c; give some of them with commas between, or none"),
+        (["--scores", ""], "--scores : '' is none of d, s, c"),
         (["--syn_dataset", "{tmp}"], "--syn_dataset: no images in {tmp}"),
         (["--save_syn_dataset", "syn"], "--save_syn_dataset: {data}/syn is in the input folder of --syn_dataset"),
         (["--save_syn_dataset", "real/new"], "--save_syn_dataset: {data}/real/new is in the input folder of --dataset"),

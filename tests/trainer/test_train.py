@@ -78,6 +78,17 @@ def test_eight_steps_equal_four_and_four_resumed(data, logs, tmp_path):
     assert any(name.startswith("optimizer/") for name in whole)
 
 
+def test_kept_pixels_train_the_same_weights(data, logs):
+    kinds = ("none", "memory", "disk")
+    for cache in kinds:
+        assert main.main(train_words(data, logs / cache, "--max_step", "5", "--cache", cache)) == 0
+    expected, *others = (arrays(only_run(logs / cache)) for cache in kinds)
+    for other in others:
+        assert not [name for name in expected if expected[name].tobytes() != other[name].tobytes()]
+    assert len(list((data.parent / "logs" / "cache" / "pixels").iterdir())) == 3
+    assert not list(data.rglob("*.pixels"))
+
+
 def test_sigterm_saves_and_stops(data, logs):
     process = _start(train_words(data, logs, "--max_step", "100000"))
     _wait_for(process, lambda: list(logs.glob("*/events*")) and _lines(process) > 3)

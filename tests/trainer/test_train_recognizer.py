@@ -54,6 +54,14 @@ def trained(data):
     return only_run(data / "logs")
 
 
+@pytest.mark.parametrize("cache", ["memory", "disk"])
+def test_kept_pixels_train_the_same_weights(data, trained, tmp_path, cache):
+    more = ["--dataset", "a,made,b", "--max_step", "3", *LEARN, "--cache", cache]
+    assert main.main(words(data, tmp_path / "logs", *more)) == 0
+    expected, kept = arrays(trained), arrays(only_run(tmp_path / "logs"))
+    assert not [name for name in expected if expected[name].tobytes() != kept[name].tobytes()]
+
+
 def test_run_folder(trained):
     params = json.loads((trained / "params.json").read_text())
     assert trained.name.startswith("master_rec_")

@@ -137,7 +137,7 @@ def test_demo_runs_resumes_and_reuses(tmp_path):
     again = run("python main.py demo", tmp_path)
     assert again.returncode == 0, again.stderr
     assert again.stdout.count("was there already") >= 3
-    assert "train 0.0375 minutes" in again.stdout
+    assert "train it on for 0.0375 minutes" in again.stdout
 
 
 def test_start_is_quiet(home):

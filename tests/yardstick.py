@@ -12,6 +12,7 @@ from tests.plain_networks import PlainAutoencoder, PlainFaceNetwork, PlainGenera
 from trainer import losses, schedules
 from trainer.facegan import FaceGan
 from trainer.identity import IdentityLoss
+from trainer.scores import SCORES
 
 ADAM_EPSILON = 1e-8
 
@@ -154,16 +155,16 @@ class DirectFaceGan(FaceGan):
         }
 
     @tf.function
-    def generate(self, batch, scores=("d", "s", "c")):
+    def generate(self, batch, scores=SCORES):
         """As FaceGan's, with the scores named."""
         render = batch["synthetic"]
         fake = self.generator(render)
         result = {"image": fake}
-        if "d" in scores:
+        if "d_score" in scores:
             result["d_score"] = losses.absolute_error_per_image(self.discriminator_real(fake), fake)
-        if "s" in scores:
+        if "s_score" in scores:
             result["s_score"] = losses.absolute_error_per_image(self.generator_back(fake), render)
-        if "c" in scores and self.identity:
+        if "c_score" in scores and self.identity:
             result["c_score"] = self.identity.scores(fake, batch["identity"], batch.get("chip"))
         return result
 

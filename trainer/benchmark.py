@@ -16,7 +16,7 @@ from utils.progress import Progress
 
 PIPELINE_SECONDS = 3.0
 WARM_UP = 2  # batches or calls that are not counted
-GENERATIONS = {"scores": {}, "images": {"scores": ()}}  # name in the report: arguments of System.generate beside the batch
+GENERATIONS = {"scores": {}, "images": {"scores": ()}}  # name in the report: arguments of System.generate
 
 
 def run(options):

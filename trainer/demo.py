@@ -1,4 +1,7 @@
-"""The job `demo`: everything once, small, from nothing to generated faces, with the commands that did it."""
+"""The job `demo`: everything once, small, from nothing to generated faces, with the commands that did it.
+
+It begins with a small trained model that comes with the code, so that there are faces before training goes on.
+"""
 
 import json
 import shlex
@@ -21,26 +24,27 @@ MAIN = Path(__file__).resolve().parent.parent / "main.py"
 SIZE = 64
 IDENTITIES, IMAGES = 100, 8
 GRID_IDENTITIES = 5
-# Small networks that learn fast. Ours: gamma and lambda_k keep the equilibrium from starving the adversarial loss,
-# lambda_p keeps the faces from all turning the same way, and the grey photographs cannot carry the renders' colour.
-SMALL = (
-    "--conv_hidden_num 16 --conv_hidden_num_back 16 --conv_hidden_num_res 16 --batch_size 8 --g_lr 8e-4 --d_lr 8e-4 "
-    "--gamma 0.95 --lambda_k 0.005 --lambda_p 0.5 --grayscale --random_flip "
-    "--max_step 40000 --lr_update_step 20000 --lr_lower_boundary 5e-5 --num_log_id 8"
+FIRST, LAST = "generated_first", "generated"  # data sets before and after the training
+PRETRAINED = MAIN.parent / "pretrained" / "att64"  # its README says how it was made
+# What that training ended with. Ours: gamma and lambda_k keep the equilibrium from starving the adversarial loss,
+# lambda_p keeps the faces from all turning the same way.
+FLAGS = (
+    "--batch_size 8 --g_lr 1e-4 --d_lr 1e-4 --gamma 1.3 --lambda_k 0.005 --lambda_p 0.5 --lambda_c 0.05 --random_flip "
+    "--vary_photographs --max_step 40000 --lr_update_step 20000 --lr_lower_boundary 1e-5 --num_log_id 8"
 ).split()
 
 
 def run(options):
-    """Fetch, render, train, resume, generate; print where to look. What is done already is reused."""
+    """Fetch, render, generate, train on, generate again; print where to look. What is done already is reused."""
     demo = Demo(Path(options.demo_dir).expanduser(), options)
     for title, stage in (
         ("photographs: AT&T faces", demo.photographs),
         ("pairs: the face model fitted to the photographs", demo.pair),
         (f"render {IDENTITIES} people x {IMAGES} images, posed and lit as in those fits", demo.render),
-        (f"train {options.demo_minutes * 0.75:g} minutes", demo.train),
+        ("generate with the model that comes with the code", demo.generate),
+        (f"train it on for {options.demo_minutes * 0.75:g} minutes", demo.train),
         (f"resume and train {options.demo_minutes * 0.25:g} minutes more", demo.resume),
-        ("generate", demo.generate),
-        ("before/after grid", demo.compare),
+        ("generate again", demo.generate_again),
     ):
         demo.timed(title, stage)
     demo.tell()
@@ -91,25 +95,20 @@ class Demo:
                    "--statistics_dir", self.data / "pairs", "--syn_scale_size", SIZE, "--image_format", "png",
                    "--num_worker", 2)  # fmt: skip
 
+    def generate(self):
+        self._generate(PRETRAINED, FIRST)
+        self._compare(FIRST)
+
     def train(self):
-        return self._train("train", 0.75, ["--syn_dataset", "syn", "--dataset", "att", "--dataset_3dmm", "pairs",
-                                           "--method_c", "none", "--task", "demo", "--input_scale_size", SIZE, *SMALL])
+        return self._train("train", 0.75, ["--pretrained_gen", PRETRAINED, "--syn_dataset", "syn", "--dataset", "att",
+                                           "--dataset_3dmm", "pairs", "--task", "demo", *FLAGS])  # fmt: skip
 
     def resume(self):
         return self._train("resume", 0.25, ["--load_path", self.done["train"]])
 
-    def generate(self):
-        self._main("generate", "--pretrained_gen", self.done["resume"], "--save_syn_dataset", "generated",
-                   "--image_format", "png")  # fmt: skip
-
-    def compare(self):
-        people = sorted(path for path in (self.data / "generated").iterdir() if path.is_dir())[:GRID_IDENTITIES]
-        images = []
-        for person in people:
-            after = sorted(person.glob("*.png"))[:IMAGES]
-            images += [_pixels(self.data / "syn" / person.name / path.name) for path in after]
-            images += [_pixels(path) for path in after]
-        save_grid(np.stack(images), self.folder / "before_after.png", IMAGES)
+    def generate_again(self):
+        self._generate(self.done["resume"], LAST)
+        self._compare(FIRST, LAST)
 
     def tell(self):
         """Where to look, what it means, how long it took."""
@@ -119,12 +118,27 @@ class Demo:
             print(f"{title:<64}{seconds:8.0f}")
         print(f"{'all':<64}{sum(seconds for _, seconds, _ in self.times):8.0f}")
         print(
-            f"\nLook at {self.folder / 'before_after.png'}: rows in pairs, renders above, what became of them below.\n"
-            f"Labelled data set, with scores: {self.data / 'generated'}\n"
+            f"\nLook at {self.folder / 'before_after.png'}: rows in threes, renders, what the model made of them, and "
+            "what it makes of them now.\n"
+            f"Labelled data set, with scores: {self.data / LAST}\n"
             f"How training went: {run_folder}/*_G.png and tensorboard --logdir {self.logs}\n"
-            "A few minutes show that training runs and resumes; they do not make a finished model. To go on:\n"
+            "A few minutes show that training runs and resumes; they change little. To go on:\n"
             f"  python main.py train --load_path {run_folder}"
         )
+
+    def _generate(self, weights, folder):
+        self._main("generate", "--pretrained_gen", weights, "--syn_dataset", "syn", "--save_syn_dataset", folder,
+                   "--image_format", "png")  # fmt: skip
+
+    def _compare(self, *folders):
+        """The grid: for each person a row of renders and one from each folder of generated faces."""
+        images = []
+        for person in sorted(path for path in (self.data / "syn").iterdir() if path.is_dir())[:GRID_IDENTITIES]:
+            names = [path.name for path in sorted(person.glob("*.png"))[:IMAGES]]
+            for folder in ("syn", *folders):
+                images += [_pixels(self.data / folder / person.name / name) for name in names]
+        save_grid(np.stack(images), self.folder / "before_after.png", IMAGES)
+        print(f"   {self.folder / 'before_after.png'}: renders, and below each row what became of it")
 
     def _train(self, stage, share, flags):
         finished = self.done.get(stage)

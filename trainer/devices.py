@@ -14,7 +14,7 @@ class Devices:
     same command, and MultiWorkerMirroredStrategy joins them.
 
     Args:
-        num_gpu: devices of this machine: GPUs, or where there are none logical CPUs. None: one, whatever TF_CONFIG says.
+        num_gpu: devices of this machine: GPUs, or where there are none logical CPUs. None: one, TF_CONFIG or not.
 
     Attributes:
         count: devices in all; `local` of them on this machine.

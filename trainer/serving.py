@@ -1,24 +1,36 @@
-"""The job `export`: a SavedModel for TensorFlow Serving, which loads without this project's code."""
+"""The job `export`: a SavedModel for TensorFlow Serving, or a run folder of weights alone, small enough to share."""
 
+import json
 import logging
 import shutil
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 
+from trainer import checkpoint
 from trainer.trained import load_trained
 from utils.errors import UserError
-from utils.files import UMASK
+from utils.files import UMASK, atomic_write
+from utils.flags import FLAGS
+from utils.runs import checkpoints
 
+PATHS = ("load_path", "pretrained_gen", "pretrained_rec")  # of the machine that trained; flags that are no one else's
 SCORES = ("d_score", "s_score")
 
 
 def run(options):
-    """Write <export_dir>/<version>/, version 1 or the next after those that are there."""
+    """Write <export_dir>/<version>/, version 1 or the next after those that are there; or the weights in export_dir."""
     trained = load_trained(options)
     base = Path(options.export_dir).expanduser()
     try:
+        if options.export_format == "weights":
+            path = export_weights(trained, base)
+            print(f"{path}: {path.stat().st_size / 1e6:.1f} MB; --pretrained_gen {base}")
+            return
+        if options.export_format != "saved_model":
+            raise ValueError(f"export_format {options.export_format!r} is none of saved_model, weights")
         target = export(trained.system, options.input_scale_size, base)
     except OSError as error:
         raise UserError(f"--export_dir: cannot write {base}: {error.strerror or error}") from error
@@ -52,6 +64,36 @@ def export(system, size, base):
         return temporary.rename(base / str(max(versions, default=0) + 1))
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def export_weights(trained, base):
+    """Write a run folder that generates, and that training can start from: averaged weights in half precision.
+
+    The identity network and its centroids stay out: that is someone else's, and they are of this training's people.
+
+    Args:
+        trained: trainer.trained.Trained.
+        base: Path of the run folder; it must hold no checkpoint yet.
+
+    Returns:
+        Path of the checkpoint.
+    """
+    if trained.run is None:
+        raise UserError(f"--export_format weights: {trained.checkpoint} is no run of this project")
+    target = base / "checkpoints" / trained.checkpoint.name
+    if checkpoints(base):
+        raise UserError(f"--export_dir: {base} holds a checkpoint already")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    networks = [name for name in trained.system.networks if name != "identity_network"]
+    with atomic_write(target) as file:
+        np.savez_compressed(file, **checkpoint.slim(trained.system, networks))
+    how = [name for name, flag in FLAGS.items() if "train" in (flag.jobs or ()) and name not in PATHS]
+    params = {name: trained.params[name] for name in how if name in trained.params}
+    params |= {"input_scale_size": trained.params["input_scale_size"], "batch_size": trained.params["batch_size"],
+               "method_c": "none", "n_id": trained.params["n_id"], "label_names": []}
+    with atomic_write(base / "params.json", "w") as file:
+        json.dump(params, file, indent=1)
+    return target
 
 
 def signatures(system, size):

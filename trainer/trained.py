@@ -101,7 +101,7 @@ def starting_weights(options):
         raise UserError(f"--pretrained_gen: training starts from a run folder of the job train, not {found.checkpoint}")
     _take_shape(options, {k: v for k, v in trained_with.items() if k not in IDENTITY}, found.checkpoint)
     print(f"starting from {found.checkpoint}")
-    others = ("identity_network/", "state/identity/", "state/step")
+    others = ("identity_network/", "state/identity/", "state/step", "state/loss_scale")
     return lambda system: checkpoint.restore_weights(system, found.checkpoint, others)
 
 

@@ -145,7 +145,8 @@ GROUPS = {
         _flag("scores", "d,s,c", "confidence scores to compute, some of d, s, c with commas between, or none; those left out stay empty and their networks do not run", jobs=("generate",)),
         _flag("image_format", "jpg", "format of written images (jpg at image_quality)", choices=("jpg", "png"), jobs=("generate", "fit", "render", *CROPPING)),
         _flag("image_quality", 95, "JPEG quality of generated images (published: 75)", low=1, high=100, jobs=WRITING),
-        _flag("export_dir", "export", "where the SavedModel goes: <export_dir>/1/", jobs=("export",)),
+        _flag("export_dir", "export", "where the SavedModel goes: <export_dir>/1/; the run folder of export_format weights", jobs=("export",)),
+        _flag("export_format", "saved_model", "a SavedModel, or averaged weights alone, at half precision, as a small run folder", choices=("saved_model", "weights"), jobs=("export",)),
         _flag("reference", "", "reference run: path without ending, reads .json and .npz", jobs=("fidelity",)),
     ],
     "filter": [

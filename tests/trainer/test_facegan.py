@@ -185,8 +185,9 @@ def test_generate_runs_the_networks_that_the_scores_need(scores, networks):
 
 
 def test_an_unknown_score_is_named():
+    system = make()
     with pytest.raises(ValueError, match="no score 'e_score'; one of d_score, s_score, c_score"):
-        make().generate({"synthetic": batch()["synthetic"]}, scores=("e_score",))
+        system.generate({"synthetic": batch()["synthetic"]}, scores=("e_score",))
 
 
 def test_grayscale_takes_the_colour_out_before_every_network():

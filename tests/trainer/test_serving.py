@@ -93,6 +93,25 @@ def test_a_second_export_is_the_next_version(trained_run, tmp_path, capsys):
     assert "TensorFlow Serving takes the highest, which is 11 now" in capsys.readouterr().out
 
 
+def test_weights_alone_generate_the_same(trained_run, exported, tmp_path, capsys):
+    small, words = tmp_path / "small", trained_run.words("export", "--export_format", "weights")
+    assert main.main([*words, "--export_dir", str(small)]) == 0
+    (checkpoint,) = small.glob("checkpoints/*.npz")
+    with np.load(checkpoint) as file:
+        halves = {name for name in file.files if file[name].dtype == np.float16}
+        assert {name.partition("/")[0] for name in file.files if name not in halves} == {"state"}
+        assert {name.partition("/")[0] for name in halves} == {"generator", "generator_back", "discriminator_real",
+                                                               "discriminator_synthetic"}  # fmt: skip
+    assert str(trained_run.data) not in (small / "params.json").read_text()
+    words = ["generate", "--data_dir", str(trained_run.data), "--syn_dataset", "syn", "--image_format", "png"]
+    words += ["--pretrained_gen", str(small), "--save_syn_dataset", str(tmp_path / "out")]
+    assert main.main(words) == 0
+    images = np.stack([np.asarray(Image.open(path)) for path in sorted((tmp_path / "out").rglob("*.png"))[:5]])
+    assert np.abs(images.astype(int) - generated_images(exported)).max() <= 1
+    words = trained_run.words("export", "--export_format", "weights", "--export_dir", small)
+    assert main.main(words) == 2 and "holds a checkpoint already" in capsys.readouterr().err
+
+
 def test_bad_input(trained_run, tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert main.main(trained_run.words("export", "--export_dir", tmp_path / "file")) == 2

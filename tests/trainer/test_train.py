@@ -64,6 +64,24 @@ def test_tensorboard_has_the_published_tags(data, logs):
     assert tags <= set(events.Tags()["tensors"])
 
 
+def test_starts_from_the_weights_of_another_run(data, logs, tmp_path, capsys):
+    main.main(train_words(data, logs / "first", "--max_step", "4"))
+    first = only_run(logs / "first")
+    more = make_data(tmp_path / "more", identities=5)  # other people, and a loss on them
+    rest = ["--pretrained_gen", str(first), "--max_step", "1", "--g_lr", "0", "--d_lr", "0", "--lr_lower_boundary", "0"]
+    assert main.main(train_words(more, logs / "second", *rest)) == 0
+    before, after = arrays(first), arrays(only_run(logs / "second"))
+    assert int(after["state/step"]) == 1 and int(before["state/step"]) == 4
+    weights = [name for name in after if name.startswith(("generator", "discriminator"))]
+    assert weights
+    for name in weights:
+        np.testing.assert_array_equal(after[name], before[f"state/average/{name}"], err_msg=name)
+    assert abs(after["state/k_real"] - before["state/k_real"]) < abs(before["state/k_real"])
+    assert main.main(train_words(data, logs / "third", "--pretrained_gen", str(first), "--conv_hidden_num", "8")) == 2
+    assert "--conv_hidden_num 8" in capsys.readouterr().err
+    assert not (logs / "third").exists()
+
+
 def test_eight_steps_equal_four_and_four_resumed(data, logs, tmp_path):
     flags = ["--method_c", "none", "--lr_update_step", "5"]
     main.main(train_words(data, logs / "whole", "--max_step", "8", *flags))

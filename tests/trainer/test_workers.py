@@ -51,6 +51,7 @@ def arrays(run):
         return {name: file[name] for name in file.files}
 
 
+@pytest.mark.slow
 def test_one_is_killed_and_both_go_on(data, tmp_path):
     flags = ["--max_step", "24", "--g_lr", "1e-4", "--d_lr", "1e-4"]
     whole, first, second = tmp_path / "whole", tmp_path / "first", tmp_path / "second"

@@ -16,7 +16,7 @@ from utils.files import UMASK, atomic_write
 from utils.flags import FLAGS
 from utils.runs import checkpoints
 
-PATHS = ("load_path", "pretrained_gen", "pretrained_rec")  # of the machine that trained; flags that are no one else's
+PATHS = ("data_dir", "log_dir", "asset_dir", "load_path", "pretrained_gen", "pretrained_rec")  # of this machine
 SCORES = ("d_score", "s_score")
 
 
@@ -87,10 +87,9 @@ def export_weights(trained, base):
     networks = [name for name in trained.system.networks if name != "identity_network"]
     with atomic_write(target) as file:
         np.savez_compressed(file, **checkpoint.slim(trained.system, networks))
-    how = [name for name, flag in FLAGS.items() if "train" in (flag.jobs or ()) and name not in PATHS]
-    params = {name: trained.params[name] for name in how if name in trained.params}
-    params |= {"input_scale_size": trained.params["input_scale_size"], "batch_size": trained.params["batch_size"],
-               "method_c": "none", "n_id": trained.params["n_id"], "label_names": []}
+    how = [name for name, flag in FLAGS.items() if flag.jobs is None or "train" in flag.jobs]
+    params = {name: trained.params[name] for name in how if name in trained.params and name not in PATHS}
+    params |= {"method_c": "none", "n_id": trained.params["n_id"], "label_names": []}
     with atomic_write(base / "params.json", "w") as file:
         json.dump(params, file, indent=1)
     return target

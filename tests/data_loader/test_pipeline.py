@@ -114,6 +114,13 @@ def test_a_resumed_run_equals_the_straight_run(sources, step, workers, seed):
                                                               workers=workers))
 
 
+def test_parts_for_workers_make_up_the_whole_batch(sources):
+    wholes = take(sources, 3, batch_size=6, start_step=2)
+    parts = [take(sources, 3, batch_size=2, start_step=2, part=(p, 3)) for p in range(3)]
+    joined = [{key: np.concatenate([part[i][key] for part in parts]) for key in wholes[0]} for i in range(3)]
+    same(joined, wholes)
+
+
 def test_a_source_does_not_depend_on_the_others(sources):
     alone = take({"synthetic": sources["synthetic"]}, 3)
     beside = take(sources, 3)

@@ -71,11 +71,23 @@ def test_unknown_precision():
         pass
 
 
-def test_xla_trains_alike(tmp_path, capsys):
+@pytest.mark.slow
+def test_xla_trains_alike():
+    plain, compiled = make("float32"), make("float32")
+    step = tf.function(compiled.train_step.python_function, jit_compile=True)
+    for _ in range(2):
+        expected, scalars = plain.train_step(batch()), step(batch())
+    for tag in expected:
+        np.testing.assert_allclose(scalars[tag], expected[tag], rtol=1e-4, atol=1e-6, err_msg=tag)
+
+
+@pytest.mark.slow
+def test_xla_by_its_flag(tmp_path, capsys):
+    """Dropout draws otherwise there, so that losses are near, not equal."""
     data, losses = make_data(tmp_path / "data"), []
     for name, more in (("plain", []), ("compiled", ["--jit_compile"])):
         assert main.main(train_words(data, tmp_path / name / "logs", "--max_step", "2", *more)) == 0
         numbers = re.findall(r"Loss_D: ([\d.]+) Loss_G: ([\d.]+)", capsys.readouterr().out)
         losses.append(np.array(numbers, float))
     assert losses[0].shape == (2, 2)
-    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-3)
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-2)

@@ -26,6 +26,14 @@ def test_rate_halves_after_the_step_and_stops_at_the_floor():
     assert [float(rate(step)) for step in (0, 3, 4, 5, 6, 7)] == [8, 8, 4, 4, 3, 3]
 
 
+def test_several_devices_rise_to_their_rate():
+    words = ["train", "--lr_update_step", "16", "--lr_lower_boundary", "0", "--max_step", "40", "--warm_up", "4"]
+    options = command_line.parse(words, {"train": ""})[1]
+    one, two = (schedules.of_replicas(1.0, options, count) for count in (1, 2))
+    assert [float(one(step)) for step in (0, 15, 16)] == [1.0, 1.0, 0.5]
+    assert [float(two(step)) for step in (0, 2, 4, 7, 8)] == [1.0, 1.5, 2.0, 2.0, 1.0]  # interval and end halved
+
+
 def test_average_decay_ramps_to_its_limit():
     assert float(schedules.average_decay(0)) == pytest.approx(0.1)
     assert float(schedules.average_decay(10**7)) == pytest.approx(0.9999)

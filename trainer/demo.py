@@ -29,7 +29,7 @@ PRETRAINED = MAIN.parent / "pretrained" / "att64"  # its README says how it was 
 # What that training ended with. Ours: gamma and lambda_k keep the equilibrium from starving the adversarial loss,
 # lambda_p keeps the faces from all turning the same way.
 FLAGS = (
-    "--batch_size 8 --g_lr 1e-4 --d_lr 1e-4 --gamma 1.3 --lambda_k 0.005 --lambda_p 0.5 --lambda_c 0.05 --random_flip "
+    "--batch_size 8 --g_lr 1e-4 --d_lr 1e-4 --gamma 1.3 --lambda_k 0.005 --lambda_p 0.5 --lambda_c 0.2 --random_flip "
     "--vary_photographs --max_step 40000 --lr_update_step 20000 --lr_lower_boundary 1e-5 --num_log_id 8"
 ).split()
 

@@ -8,25 +8,23 @@ up.
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import main as command
 from data_loader import folders, pipeline
 from tests.small import make_data, only_run, train_words
+from trainer.machine import peak_memory, timed
 
 BATCHES, BATCH = 500, 16
-SCALE = 1024 if sys.platform != "darwin" else 1  # of ru_maxrss
 
 
 def main(words):
     """Print a row for each number of files."""
     if words and words[0] == "--part":
-        return print(json.dumps(PARTS[words[1]](*words[2:]) | {"peak": peak()}))
+        return print(json.dumps(PARTS[words[1]](*words[2:]) | {"peak": peak_memory()["resident"] / 2**20}))
     heads = ('index', 9), ('again', 9), ('MiB', 7), ('batches/s', 11), ('MiB', 7), ('generate', 10), ('images/s', 10)
     print(f"{'files':>8}" + ''.join(f'{head:>{width}}' for head, width in (*heads, ('MiB', 7))))
     with tempfile.TemporaryDirectory() as folder:
@@ -67,9 +65,8 @@ def part(name, folder, count, run):
 
 def index(folder, count, run):
     """Seconds to index for the first time, and again from the cache."""
-    first, found = timed(lambda: open_index(folder, count))
-    again, _ = timed(lambda: open_index(folder, count))
-    assert len(found) == int(count)
+    first, again = (timed(lambda: open_index(folder, count)) for _ in range(2))
+    assert len(open_index(folder, count)) == int(count)
     return {"first": first, "again": again}
 
 
@@ -79,7 +76,7 @@ def read(folder, count, run):
     batches = pipeline.training_batches({"synthetic": open_index(folder, count)}, BATCH, 16, 1, skipped)
     batches = pipeline.checked(batches, skipped)
     next(batches)
-    seconds, _ = timed(lambda: [next(batches) for _ in range(BATCHES)])
+    seconds = timed(lambda: [next(batches) for _ in range(BATCHES)])
     batches.close()
     return {"batches_per_s": BATCHES / seconds}
 
@@ -88,9 +85,11 @@ def generate(folder, count, run):
     """Seconds of the job from its start to its last file."""
     words = ["generate", "--data_dir", f"{folder}/data", "--syn_dataset", f"syn{count}", "--save_syn_dataset",
              f"made{count}", "--pretrained_gen", run, "--asset_dir", f"{folder}/cache", "--scores", "none"]
-    seconds, status = timed(lambda: command.main(words))
-    assert status == 0
-    return {"seconds": seconds}
+
+    def job():
+        assert command.main(words) == 0
+
+    return {"seconds": timed(job)}
 
 
 PARTS = {"index": index, "read": read, "generate": generate}
@@ -99,18 +98,6 @@ PARTS = {"index": index, "read": read, "generate": generate}
 def open_index(folder, count):
     """The index of the renders, from the cache where it is there."""
     return folders.index_images(Path(folder) / "data" / f"syn{count}", Path(folder) / "cache" / "index", labelled=True)
-
-
-def timed(function):
-    """(seconds, result) of a call."""
-    start = time.perf_counter()
-    result = function()
-    return time.perf_counter() - start, result
-
-
-def peak():
-    """MiB of memory that this process held at most."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * SCALE / 2**20
 
 
 if __name__ == "__main__":

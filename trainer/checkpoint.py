@@ -79,8 +79,7 @@ def restore_weights(system, path, ignored=()):
     check_names(variables, {name: array.shape for name, array in arrays.items()}, path, left_over)
     for name, variable in variables.items():
         variable.assign(arrays[name].astype(as_dtype(variable.dtype).as_numpy_dtype))
-    for variable, average in system.averages:
-        average.assign(variable.value)
+    system.restart_averages()
 
 
 def slim(system, networks):

@@ -43,7 +43,10 @@ def matmul_peak(dtype):
     side = SIDES["GPU" if gpu() else "CPU"]
     left, right = (tf.cast(tf.random.stateless_normal([side, side], [0, i]), dtype) for i in range(2))
     product = tf.function(lambda a, b: tf.linalg.trace(tf.matmul(a, b)))
-    call = lambda: float(product(left, right))  # noqa: E731
+
+    def call():
+        return float(product(left, right))
+
     call()
     seconds, started = [], time.perf_counter()
     while len(seconds) < PEAK_REPEATS or time.perf_counter() - started < PEAK_SECONDS:

@@ -75,6 +75,11 @@ class System:
             )
             self.averages.append((variable, average))
 
+    def restart_averages(self):
+        """Begin them anew, at the weights."""
+        for variable, average in self.averages:
+            average.assign(variable.value)
+
     def move_averages(self, decay):
         """average <- average - (1 - decay) (average - variable), of all of them."""
         for variable, average in self.averages:

@@ -80,8 +80,7 @@ def train(options, sources, folder=None, resumed=None):
         checkpoint.restore(system, resumed.checkpoint)
     elif start:
         start(system.network)
-        for variable, average in system.averages:
-            average.assign(variable.value)
+        system.restart_averages()
     training.check_steps_left(system, options, resumed)
     readers = training.open_readers(sources, system.face_input.shown, options)
 
@@ -131,7 +130,7 @@ def _params(found, flag):
 
 def _assign(network, found):
     arrays = checkpoint.read_arrays(found.checkpoint)
-    averages = {f"state/average/{name}": v for name, v in named_weights("recognizer", network).items()}
+    averages = {f"{checkpoint.AVERAGE}{name}": v for name, v in named_weights("recognizer", network).items()}
     shapes = {name: array.shape for name, array in arrays.items()}
     checkpoint.check_names(averages, shapes, found.checkpoint, ignored=set(arrays) - set(averages))
     for name, variable in averages.items():

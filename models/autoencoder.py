@@ -5,8 +5,7 @@ import math
 import keras
 import tensorflow as tf
 
-from models.few_channels import ConvFromFew, ConvToFew
-from models.layers import doubled
+from models.convolutions import ConvFromFew, ConvOfDoubled, ConvToFew
 
 
 class Autoencoder(keras.Model):
@@ -34,7 +33,10 @@ class Autoencoder(keras.Model):
                 bottom = -(-bottom // 2)
         self.code = _dense(code_size, name="code")
         self.from_code = _dense(bottom * bottom * filters, name="from_code")
-        self.decoder = [[_conv(filters, name=f"decode_{s}_{i}") for i in (1, 2)] for s in range(1, stages + 1)]
+        self.decoder = [_conv(filters, name=f"decode_1_{i}") for i in (1, 2)]
+        for stage in range(2, stages + 1):
+            self.decoder.append(_conv(filters, name=f"decode_{stage}_1", kind=ConvOfDoubled))
+            self.decoder.append(_conv(filters, name=f"decode_{stage}_2"))
         self.last = _conv(3, activation=None, name="last", kind=ConvToFew)
         self.bottom, self.filters = bottom, filters
         self(tf.zeros((1, size, size, 3)))  # creates the weights
@@ -52,11 +54,8 @@ class Autoencoder(keras.Model):
     def decode(self, code):
         """Code float32 [n, z] -> float32 [n, s, s, 3]."""
         hidden = tf.reshape(self.from_code(code), [-1, self.bottom, self.bottom, self.filters])
-        for stage, layers in enumerate(self.decoder):
-            if stage > 0:
-                hidden = doubled(hidden)
-            for layer in layers:
-                hidden = layer(hidden)
+        for layer in self.decoder:
+            hidden = layer(hidden)
         margin = (hidden.shape[1] - self.size) // 2
         images = tf.cast(self.last(hidden), tf.float32)
         return images[:, margin : margin + self.size, margin : margin + self.size]

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from models.few_channels import ConvFromFew, ConvToFew
+from models.convolutions import ConvFromFew, ConvToFew
 from models.layers import InstanceNormalization, normal_conv, normal_conv_transpose, reflect_pad, seeded_dropout
 
 

@@ -31,17 +31,6 @@ def reflect_pad(images, pixels):
     return padded(images)
 
 
-@tf.custom_gradient
-def doubled(images):
-    """Repeat each row and column: [n, h, w, c] -> [n, 2h, 2w, c].
-
-    The operation's own gradient has no deterministic form on a GPU; a mean over each 2x2 pixels has.
-    """
-    size = [2 * side for side in images.shape[1:3]]
-    result = tf.raw_ops.ResizeNearestNeighbor(images=images, size=size)
-    return result, lambda upstream: 4.0 * tf.nn.avg_pool2d(upstream, 2, 2, "VALID")
-
-
 def seeded_dropout(values, keep, seed):
     """Keep a share of the values, scaled by 1 / keep, and drop the rest; a function of `seed`, int32 [2].
 

@@ -41,7 +41,7 @@ def autoencoder_names(network, scope):
     Returns:
         {TF1 name: variable}.
     """
-    convolutions = [*network.encoder, *(layer for stage in network.decoder for layer in stage), network.last]
+    convolutions = [*network.encoder, *network.decoder, network.last]
     layers = {f"Conv_{i}" if i else "Conv": layer for i, layer in enumerate(convolutions)}
     layers |= {"fully_connected": network.code, "fully_connected_1": network.from_code}
     names = {f"{scope}/{old}/weights": layer.kernel for old, layer in layers.items()}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.layers import doubled, reflect_pad
+from models.layers import reflect_pad
 
 
 def value_and_gradient(function, images):
@@ -28,10 +28,3 @@ def test_reflect_pad(pixels):
         strict=True,
     ):
         np.testing.assert_allclose(ours, plain, rtol=1e-5)
-
-
-def test_doubled():
-    images = tf.random.stateless_normal((2, 4, 3, 5), [1, 2])
-    plain = value_and_gradient(lambda x: tf.repeat(tf.repeat(x, 2, axis=1), 2, axis=2), images)
-    for ours, expected in zip(value_and_gradient(doubled, images), plain, strict=True):
-        np.testing.assert_allclose(ours, expected, rtol=1e-5)

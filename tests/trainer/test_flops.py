@@ -100,7 +100,7 @@ def test_a_network_counts_as_by_the_profiler():
     profiler = tf.compat.v1.profiler
     settings = profiler.ProfileOptionBuilder(profiler.ProfileOptionBuilder.float_operation())
     profile = profiler.profile(concrete.graph, cmd="op", options=settings.with_empty_output().build())
-    products = {"Conv2D", "MatMul"}
+    products = {"Conv2D", "Conv2DBackpropInput", "MatMul"}
     told = sum(node.float_ops for node in leaves(profile) if node.name in products)
     assert count_flops(concrete) == {"float32": told}
 
@@ -148,6 +148,7 @@ def test_work_grows_with_the_batch_and_with_pairs():
         batch = random_batch(system, size, chosen)
         return count_flops(system.train_step.get_concrete_function(batch))["float32"]
 
-    two = work()
-    assert work("--batch_size", "4") == 2 * two
+    two, four, six = (work("--batch_size", size) for size in ("2", "4", "6"))
+    assert six - four == four - two
+    assert 0.99 < (four - two) / two < 1  # but for the sums of weights in ConvOfDoubled
     assert 0 < work("--dataset_3dmm", "") < two

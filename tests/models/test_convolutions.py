@@ -1,11 +1,11 @@
-"""Convolutions between images and many channels compute what plain ones compute, gradients too."""
+"""Convolutions of our own compute what plain ones compute, gradients too."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.few_channels import ConvFromFew, ConvToFew
+from models.convolutions import ConvFromFew, ConvOfDoubled, ConvToFew
 
 
 def both(kind, channels, filters, window, padding):
@@ -33,3 +33,16 @@ def test_equals_the_plain_convolution(kind, channels, filters, window, padding):
     (ours, plain), images = both(kind, channels, filters, window, padding)
     for found, wanted in zip(values_and_gradients(ours, images), values_and_gradients(plain, images), strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5 * float(tf.reduce_max(tf.abs(wanted))))
+
+
+def test_convolution_of_the_doubled_image_equals_doubling_and_the_plain_one():
+    (ours, plain), images = both(ConvOfDoubled, 5, 4, 3, "same")
+
+    def doubled_first(images):
+        return plain(tf.repeat(tf.repeat(images, 2, axis=1), 2, axis=2))
+
+    doubled_first.trainable_variables = plain.trainable_variables
+    found, wanted = values_and_gradients(ours, images), values_and_gradients(doubled_first, images)
+    assert found[0].shape == (2, 24, 20, 4) == ours.compute_output_shape(images.shape)
+    for ours_is, plain_is in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(ours_is, plain_is, rtol=1e-4, atol=1e-5 * float(tf.reduce_max(tf.abs(plain_is))))

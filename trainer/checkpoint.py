@@ -13,18 +13,19 @@ from tensorflow import as_dtype
 from trainer.system import named_weights
 from utils.errors import UserError
 from utils.files import atomic_write
-from utils.runs import checkpoints
+from utils.runs import checkpoints, steps_done
 
 KEEP = 2  # checkpoints of a run
 AVERAGE = "state/average/"  # begins the name of an averaged weight
 LISTED = 40  # differences that an error lists before it counts the rest
 
 
-def save(system, folder, step):
-    """Write <folder>/checkpoints/step-<step>.npz and drop all but the newest two.
+def save(system, folder, step, keep_step=0):
+    """Write <folder>/checkpoints/step-<step>.npz and drop all but the newest two and those that are kept for good.
 
     Args:
         system: trainer.system.System.  folder: run folder (Path).  step: steps done.
+        keep_step: checkpoints of its multiples are kept for good; 0: none.
 
     Returns:
         Path of the checkpoint.
@@ -41,7 +42,8 @@ def save(system, folder, step):
     except OSError as error:
         raise UserError(f"cannot save {target}: {error.strerror or error}; older checkpoints are untouched") from error
     for old in checkpoints(folder)[:-KEEP]:
-        old.unlink()
+        if not keep_step or steps_done(old) % keep_step:
+            old.unlink()
     return target
 
 

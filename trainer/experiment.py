@@ -132,9 +132,9 @@ def _result(folder, cell, real, generated, options):
     if cell.generated:
         sources["synthetic" if sources else "labelled"] = generated
     newest = runs.newest_checkpoint(folder)
-    if _steps_of(newest) < options.max_step:
+    if runs.steps_done(newest) < options.max_step:
         train(options, sources, folder=folder, resumed=runs.Weights(folder, newest) if newest else None)
-    if _steps_of(runs.newest_checkpoint(folder)) < options.max_step:
+    if runs.steps_done(runs.newest_checkpoint(folder)) < options.max_step:
         return None
     metrics = _measured(open_recognizer(folder), _of_identities(real, tested), options)
     metrics |= {"trained_identities": len(trained), "trained_images": sum(map(len, sources.values()))}
@@ -152,10 +152,6 @@ def _measured(network, index, options):
     count = min(FOLDS, same.sum(), (~same).sum())
     folds = verification.make_folds(same, count, seed=options.random_seed)
     return verification.verification_metrics(distances, same, folds)
-
-
-def _steps_of(checkpoint):
-    return int(checkpoint.stem.removeprefix("step-")) if checkpoint else 0
 
 
 def _of_identities(index, labels):

@@ -23,7 +23,7 @@ class Loop:
     Args:
         system: trainer.system.System.
         folder: run folder; None: nothing is written (a worker beside the chief).
-        options: max_step, log_step, save_step, save_secs, num_log_samples.
+        options: max_step, max_minutes, log_step, save_step, save_secs, keep_step, num_log_samples, jit_compile.
         fixed: uint8 [n, s, s, 3], the renders of the grid, a row of num_log_samples for each identity; None: no grid
             (a system that generates no images).
         devices: trainer.devices.Devices, on which the system was built; its number divides `max_step`.
@@ -72,7 +72,8 @@ class Loop:
                 self._log(step, scalars, bar)
             step += 1
             bar.update()
-            if time.monotonic() - saved_at >= options.save_secs:
+            kept = options.keep_step and step % options.keep_step == 0
+            if kept or time.monotonic() - saved_at >= options.save_secs:
                 self._save(step)
                 saved_at, saved_step = time.monotonic(), step
         if saved_step != step:
@@ -135,7 +136,7 @@ class Loop:
     def _save(self, step):
         self._check_finite()
         if self.folder:
-            checkpoint.save(self.system, self.folder, step)
+            checkpoint.save(self.system, self.folder, step, self.options.keep_step)
 
     def _stopped(self, step, stop):
         """Whether to stop before this step. Several workers must stop at the same one, so they ask now and then."""

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from models.layers import seeded_dropout
 from trainer import losses, schedules
+from trainer.adam import FusedAdam
 from trainer.recognizer_networks import FaceInput, build_network, kind_of
 from trainer.system import System, named_weights
 
@@ -57,7 +58,7 @@ class Recognizer(System):
         self.optimizers = {}
         for name, factor in (("trunk", options.trunk_lr_factor), ("heads", 1.0)):
             schedule = schedules.RateByEpoch([factor * rate for rate in rates], options.epoch_size)
-            optimizer = keras.optimizers.Adam(schedule, options.beta1, options.beta2, epsilon=ADAM_EPSILON)
+            optimizer = FusedAdam(schedule, options.beta1, options.beta2, epsilon=ADAM_EPSILON)
             optimizer.build(self.trained[name])
             self.optimizers[name] = optimizer
 

@@ -110,6 +110,11 @@ def checkpoints(folder):
     return sorted((Path(folder) / "checkpoints").glob("step-*.npz"))
 
 
+def steps_done(checkpoint):
+    """Steps after which a checkpoint was saved, by its name; 0 for None."""
+    return int(checkpoint.stem.removeprefix("step-")) if checkpoint else 0
+
+
 def newest_checkpoint(folder):
     """The newest checkpoint of a run folder, or None."""
     found = checkpoints(folder)

@@ -217,7 +217,15 @@ def test_photographs_are_augmented_by_the_seed(flag, unchanged):
 
 def test_collapse_is_told_once_it_lasts():
     system = make()
-    bad = {"misc/diversity": 0.01, "misc/k_t": 0.5, "misc/k_t2": 1.0}
+    bad = {"misc/diversity": 0.01, "misc/k_t": 0.5, "misc/k_t2": 1.0, "misc/measure": 0.2}
     told = [system.health(bad) for _ in range(60)]
     assert [i for i, text in enumerate(told) if text] == [39]
     assert "mode collapse" in told[39] and "misc/k_t2 stays at 1" in told[39]
+
+
+def test_errors_without_bound_are_told_soon():
+    system = make()
+    well = {"misc/diversity": 1.0, "misc/k_t": 0.5, "misc/k_t2": 0.5}
+    told = [system.health(well | {"misc/measure": m}) for m in (0.1, 1.5, 1.6, 0.2, 1.1, 1.2, 1.3, 1.4)]
+    assert [i for i, text in enumerate(told) if text] == [6]
+    assert "measure 1.30" in told[6] and "--g_lr and --d_lr" in told[6]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,9 +18,11 @@ import main
 from data_loader import assets, folders, pipeline
 from models.dlib_resnet import DlibResnet
 from tests.small import make_data, only_run, train_words
+from trainer import training
 from trainer.dlib_import import FILE, load_dlib_resnet
 from trainer.system import named_weights
-from utils import runs
+from utils import command_line, runs
+from utils.errors import UserError
 
 MAIN = Path(main.__file__)
 
@@ -105,6 +108,15 @@ def test_kept_pixels_train_the_same_weights(data, logs):
         assert not [name for name in expected if expected[name].tobytes() != other[name].tobytes()]
     assert len(list((data.parent / "logs" / "cache" / "pixels").iterdir())) == 3
     assert not list(data.rglob("*.pixels"))
+
+
+def test_every_so_many_steps_a_checkpoint_stays(data, logs):
+    """Those of --keep_step are saved whatever --save_secs says, and stay when newer ones come."""
+    assert main.main(train_words(data, logs, "--max_step", "7", "--keep_step", "2")) == 0
+    assert [runs.steps_done(path) for path in runs.checkpoints(only_run(logs))] == [2, 4, 6, 7]
+    again = ["train", "--load_path", str(only_run(logs) / "checkpoints" / "step-000000002.npz"), "--max_step", "5"]
+    assert main.main([*again, "--keep_step", "0", "--save_secs", "0", "--log_dir", str(logs / "again")]) == 0
+    assert [runs.steps_done(path) for path in runs.checkpoints(only_run(logs / "again"))] == [4, 5]
 
 
 def test_sigterm_saves_and_stops(data, logs):
@@ -284,3 +296,9 @@ def _newest(logs):
 
 def _listing(folder):
     return {str(path): path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
+def test_fewer_steps_than_devices_is_one_line(data, logs):
+    options = command_line.parse(train_words(data, logs, "--max_step", "1"), main.JOBS)[1]
+    with pytest.raises(UserError, match="--max_step 1: less than a step for each of 2 devices"):
+        training.check_steps_left(SimpleNamespace(state={"step": tf.Variable(0)}), options, None, count=2)

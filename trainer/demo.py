@@ -27,10 +27,10 @@ GRID_IDENTITIES = 5
 FIRST, LAST = "generated_first", "generated"  # data sets before and after the training
 PRETRAINED = MAIN.parent / "pretrained" / "att64"  # its README says how it was made
 # What that training ended with. Ours: gamma and lambda_k keep the equilibrium from starving the adversarial loss,
-# lambda_p keeps the faces from all turning the same way.
+# lambda_p keeps the faces from all turning the same way; the published identity loss would be 0 for most batches.
 FLAGS = (
-    "--batch_size 8 --g_lr 1e-4 --d_lr 1e-4 --gamma 1.3 --lambda_k 0.005 --lambda_p 0.5 --lambda_c 0.2 --random_flip "
-    "--vary_photographs --max_step 40000 --lr_update_step 20000 --lr_lower_boundary 1e-5 --num_log_id 8"
+    "--batch_size 8 --g_lr 5e-5 --d_lr 5e-5 --gamma 1.3 --lambda_k 0.005 --lambda_p 0.2 --lambda_c 0.1 --random_flip "
+    "--paper_variance --vary_photographs --max_step 40000 --lr_update_step 20000 --lr_lower_boundary 1e-5 --num_log_id 8"
 ).split()
 
 

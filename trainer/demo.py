@@ -30,7 +30,8 @@ PRETRAINED = MAIN.parent / "pretrained" / "att64"  # its README says how it was 
 # lambda_p keeps the faces from all turning the same way; the published identity loss would be 0 for most batches.
 FLAGS = (
     "--batch_size 8 --g_lr 5e-5 --d_lr 5e-5 --gamma 1.3 --lambda_k 0.005 --lambda_p 0.2 --lambda_c 0.1 --random_flip "
-    "--paper_variance --vary_photographs --max_step 40000 --lr_update_step 20000 --lr_lower_boundary 1e-5 --num_log_id 8"
+    "--paper_variance --vary_photographs --max_step 40000 --lr_update_step 20000 --lr_lower_boundary 1e-5 "
+    "--num_log_id 8"
 ).split()
 
 

@@ -11,14 +11,13 @@ Symbols of the paper and of its code, and the names here:
     s_loss, p_loss, c_loss    cycle, pixel, identity
 """
 
-from collections import Counter
-
 import tensorflow as tf
 
 from models.autoencoder import Autoencoder
 from models.generator import Generator
 from trainer import equilibrium, losses, replicas, schedules
 from trainer.adam import FusedAdam
+from trainer.health import Health
 from trainer.identity import IdentityLoss
 from trainer.pixels import flipped, grey, varied
 from trainer.precision import LossScale, computing_in
@@ -26,9 +25,6 @@ from trainer.scores import SCORES
 from trainer.system import System, named_weights
 
 IMAGES = ("real", "synthetic", "pair_image", "pair_render")  # of a batch
-PATIENCE = 40  # log lines in a row before a bad sign is told; ours
-IMPATIENCE = 3  # the same for one that does not go away by itself; ours
-BLANK = 1.0  # error of images in [-1, 1] that an empty picture does not exceed
 
 
 class FaceGan(System):
@@ -63,7 +59,7 @@ class FaceGan(System):
             self.state |= self.identity.state
         self._make_optimizers()
         self._make_averages()
-        self._signs = Counter()  # log lines in a row of each bad sign
+        self._health = Health(self.rate_flags)
 
     def _make_networks(self, n_id):
         options = self.options
@@ -301,21 +297,8 @@ class FaceGan(System):
         return f"Loss_D: {values['loss/d_loss']:.6f} Loss_G: {values['loss/g_loss']:.6f}, k_t: {values['misc/k_t']:.4f}"
 
     def health(self, values):
-        """Warn of fakes that stay all alike, a k_t that stays at one end of [0, 1], and errors without bound."""
-        spread, measure, warnings = values["misc/diversity"], values["misc/measure"], []
-        alike = (f"the fakes stay alike (spread {spread:.3f} of the photographs'): mode collapse; raise --gamma or "
-                 "lower --g_lr")
-        blown_up = (f"D_R reconstructs photographs worse than an empty picture would (measure {measure:.2f}): training "
-                    f"has blown up; go back to a checkpoint from before (--keep_step) and lower {self.rate_flags}")
-        signs = {"alike": (spread < 0.05, PATIENCE, alike), "blown up": (measure > BLANK, IMPATIENCE, blown_up)}
-        for tag in ("misc/k_t", "misc/k_t2"):
-            stuck = f"{tag} stays at {values[tag]:.0f}: one player has won; change --gamma"
-            signs[tag] = values[tag] in (0.0, 1.0), PATIENCE, stuck
-        for name, (shown, patience, text) in signs.items():
-            self._signs[name] = self._signs[name] + 1 if shown else 0
-            if self._signs[name] == patience:
-                warnings.append(text)
-        return "; ".join(warnings) or None
+        """Warn of signs of collapse, as the contract says (trainer/health.py)."""
+        return self._health.warning(values)
 
 
 def _spread(images):

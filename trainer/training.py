@@ -55,8 +55,10 @@ def check_steps_left(system, options, resumed, count=1):
     """An error where a resumed run, or `count` devices, have nothing left to do."""
     step, steps = int(system.state["step"].numpy()), options.max_step // count
     if step >= steps:
-        done = f"{resumed.checkpoint} has done {step} of {steps} steps already" if resumed else ""
-        raise UserError(f"--max_step {options.max_step}: {done or f'less than a step for each of {count} devices'}")
+        reason = f"less than a step for each of {count} devices"
+        if resumed:
+            reason = f"{resumed.checkpoint} has done {step} of {steps} steps already"
+        raise UserError(f"--max_step {options.max_step}: {reason}")
 
 
 def open_readers(sources, size, options):

@@ -26,13 +26,17 @@ def values_and_gradients(layer, images):
     return [outputs, *tape.gradient(loss, [images, *layer.trainable_variables])]
 
 
+def assert_equal(ours, plain):
+    for found, wanted in zip(ours, plain, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5 * float(tf.reduce_max(tf.abs(wanted))))
+
+
 @pytest.mark.parametrize("padding", ["same", "valid"])
 @pytest.mark.parametrize(("kind", "channels", "filters"), [(ConvToFew, 8, 3), (ConvFromFew, 3, 8)])
 @pytest.mark.parametrize("window", [3, 7])
 def test_equals_the_plain_convolution(kind, channels, filters, window, padding):
     (ours, plain), images = both(kind, channels, filters, window, padding)
-    for found, wanted in zip(values_and_gradients(ours, images), values_and_gradients(plain, images), strict=True):
-        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5 * float(tf.reduce_max(tf.abs(wanted))))
+    assert_equal(values_and_gradients(ours, images), values_and_gradients(plain, images))
 
 
 def test_convolution_of_the_doubled_image_equals_doubling_and_the_plain_one():
@@ -44,5 +48,4 @@ def test_convolution_of_the_doubled_image_equals_doubling_and_the_plain_one():
     doubled_first.trainable_variables = plain.trainable_variables
     found, wanted = values_and_gradients(ours, images), values_and_gradients(doubled_first, images)
     assert found[0].shape == (2, 24, 20, 4) == ours.compute_output_shape(images.shape)
-    for ours_is, plain_is in zip(found, wanted, strict=True):
-        np.testing.assert_allclose(ours_is, plain_is, rtol=1e-4, atol=1e-5 * float(tf.reduce_max(tf.abs(plain_is))))
+    assert_equal(found, wanted)

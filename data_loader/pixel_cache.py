@@ -9,11 +9,11 @@ from zlib import crc32
 
 import numpy as np
 import PIL
-import psutil
 
 from data_loader.folders import decode
 from utils.errors import UserError
 from utils.files import keep_newest
+from utils.memory import available
 
 SHARE = 0.5  # of the memory that is available, which --cache memory may take (ours)
 KEPT = 12  # files of pixels in a cache folder: four trainings with three sources (ours)
@@ -112,10 +112,10 @@ def _take_room(file, size):
 
 
 def _check_memory(needed):
-    available = psutil.virtual_memory().available
-    if needed > SHARE * available:
+    free = available()
+    if needed > SHARE * free:
         raise UserError(f"--cache memory: the pixels take {needed / GB:.1f} GB, more than half of the "
-                        f"{available / GB:.1f} GB of memory that are available; --cache disk or none")  # fmt: skip
+                        f"{free / GB:.1f} GB of memory that are available; --cache disk or none")  # fmt: skip
 
 
 def _bytes(shape):

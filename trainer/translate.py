@@ -78,10 +78,7 @@ def translate(task, options):
 
 
 class _Translation:
-    """Decoding, computing and writing at the same time: tf.data reads ahead, threads write behind.
-
-    Computing waits for nothing but AHEAD: even the rows, for which the disk is waited for, have a thread of their own.
-    """
+    """Decoding, computing and writing at the same time: tf.data reads ahead, threads write AHEAD batches behind."""
 
     def __init__(self, task, options):
         self.task, self.options = task, options
@@ -95,23 +92,21 @@ class _Translation:
             if row[-1]:
                 self.skipped.record(self.index, position, UnreadableImage(self.index.path(position), row[-1]))
         writers = min(self.options.num_worker, os.cpu_count() or 1)  # Pillow lets go of Python's lock
-        waiting, last = deque(), None
+        waiting = deque()
         with (
             self.output.open_rows() as file,
             Progress(len(self.index), "images", initial=len(rows)) as progress,
             ThreadPoolExecutor(writers) as pool,
-            ThreadPoolExecutor(1) as finisher,
         ):
             for batch in self._batches(len(rows)):
                 entries = self._start_writing(batch, pool)
-                last = finisher.submit(self._finish_batch, entries, last, file, progress)
-                waiting.append(last)
+                waiting.append(entries)
                 if len(waiting) > AHEAD:
-                    waiting.popleft().result()
+                    self._finish_batch(waiting.popleft(), file, progress)
                 if stop.name:
                     break
             while waiting:
-                waiting.popleft().result()
+                self._finish_batch(waiting.popleft(), file, progress)
         return progress.done
 
     def _batches(self, done):
@@ -159,10 +154,8 @@ class _Translation:
             file.write(data)
         return [_slashes(name), *values, hashlib.sha256(data).hexdigest(), ""]
 
-    def _finish_batch(self, entries, before, file, progress):
-        """Wait for a batch's images, then write its rows; `before`: the future of the batch before, or None."""
-        if before:
-            before.result()  # where that one failed, no rows may follow
+    def _finish_batch(self, entries, file, progress):
+        """Wait for a batch's images, then write its rows."""
         rows = [entry if isinstance(entry, list) else entry.result() for entry in entries]
         self.output.append(file, rows)
         progress.update(len(rows))

@@ -17,7 +17,7 @@ from models.autoencoder import Autoencoder
 from models.generator import Generator
 from trainer import equilibrium, losses, replicas, schedules
 from trainer.adam import FusedAdam
-from trainer.health import Health
+from trainer.health import BeganHealth
 from trainer.identity import IdentityLoss
 from trainer.pixels import flipped, grey, varied
 from trainer.precision import LossScale, computing_in
@@ -59,7 +59,7 @@ class FaceGan(System):
             self.state |= self.identity.state
         self._make_optimizers()
         self._make_averages()
-        self._health = Health(self.rate_flags)
+        self._health = BeganHealth(self.rate_flags)
 
     def _make_networks(self, n_id):
         options = self.options

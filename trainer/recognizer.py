@@ -10,6 +10,7 @@ import tensorflow as tf
 from models.layers import seeded_dropout
 from trainer import losses, schedules
 from trainer.adam import FusedAdam
+from trainer.health import SoftmaxHealth
 from trainer.recognizer_networks import FaceInput, build_network, kind_of
 from trainer.system import System, named_weights
 
@@ -39,6 +40,8 @@ class Recognizer(System):
         self.heads = {"real": Head("real", options, n_id, weight=1.0)}
         if n_syn:
             self.heads["synthetic"] = Head("synthetic", options, n_syn, weight=options.lambda_syn)
+        classes = {"loss/cross_entropy": n_id} | ({"loss/cross_entropy_synthetic": n_syn} if n_syn else {})
+        self._health = SoftmaxHealth(classes, self.rate_flags)
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.state = {"step": self.step}
         for head in self.heads.values():
@@ -146,7 +149,8 @@ class Recognizer(System):
         return line
 
     def health(self, values):
-        return None
+        """Warn of losses without bound, as the contract says (trainer/health.py)."""
+        return self._health.warning(values)
 
 
 class Head:

@@ -178,3 +178,13 @@ def test_sizes_that_a_network_cannot_have_are_named(words, told):
 def test_an_unknown_network_lists_the_known():
     with pytest.raises(UserError, match="--recognizer: 'vgg' is none of light_cnn9, "):
         take_sizes(SimpleNamespace(recognizer="vgg"))
+
+
+def test_losses_without_bound_are_told_soon():
+    system, well = make(n_syn=200), {"loss/cross_entropy": 1.0, "loss/cross_entropy_synthetic": 50.0}
+    told = [system.health(well | {"loss/cross_entropy": loss}) for loss in (1e9, 12, 10, 12, 12, 12, 12)]
+    assert [i for i, text in enumerate(told) if text] == [5]
+    assert told[5].startswith("loss/cross_entropy is 12, that of a guess 1.10: ") and "--learning_rate" in told[5]
+    told = [system.health(well | {"loss/cross_entropy_synthetic": 54.0}) for _ in range(3)]
+    assert told[:2] == [None, None] and told[2].startswith("loss/cross_entropy_synthetic is 54,")
+    assert make().health({"loss/cross_entropy": 1e9}) is None

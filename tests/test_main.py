@@ -1,6 +1,7 @@
 """Every command of the README, run as a user would, in an empty folder: only sizes are made small."""
 
 import csv
+import json
 import os
 import re
 import shlex
@@ -98,7 +99,9 @@ def test_a_folder_of_photographs_becomes_the_three_folders(home):
     assert {path.name for path in (home / "data" / "holiday").iterdir()} == {"s1.pgm", "s5.pgm", "s9.pgm"}
 
 
-@pytest.mark.parametrize("command", [command for command in COMMANDS if job(command) not in (*JOURNEY, "demo")])
+@pytest.mark.parametrize(
+    "command", [command for command in COMMANDS if job(command) not in (*JOURNEY, "demo", "fidelity")]
+)
 def test_readme_command(command, home):
     result = run(command, home)
     assert result.returncode == 0, result.stderr
@@ -138,6 +141,15 @@ def test_demo_runs_resumes_and_reuses(tmp_path):
     assert again.returncode == 0, again.stderr
     assert again.stdout.count("was there already") >= 3
     assert "train it on for 0.0375 minutes" in again.stdout
+
+
+def test_the_published_run_is_met(home):
+    result = run(next(command for command in COMMANDS if job(command) == "fidelity"), home)
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert len(report) == 43
+    assert max(entry["relative"] for key, entry in report.items() if key.startswith("step0")) < 1e-5
+    assert max(entry["relative"] for entry in report.values()) < 1e-3
 
 
 def test_start_is_quiet(home):

@@ -32,22 +32,14 @@ def moved(before, network):
 
 
 @pytest.mark.parametrize(
-    ("zero", "network", "still"),
-    [
-        (["--g_lr", "0"], "generator", True),
-        (["--g_lr", "0"], "generator_back", True),
-        (["--g_lr", "0"], "discriminator_real", False),
-        (["--d_lr", "0"], "discriminator_real", True),
-        (["--d_lr", "0"], "discriminator_synthetic", True),
-        (["--d_lr", "0"], "generator", False),
-        (["--d_lr", "0"], "generator_back", False),
-    ],
+    ("rate", "still"),
+    [("--g_lr", {"generator", "generator_back"}), ("--d_lr", {"discriminator_real", "discriminator_synthetic"})],
 )
-def test_each_optimizer_moves_its_own_networks_only(zero, network, still):
-    system = make(*zero)
-    before = weights(system.networks[network])
+def test_each_optimizer_moves_its_own_networks_only(rate, still):
+    system = make(rate, "0")
+    before = {name: weights(network) for name, network in system.networks.items()}
     system.train_step(batch())
-    assert moved(before, system.networks[network]) != still
+    assert {name for name, network in system.networks.items() if not moved(before[name], network)} == still
 
 
 def test_gradients_equal_those_of_the_losses_as_written():

@@ -40,7 +40,7 @@ class Recognizer(System):
         self.heads = {"real": Head("real", options, n_id, weight=1.0)}
         if n_syn:
             self.heads["synthetic"] = Head("synthetic", options, n_syn, weight=options.lambda_syn)
-        classes = {"loss/cross_entropy": n_id} | ({"loss/cross_entropy_synthetic": n_syn} if n_syn else {})
+        classes = {f"loss/cross_entropy{head.ending}": head.weights.shape[1] for head in self.heads.values()}
         self._health = SoftmaxHealth(classes, self.rate_flags)
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.state = {"step": self.step}
@@ -126,7 +126,7 @@ class Recognizer(System):
             "misc/learning_rate": self.optimizers["heads"].learning_rate,
         }
         for name, each in told.items():
-            ending = "" if name == "real" else f"_{name}"
+            ending = self.heads[name].ending
             scalars |= {f"loss/{key}{ending}": each[key] for key in ("cross_entropy", "center")}
             scalars[f"train/accuracy{ending}"] = each["accuracy"]
         return scalars
@@ -165,6 +165,7 @@ class Head:
 
     def __init__(self, name, options, n_id, weight):
         self.name, self.options, self.weight = name, options, weight
+        self.ending = "" if name == "real" else f"_{name}"  # of its scalars' tags
         initial = keras.initializers.TruncatedNormal(stddev=0.1, seed=options.random_seed)
         self.weights = keras.Variable(initial((options.embedding_size, n_id)), name=f"{name}_weights")
         self.biases = keras.Variable(tf.zeros(n_id), name=f"{name}_biases")

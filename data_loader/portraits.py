@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from data_loader import assets
-from data_loader.align import resize
+from data_loader.crops import resize
 from data_loader.faces import crop_square, landmark_box
 from data_loader.morphable import parameters, sampling, statistical_formats
 from data_loader.morphable.appearance import Colourist, to_grey

@@ -9,10 +9,10 @@ import keras
 import tensorflow as tf
 
 from tests.plain_networks import PlainAutoencoder, PlainFaceNetwork, PlainGenerator
-from trainer import losses, schedules
-from trainer.facegan import FaceGan
-from trainer.identity import IdentityLoss
-from trainer.scores import SCORES
+from trainer.output.scores import SCORES
+from trainer.step import losses, schedules
+from trainer.systems.facegan import FaceGan
+from trainer.systems.identity import IdentityLoss
 
 ADAM_EPSILON = 1e-8
 

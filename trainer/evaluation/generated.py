@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from data_loader.folders import UnreadableImage, decode, decode_whole
-from trainer import scores
+from trainer.output import scores
 from utils.errors import UserError
 from utils.images import LUMINANCE
 from utils.progress import Progress

@@ -14,7 +14,7 @@ from data_loader.assets import fetch
 from data_loader.folders import decode
 from trainer.evaluation import protocols
 from trainer.evaluation.report import write_report
-from trainer.face_network import FaceNetwork, open_face_network
+from trainer.face_networks.face_network import FaceNetwork, open_face_network
 from utils import command_line
 from utils.errors import UserError
 

@@ -6,12 +6,11 @@ import os
 from contextlib import ExitStack
 from pathlib import Path
 
-from trainer.output.scores import TABLE, TEXT
+from trainer.output.scores import TABLE, TEXT, told_scores
 from utils.errors import UserError
 from utils.files import atomic_write
 
 RUN, ROWS = "run.json", "confidence_scores.partial.csv"
-BEFORE = {"scores": "d,s,c"}  # settings that were all there was when older folders were made
 
 
 class OutputFolder:
@@ -146,7 +145,7 @@ class OutputFolder:
 
     def _refuse_other_settings(self, stored):
         pairs = {"job": (stored["job"], self.run["job"])}
-        there = BEFORE | stored["settings"]
+        there = {"scores": told_scores(self.scores)} | stored["settings"]  # older folders have all, and do not say so
         pairs |= {name: (there.get(name), here) for name, here in self.run["settings"].items()}
         wrong = [f"{name} {there} there, {here} here" for name, (there, here) in pairs.items() if there != here]
         if wrong:

@@ -20,7 +20,7 @@ IMAGES = ("real", "synthetic", "pair_image", "pair_render")
 def make(precision, *more):
     words = ["train", *NETWORKS, "--mixed_precision", precision, "--method_c", "none", *more]
     keras.utils.set_random_seed(1)
-    return FaceGan(command_line.parse(words, main.JOBS)[1], 3, random=False)
+    return FaceGan(command_line.parse(words, main.JOBS)[1], {"synthetic": 3}, random=False)
 
 
 def batch(value=1.0):

@@ -32,6 +32,7 @@ class DirectFaceGan(FaceGan):
             raise ValueError("the direct port knows no grayscale, random_flip or vary_photographs")
         self.options, self.random, self.sources = options, random, self.sources_of(options)
         size, code = options.input_scale_size, options.z_num
+        self.side = size
         self.generator = PlainGenerator(options.conv_hidden_num_res, options.num_res_rep, skips=True)
         self.generator_back = PlainGenerator(options.conv_hidden_num_res, options.num_res_rep, skips=False)
         self.discriminator_real = PlainAutoencoder(size, options.conv_hidden_num, code)

@@ -18,8 +18,8 @@ import main
 from data_loader import assets, folders, pipeline
 from models.dlib_resnet import DlibResnet
 from tests.small import SOURCES, make_data, only_run, train_words
+from trainer.published.arrays import named_weights
 from trainer.published.dlib_import import FILE, load_dlib_resnet
-from trainer.systems.system import named_weights
 from trainer.training import setup
 from utils import command_line, runs
 from utils.errors import UserError

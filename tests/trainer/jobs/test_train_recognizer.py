@@ -186,7 +186,7 @@ BAD = {
     "no start": (["--dataset", "a", "--pretrained_rec", "nowhere"], "--pretrained_rec", "nowhere"),
     "other width": (["--dataset", "a", "--pretrained_rec", "RUN", "--embedding_size", "4"], "--embedding_size 4", "8"),
     "resumed by train": (["train", "--load_path", "RUN"], "--load_path", "a run of the job train_recognizer"),
-    "generate": (["generate", "--pretrained_gen", "RUN"], "--pretrained_gen", "face recogniser"),
+    "generate": (["generate", "--pretrained_gen", "RUN"], "--pretrained_gen", "which makes no images"),
     "done": (["--load_path", "RUN", "--dataset", "a,made,b"], "--max_step", "has done 3 of 3"),
     "other data": (["--load_path", "RUN", "--dataset", "a"], "does not fit the networks", "head/synthetic"),
 }

@@ -10,13 +10,11 @@ ROOT = Path(__file__).parents[1]
 FLOORS = (  # from the ground up: a file imports from floors below its own, and from its own room
     ("utils",),
     ("data_loader", "models"),
-    ("trainer.published",),
-    ("trainer.step",),
+    ("trainer.published", "trainer.step"),
     ("trainer.face_networks",),
     ("trainer.systems",),
     ("trainer.training",),
-    ("trainer.output", "trainer.benchmark"),
-    ("trainer.evaluation",),
+    ("trainer.evaluation", "trainer.output", "trainer.benchmark"),
     ("trainer.jobs",),
     ("main",),
 )

@@ -1,12 +1,11 @@
 """What an experiment found: a table and a plot, with the paper's own figures beside them."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 
+from data_loader.generated_folder import trained_on
 from trainer.evaluation import figures, report
-from trainer.output.folder import RUN
 
 METRICS = ("one_minus_eer", "auc", "accuracy", "val_at_far_0.001")
 # LFW of the ECCV paper's figure: per cent of VGG-Face's 2,622 identities -> (without, with GANFaces). The published
@@ -144,21 +143,12 @@ def _text(results, real, generated, options):
         f"cell is tested on all {pairs:,} pairs of the test identities; a seed draws the split, the weights and the "
         "batches."
     )
-    if _trained_on(generated) == Path(options.dataset).name:
+    if trained_on(generated.folder, "dataset") == Path(options.dataset).name:
         text += (
             " The generator itself was trained on these photographs, those of the test identities included, though "
             "without their labels: the gain is an upper bound."
         )
     return text
-
-
-def _trained_on(generated):
-    """Name of the photographs' folder that the generator was trained on; None where run.json does not say."""
-    path = Path(generated.folder) / RUN
-    if not path.is_file():
-        return None
-    trained_on = json.loads(path.read_text(encoding="utf-8")).get("trained_on")
-    return Path(trained_on["dataset"]).name if trained_on else None
 
 
 def _print(header, rows, gain_rows):

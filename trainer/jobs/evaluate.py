@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from data_loader import folders, ijba
+from data_loader.generated_folder import is_generated
 from data_loader.protocols import read_bin_set, read_lfw_pairs
 from trainer.evaluation import generated, generated_sections, image_quality, protocols, sections, separability
 from trainer.evaluation.inception import NAME, Inception
@@ -82,7 +83,7 @@ def read_inputs(options):
         inputs.real = [_labelled_index(name, "--dataset", options) for name in names]
     if "save_syn_dataset" in named:
         inputs.generated = _labelled_index(options.save_syn_dataset, "--save_syn_dataset", options)
-        inputs.scores = generated.read_scores(inputs.generated)
+        inputs.scores = generated.indexed_scores(inputs.generated)
     if "syn_dataset" in options.explicit:
         if not inputs.generated:
             raise UserError("--syn_dataset: renders are compared with what was made of them: --save_syn_dataset")
@@ -105,6 +106,7 @@ def read_inputs(options):
 def _labelled_index(name, flag, options):
     cache = Path(options.asset_dir).expanduser() / "index"
     index = folders.index_images(Path(options.data_dir).expanduser() / name, cache, labelled=True, flag=flag)
+    is_generated(index.folder, flag)  # an error where it is half written
     if len(index.label_names) < 2:
         raise UserError(f"{flag}: {index.folder} has one identity, {index.label_names[0]}: nothing to tell apart")
     if np.bincount(index.labels).max() < 2:

@@ -17,13 +17,13 @@ import numpy as np
 import tensorflow as tf
 
 from data_loader.folders import index_images
+from data_loader.generated_folder import is_generated
 from data_loader.joined import SubsetIndex
 from data_loader.outcome import claim
 from trainer.evaluation import experiment_report, verification
 from trainer.face_networks.embedding import embed_folder
 from trainer.face_networks.network import open_recognizer
 from trainer.face_networks.table import with_sizes
-from trainer.output.scores import TABLE
 from trainer.training.recognition import train_recognizer
 from utils import runs
 from utils.errors import UserError
@@ -165,8 +165,8 @@ def _indexes(options):
     real = index_images(data / options.dataset, cache, labelled=True, min_per_label=2, flag="--dataset")
     folder = data / options.save_syn_dataset
     generated = index_images(folder, cache, labelled=True, flag="--save_syn_dataset")
-    if not (folder / TABLE).is_file():
-        raise UserError(f"--save_syn_dataset: {folder} holds no {TABLE}: no folder that generate has finished")
+    if not is_generated(folder, "--save_syn_dataset"):
+        raise UserError(f"--save_syn_dataset: {folder} is no folder that generate has made")
     return real, generated
 
 

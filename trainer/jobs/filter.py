@@ -1,16 +1,16 @@
 """The `filter` job: the generated images whose scores are good enough, as a data set folder of its own."""
 
 import hashlib
-import json
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from data_loader.generated_folder import TABLE, read_run, read_scores
 from trainer.output import card
-from trainer.output.folder import RUN, OutputFolder, target_folder
-from trainer.output.scores import ENDING, TABLE, read_scores
+from trainer.output.folder import OutputFolder, target_folder
+from trainer.output.scores import ENDING
 from utils.errors import UserError
 from utils.files import atomic_write
 from utils.progress import Progress
@@ -35,7 +35,7 @@ def run(options):
     source = Path(options.data_dir).expanduser() / options.save_syn_dataset
     target = target_folder("save_filtered", options, ("save_syn_dataset", "dataset", "syn_dataset", "dataset_3dmm"))
     table = read_scores(source, "--save_syn_dataset")
-    description = _read_run(source)
+    description = read_run(source, "--save_syn_dataset")
     rules = _rules(table, description.get("scores") or {}, options)
     reasons = _reasons(table, rules, options.min_images)
     kept = [reason == "" for reason in reasons]
@@ -126,16 +126,6 @@ def _reasons(table, rules, min_images):
         if not reasons[i] and left[identity] < min_images:
             reasons[i] = f"{left[identity]} images of identity {identity} are left, under --min_images {min_images}"
     return reasons
-
-
-def _read_run(source):
-    """run.json of a generated folder."""
-    try:
-        run = json.loads((source / RUN).read_text(encoding="utf-8"))
-        run["settings"], run["flags"], run["inputs"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{source / RUN} is not one that generate has written: {error}") from error
-    return run
 
 
 def _describe(run, source, rules, identities, options):

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from data_loader import folders
+from data_loader.generated_folder import is_generated
 from data_loader.joined import JoinedIndex
 from data_loader.training_sources import index_cache
-from trainer.output.scores import TABLE
 from trainer.training import setup
 from trainer.training.recognition import train_recognizer
 from utils.errors import UserError
@@ -34,7 +34,7 @@ def read_roots(options):
     parts = {"labelled": [], "synthetic": []}
     for name in names:
         index = folders.index_images(data / name, cache, labelled=True, flag="--dataset")
-        parts["synthetic" if (data / name / TABLE).is_file() else "labelled"].append(index)
+        parts["synthetic" if is_generated(index.folder, "--dataset") else "labelled"].append(index)
     if not parts["labelled"]:
         print("--dataset: all of it was generated, and is trained on as real images would be (lambda_syn is off)")
         parts = {"labelled": parts["synthetic"]}

@@ -6,11 +6,10 @@ import os
 from contextlib import ExitStack
 from pathlib import Path
 
-from trainer.output.scores import TABLE, TEXT, told_scores
+from data_loader.generated_folder import ROWS, RUN, TABLE, TEXT
+from trainer.output.scores import told_scores
 from utils.errors import UserError
 from utils.files import atomic_write
-
-RUN, ROWS = "run.json", "confidence_scores.partial.csv"
 
 
 class OutputFolder:

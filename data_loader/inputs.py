@@ -10,12 +10,12 @@ from data_loader.folders import decode
 
 
 class Input:
-    """A list of things that a system makes an image of each.
+    """A numbered, named, labelled list; a system makes an image of each.
 
     Subclasses fill the attributes, and say how one of the list is read.
 
     Attributes:
-        spec: {key: tf.TensorSpec} of one thing; images are uint8 [s, s, 3].
+        spec: {key: tf.TensorSpec} of one input; images are uint8 [s, s, 3].
         labels: int32 [n], 0 … labels - 1, those of one label beside each other; -1 where there are none.
         label_names: list of str.
         flag: the flag that named it.  folder: of its files, for messages.
@@ -33,7 +33,7 @@ class Input:
         return len(self.labels)
 
     def read(self, i):
-        """{key: array} of thing i, as `spec` says. Safe from several threads.
+        """{key: array} of input i, as `spec` says. Safe from several threads.
 
         Raises:
             UnreadableImage: it cannot be read.
@@ -41,11 +41,11 @@ class Input:
         raise NotImplementedError
 
     def name(self, i):
-        """Relative path of the image that is made of thing i, with forward slashes, without an ending."""
+        """Relative path of the image that is made of input i, with forward slashes, without an ending."""
         return f"{self.label_name(i)}/{i + 1:05d}"
 
     def source(self, i):
-        """What thing i is, in the list of what was skipped: a relative path with forward slashes, say."""
+        """What input i is, in the list of what was skipped: a relative path with forward slashes, say."""
         return self.name(i)
 
     def path(self, i):
@@ -60,7 +60,7 @@ class Input:
         """
 
     def label_name(self, i):
-        """Name of the label of thing i; "" where there is none."""
+        """Name of the label of input i; "" where there is none."""
         label = self.labels[i]
         return self.label_names[label] if label >= 0 else ""
 

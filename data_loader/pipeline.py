@@ -73,33 +73,33 @@ def training_batches(sources, indexes, batch_size, size, seed, skipped, start_st
     return _batches(read, spec, start_step * batch_size, _ENDLESS, batch_size, workers).map(_to_float).prefetch(2)
 
 
-def ordered_batches(things, batch_size, skipped, start_batch=0, workers=2):
+def ordered_batches(inputs, batch_size, skipped, start_batch=0, workers=2):
     """Each of an Input once, in order; the last batch may be smaller.
 
     What cannot be read keeps its place, all zeros, with `readable` False, and is recorded in `skipped`; where that
     holds too many, the batches end (iterate through `checked`, which then raises).
 
     Args:
-        things: data_loader.inputs.Input.
+        inputs: data_loader.inputs.Input.
         start_batch: batches to leave out at the beginning.
         batch_size, skipped, workers: as in training_batches.
 
     Returns:
-        tf.data.Dataset of {key of `things.spec`: [b, …], "position": int64 [b], "readable": bool [b]}; images are
+        tf.data.Dataset of {key of `inputs.spec`: [b, …], "position": int64 [b], "readable": bool [b]}; images are
         uint8.
     """
-    spec = things.spec | {"position": tf.TensorSpec([], tf.int64), "readable": tf.TensorSpec([], tf.bool)}
+    spec = inputs.spec | {"position": tf.TensorSpec([], tf.int64), "readable": tf.TensorSpec([], tf.bool)}
 
     def read(position):
         try:
-            element, readable = things.read(position), True
+            element, readable = inputs.read(position), True
         except UnreadableImage as error:
-            skipped.record(things, position, error)
-            element = {key: np.zeros(value.shape, value.dtype.as_numpy_dtype) for key, value in things.spec.items()}
+            skipped.record(inputs, position, error)
+            element = {key: np.zeros(value.shape, value.dtype.as_numpy_dtype) for key, value in inputs.spec.items()}
             readable = False
         return element | {"position": np.int64(position), "readable": readable}
 
-    return _batches(read, spec, start_batch * batch_size, len(things), batch_size, workers).prefetch(2)
+    return _batches(read, spec, start_batch * batch_size, len(inputs), batch_size, workers).prefetch(2)
 
 
 def checked(batches, skipped):

@@ -219,8 +219,8 @@ def test_ordered_batches_keep_every_position(tmp_path, workers):
         write(tmp_path / "set", f"{k // 5}/{k}.png", k)
     (tmp_path / "set/0/3.png").write_bytes(b"text")
     index = index_images(tmp_path / "set", tmp_path / "cache", labelled=True)
-    things, skipped = FolderInput(index, SIZE, "image", {"label": index.labels}), SkippedFiles(0.5)
-    batches = list(checked(ordered_batches(things, 4, skipped, workers=workers), skipped))
+    inputs, skipped = FolderInput(index, SIZE, "image", {"label": index.labels}), SkippedFiles(0.5)
+    batches = list(checked(ordered_batches(inputs, 4, skipped, workers=workers), skipped))
     assert [len(batch["image"]) for batch in batches] == [4, 4, 2]
     joined = {key: np.concatenate([batch[key] for batch in batches]) for key in batches[0]}
     assert joined["image"].dtype == np.uint8 and joined["position"].tolist() == list(range(10))
@@ -228,9 +228,9 @@ def test_ordered_batches_keep_every_position(tmp_path, workers):
     assert joined["readable"].tolist() == [k != 3 for k in range(10)]
     assert joined["label"].tolist() == [0, 0, 0, 0, 0] + [1] * 5  # that of what is unreadable is 0 too
     assert [path for path, _ in skipped.rows] == [str(tmp_path / "set/0/3.png")]
-    later = list(ordered_batches(things, 4, skipped, start_batch=2, workers=workers))
+    later = list(ordered_batches(inputs, 4, skipped, start_batch=2, workers=workers))
     assert [batch["position"].numpy().tolist() for batch in later] == [[8, 9]]
-    assert list(ordered_batches(things, 4, skipped, start_batch=3)) == []
+    assert list(ordered_batches(inputs, 4, skipped, start_batch=3)) == []
 
 
 def test_files_that_take_long_keep_their_place(tmp_path):

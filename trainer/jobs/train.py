@@ -23,7 +23,7 @@ def run(options):
     indexes = read_sources(kind.sources_of(options), options)
     unreadable = setup.unreadable_files(indexes)
     if not resumed:
-        options = kind.settled(options)
+        options = kind.resolved(options)
     sources = kind.sources_of(options)
     annotations = setup.read_annotations(sources, indexes)
     with devices.scope():
@@ -31,7 +31,7 @@ def run(options):
         if resumed:
             checkpoint.restore(system, resumed.checkpoint)
         else:
-            system.begin()
+            system.load_pretrained()
         if start:
             start(system)
     setup.check_steps_left(system, options, resumed, devices.count)

@@ -10,7 +10,7 @@ from trainer.training.load import load_system
 
 
 def make_images(job, flag, options):
-    """Make an image of each thing that the job's input lists.
+    """Make an image of each input that the job's input lists.
 
     Args:
         job: key of System.makers.
@@ -27,10 +27,10 @@ def make_images(job, flag, options):
     options, maker = loaded.options, loaded.maker(job)
     scores = asked_scores(options.scores, maker.scores)
     target = target_folder(flag, options)
-    things = maker.open_input(options, loaded.params, scores)
-    description = provenance.describe(job, loaded, things, options)
+    inputs = maker.open_input(options, loaded.params, scores)
+    description = provenance.describe(job, loaded, inputs, options)
     if maker.scores:
         description["settings"]["scores"] = told_scores(scores)
     output = OutputFolder(target, description, tuple(maker.scores))
     text = partial(card.text, output.run) if maker.text else None
-    return write_images(Task(things, output, partial(maker.make, scores=scores), text), options)
+    return write_images(Task(inputs, output, partial(maker.make, scores=scores), text), options)

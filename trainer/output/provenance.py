@@ -11,13 +11,13 @@ from utils.versions import versions
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def describe(job, loaded, things, options):
+def describe(job, loaded, inputs, options):
     """What made a data set. Holds no time and no host, so that the same run gives the same bytes.
 
     Args:
         job: key of System.makers.
         loaded: trainer.training.load.Loaded.
-        things: data_loader.inputs.Input that images are made of.
+        inputs: data_loader.inputs.Input that images are made of.
         options: the flags.
 
     Returns:
@@ -29,7 +29,7 @@ def describe(job, loaded, things, options):
         "job": job,
         "settings": {
             "checkpoint_sha256": loaded.sha256(),
-            "input_names_sha256": _names_sha256(things),
+            "input_names_sha256": _names_sha256(inputs),
             "input_scale_size": options.input_scale_size,
             "batch_size": options.batch_size,
             "random_seed": options.random_seed,
@@ -39,10 +39,10 @@ def describe(job, loaded, things, options):
         "checkpoint": str(loaded.checkpoint),
         "trained_on": {flag: params[flag] for flag in flags if flag in params} if params else None,
         "inputs": {
-            "flag": things.flag,
-            "folder": things.folder,
-            "images": len(things),
-            "identities": len(things.label_names),
+            "flag": inputs.flag,
+            "folder": inputs.folder,
+            "images": len(inputs),
+            "identities": len(inputs.label_names),
         },
         "made_of": maker.text,
         "scores": {name: {"meaning": score.meaning, "better": score.better} for name, score in maker.scores.items()},
@@ -53,11 +53,11 @@ def describe(job, loaded, things, options):
     }
 
 
-def _names_sha256(things):
+def _names_sha256(inputs):
     """SHA-256 of what images are made of, in order, each ended by a newline."""
     digest = hashlib.sha256()
-    for i in range(len(things)):
-        digest.update(os.fsencode(things.source(i)) + b"\n")
+    for i in range(len(inputs)):
+        digest.update(os.fsencode(inputs.source(i)) + b"\n")
     return digest.hexdigest()
 
 

@@ -67,7 +67,7 @@ def export_weights(loaded, base):
     how = [name for name, flag in FLAGS.items() if flag.jobs is None or "train" in flag.jobs]
     params = {name: loaded.params[name] for name in how if name in loaded.params and name not in PATHS}
     labels = loaded.system.label_counts(loaded.params)
-    params |= loaded.system.turned_off | {"labels": labels, "label_names": {}}
+    params |= loaded.system.training_only_off | {"labels": labels, "label_names": {}}
     with atomic_write(base / "params.json", "w") as file:
         json.dump(params, file, indent=1)
     return target

@@ -1,4 +1,4 @@
-"""An image for each thing of an Input, into a folder: reading, computing and writing at the same time, resumable."""
+"""An image for each input of an Input, into a folder: reading, computing and writing at the same time, resumable."""
 
 import hashlib
 import os
@@ -30,20 +30,20 @@ class Task:
     """What goes where, and through what.
 
     Attributes:
-        things: what images are made of.
+        inputs: what images are made of.
         output: where they go. A score of `output.scores` that `make` does not return stays empty.
-        make: {key of things.spec: [n, …]}, images float32 in [-1, 1] -> {"image": [n, s, s, 3], score: [n], …}.
+        make: {key of inputs.spec: [n, …]}, images float32 in [-1, 1] -> {"image": [n, s, s, 3], score: [n], …}.
         card: number of images -> text of README.md; None for none.
     """
 
-    things: Input
+    inputs: Input
     output: OutputFolder
     make: Callable
     card: Callable | None = None
 
 
 def write_images(task, options):
-    """Write an image for each thing; go on where an earlier run stopped.
+    """Write an image for each input; go on where an earlier run stopped.
 
     The batches are fixed pieces of the input's order, so that a resumed run makes what an uninterrupted one makes,
     scores that depend on the batch included.
@@ -58,17 +58,17 @@ def write_images(task, options):
     Raises:
         UserError: unreadable images (over 1 %), two images that would become the same file, a full disk.
     """
-    output, things = task.output, task.things
+    output, inputs = task.output, task.inputs
     if output.finished:
         print(f"{output.folder} is finished already: {output.run['images']} images; nothing to do")
         return 0
-    _refuse_collisions(things)
-    things.check(options.num_worker)
+    _refuse_collisions(inputs)
+    inputs.check(options.num_worker)
     try:
         with StopRequest() as stop:
             done = _Writer(task, options).run(stop)
-            if done < len(things):
-                print(f"stopped by {stop.name} after {done} of {len(things)} images; the same command goes on there")
+            if done < len(inputs):
+                print(f"stopped by {stop.name} after {done} of {len(inputs)} images; the same command goes on there")
                 return 1
             written, skipped = output.finish(task.card)
     except OSError as error:
@@ -83,7 +83,7 @@ class _Writer:
 
     def __init__(self, task, options):
         self.task, self.options = task, options
-        self.things, self.output = task.things, task.output
+        self.inputs, self.output = task.inputs, task.output
         self.skipped = pipeline.SkippedFiles()
 
     def run(self, stop):
@@ -91,12 +91,12 @@ class _Writer:
         rows = self.output.begin(self.options.batch_size)
         for position, row in enumerate(rows):
             if row[-1]:
-                self.skipped.record(self.things, position, UnreadableImage(self.things.path(position), row[-1]))
+                self.skipped.record(self.inputs, position, UnreadableImage(self.inputs.path(position), row[-1]))
         writers = min(self.options.num_worker, os.cpu_count() or 1)  # Pillow lets go of Python's lock
         waiting = deque()
         with (
             self.output.open_rows() as file,
-            Progress(len(self.things), "images", initial=len(rows)) as progress,
+            Progress(len(self.inputs), "images", initial=len(rows)) as progress,
             ThreadPoolExecutor(writers) as pool,
         ):
             for batch in self._batches(len(rows)):
@@ -113,7 +113,7 @@ class _Writer:
     def _batches(self, done):
         options = self.options
         batches = pipeline.ordered_batches(
-            self.things,
+            self.inputs,
             options.batch_size,
             self.skipped,
             start_batch=-(-done // options.batch_size),
@@ -126,26 +126,26 @@ class _Writer:
         readable = batch["readable"]
         results, reasons = {}, {}
         if readable.any():
-            results = self.task.make({key: as_tensors(batch[key][readable]) for key in self.things.spec})
+            results = self.task.make({key: as_tensors(batch[key][readable]) for key in self.inputs.spec})
             results = {name: value.numpy() for name, value in results.items()}
         if not readable.all():
             reasons = dict(self.skipped.rows)
         scores = [results.get(name) for name in self.output.scores]
         entries, number = [], 0
         for position, fine in zip(batch["position"].tolist(), readable, strict=True):
-            identity = self.things.label_name(position)
+            identity = self.inputs.label_name(position)
             if fine:
                 values = ["" if score is None else f"{score[number]:.9g}" for score in scores]
                 entries.append(pool.submit(self._write, position, results["image"][number], [identity, *values]))
                 number += 1
             else:
-                name, reason = self.things.source(position), reasons[self.things.path(position)]
+                name, reason = self.inputs.source(position), reasons[self.inputs.path(position)]
                 entries.append([name, identity, *[""] * len(scores), "", reason])
         return entries
 
     def _write(self, position, image, values):
         """Write one image; returns its row."""
-        name = f"{self.things.name(position)}.{self.options.image_format}"
+        name = f"{self.inputs.name(position)}.{self.options.image_format}"
         path = self.output.folder / name
         data = encode(to_uint8(image), self.options)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -172,11 +172,11 @@ def encode(image, options):
     return buffer.getvalue()
 
 
-def _refuse_collisions(things):
+def _refuse_collisions(inputs):
     """Two files that differ only in their ending would become one. Compares hashes: half a million names take 4 MB."""
-    hashes = np.fromiter((hash(things.name(i)) for i in range(len(things))), np.int64, len(things))
+    hashes = np.fromiter((hash(inputs.name(i)) for i in range(len(inputs))), np.int64, len(inputs))
     order = np.argsort(hashes, kind="stable")
     same = np.flatnonzero(np.diff(hashes[order]) == 0)
     for first, second in zip(order[same].tolist(), order[same + 1].tolist(), strict=True):
-        if things.name(first) == things.name(second):
-            raise UserError(f"{things.flag}: {things.path(first)} and {things.path(second)} would become the same file")
+        if inputs.name(first) == inputs.name(second):
+            raise UserError(f"{inputs.flag}: {inputs.path(first)} and {inputs.path(second)} would become the same file")

@@ -57,7 +57,7 @@ class FaceGan(FaceGanImages):
     # The identity network is someone else's, its centroids are of one training's people.
     training_only_flags = ("method_c", "relax_c", "model_def", "embedding_size")
     training_only_names = ("identity_network/", "state/identity/")
-    turned_off = {"method_c": "none"}
+    training_only_off = {"method_c": "none"}
     rate_flags = "--g_lr and --d_lr"
     published = published
 
@@ -100,7 +100,7 @@ class FaceGan(FaceGanImages):
         return params.get("labels") or {"synthetic": params.get("n_id", 1)}
 
     @classmethod
-    def settled(cls, options):
+    def resolved(cls, options):
         """The flags with the identity network that `--pretrained_rec` holds; says which losses are off."""
         if not options.dataset_3dmm:
             print("--dataset_3dmm '': no pairs, so the pair loss (lambda_d) and k_t3 are off")
@@ -109,7 +109,7 @@ class FaceGan(FaceGanImages):
             return options
         return face_networks.chosen_network(options)
 
-    def begin(self):
+    def load_pretrained(self):
         """Read the identity network's weights."""
         if self.identity:
             face_networks.load_weights(self.identity.network, self.options)

@@ -64,7 +64,7 @@ class System:
         training_only_flags: shaping flags of parts that only training needs, such as a network in a loss.
         training_only_names: how the names of those parts begin in a checkpoint. Exported weights leave them out, and a
             training that starts from other weights begins them anew.
-        turned_off: {flag: value} that builds the system without those parts.
+        training_only_off: {flag: value} that builds the system without those parts.
         job: the job that trains it.
         rate_flags: the flags to lower where a loss is not finite, for messages.
         published: module of trainer.published that reads the published code's checkpoints and replays its reference
@@ -84,7 +84,7 @@ class System:
     shaping: tuple[str, ...]
     training_only_flags: tuple[str, ...] = ()
     training_only_names: tuple[str, ...] = ()
-    turned_off: dict[str, object] = {}
+    training_only_off: dict[str, object] = {}
     job = "train"
     rate_flags: str
     published = None
@@ -117,11 +117,11 @@ class System:
         return options
 
     @classmethod
-    def settled(cls, options):
+    def resolved(cls, options):
         """The flags as a new training will use them: what files decide is filled in. Says what is off."""
         return options
 
-    def begin(self):
+    def load_pretrained(self):
         """Read the weights of others that a new training begins with; not called where a run is resumed."""
 
     def train_step(self, batch):

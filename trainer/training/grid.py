@@ -15,22 +15,22 @@ class Grid:
 
     Args:
         maker: trainer.systems.system.Maker.
-        things: data_loader.inputs.Input that the maker takes.
+        inputs: data_loader.inputs.Input that the maker takes.
         rows, columns: at most so many labels, so many images of each.
     """
 
-    def __init__(self, maker, things, rows, columns):
+    def __init__(self, maker, inputs, rows, columns):
         self.maker, self.columns = maker, columns
-        rows = min(rows, len(things.label_names))
-        spec = {key: things.spec[key] for key, _ in maker.arguments.values()}
+        rows = min(rows, len(inputs.label_names))
+        spec = {key: inputs.spec[key] for key, _ in maker.arguments.values()}
         self.batch = {
             key: np.zeros((rows * columns, *value.shape), value.dtype.as_numpy_dtype) for key, value in spec.items()
         }
         for row in range(rows):
-            for column, i in enumerate(np.flatnonzero(things.labels == row)[:columns]):
-                thing = things.read(int(i))
+            for column, i in enumerate(np.flatnonzero(inputs.labels == row)[:columns]):
+                one = inputs.read(int(i))
                 for key, values in self.batch.items():
-                    values[row * columns + column] = thing[key]
+                    values[row * columns + column] = one[key]
 
     @classmethod
     def of(cls, system, options, params):

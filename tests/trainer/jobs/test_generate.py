@@ -313,7 +313,7 @@ def test_test_writes_the_fixed_grid(trained_run):
         (["--syn_dataset", "{tmp}"], "--syn_dataset: no images in {tmp}"),
         (["--save_syn_dataset", "syn"], "--save_syn_dataset: {data}/syn is in the input folder of --syn_dataset"),
         (["--save_syn_dataset", "real/new"], "--save_syn_dataset: {data}/real/new is in the input folder of --dataset"),
-        (["--save_syn_dataset", "."], "{data} holds "),
+        (["--save_syn_dataset", "."], "--save_syn_dataset: {data} holds "),
     ],
 )
 def test_bad_input_is_one_line_and_changes_nothing(trained_run, tmp_path, capsys, flags, message):
@@ -339,7 +339,8 @@ def test_results_of_other_settings_are_left_alone(trained_run, renders, tmp_path
     before = contents(target)
     assert main.main(generate_words(trained_run, renders, target, "--random_seed", "4", "--image_format", "png")) == 2
     line = capsys.readouterr().err
-    assert "random_seed 123 there, 4 here; image_format jpg there, png here" in line and contents(target) == before
+    assert ": --random_seed 123 there, 4 here; --image_format jpg there, png here. Give" in line
+    assert contents(target) == before
     assert main.main(generate_words(trained_run, renders, target, "--batch_size", "3")) == 2
     assert "batch_size 4 there, 3 here" in capsys.readouterr().err
 

@@ -57,8 +57,8 @@ class Claim:
             UserError: as `earlier`; or the folder cannot be made or written.
         """
         with self._errors_named():
-            self.folder.mkdir(parents=True, exist_ok=True)
             if self._look() is None:
+                self.folder.mkdir(parents=True, exist_ok=True)
                 self._write_first()
                 self._look()
             if alone:

@@ -124,7 +124,7 @@ class OutputFolder:
 
 def _settings(run):
     """What all images of a folder share, of the content of its run.json; KeyError or TypeError where it is none."""
-    run["finished"], run["checkpoint"]
+    run["finished"], run["checkpoint"]  # what a file of that name by another program lacks
     return {"job": run["job"], **BEFORE, **run["settings"]}
 
 

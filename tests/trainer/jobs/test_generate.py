@@ -237,6 +237,7 @@ def test_a_missing_image_is_made_again(trained_run, renders, tmp_path):
     (target / "run.json").write_text(json.dumps(run))
     (target / "zoë" / "2.jpg").unlink()
     (target / "confidence_scores.csv").unlink()
+    (target / "7" / ".9.jpg.x_0.tmp").write_bytes(b"left by a kill")
     stayed = (target / "7" / "9.jpg").stat().st_mtime_ns
     assert main.main(words) == 0
     assert contents(target) == whole and (target / "7" / "9.jpg").stat().st_mtime_ns == stayed
@@ -339,10 +340,13 @@ def test_results_of_other_settings_are_left_alone(trained_run, renders, tmp_path
     before = contents(target)
     assert main.main(generate_words(trained_run, renders, target, "--random_seed", "4", "--image_format", "png")) == 2
     line = capsys.readouterr().err
-    assert ": --random_seed 123 there, 4 here; --image_format jpg there, png here. Give" in line
+    assert ": --random_seed 123 there, 4 here; --image_format jpg there, png here; --image_quality 95" in line
     assert contents(target) == before
     assert main.main(generate_words(trained_run, renders, target, "--batch_size", "3")) == 2
     assert "batch_size 4 there, 3 here" in capsys.readouterr().err
+    assert main.main(trained_run.words("fit", "--dataset", renders, "--save_fitting", target)) == 2
+    assert f"--save_fitting: {target} holds results" in (line := capsys.readouterr().err)
+    assert "(run.json): job generate there, fit here" in line and contents(target) == before
 
 
 def test_results_of_another_checkpoint_are_left_alone(trained_run, renders, tmp_path, capsys):

@@ -5,6 +5,8 @@ import importlib
 import os
 import sys
 
+from trainer.face_networks.table import KINDS, MODEL_DEFS
+from trainer.systems import SYSTEMS
 from utils import command_line
 from utils.errors import UserError
 from utils.quiet import quiet_start
@@ -26,15 +28,16 @@ JOBS = {  # the file of each is trainer/jobs/<name>.py
     "benchmark": "time training, generation, reading or rendering here; a line of JSON",
     "fidelity": "replay a reference run of the published code and print the differences",
 }
+CHOICES = {"system": SYSTEMS, "recognizer": KINDS, "model_def": MODEL_DEFS}  # flag -> the list of its values
 FULL_OR_FORBIDDEN = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
 
 
 def main(argv):
     """Run one job; returns the exit status: 0, 1 (the job's own 'no') or 2 (a mistake in what the user gave)."""
     try:
-        job, options = command_line.parse(argv, JOBS)
+        job, options = command_line.parse(argv, JOBS, CHOICES)
         if job == "help":
-            print(command_line.help_text(JOBS, options.help_for))
+            print(command_line.help_text(JOBS, options.help_for, CHOICES))
             return 0
         if not options.use_gpu:
             os.environ["CUDA_VISIBLE_DEVICES"] = "-1"

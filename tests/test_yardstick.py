@@ -54,7 +54,7 @@ def test_a_step_and_what_it_generates_are_facegans(eagerly):
     flags = ["--method_c", "magnet", "--lambda_c", "0.1", "--model_def", "models.inception_resnet_v1"]
     options = command_line.parse(["train", *NETWORKS, *flags], {"train": ""})[1]
     keras.utils.set_random_seed(1)  # by others one pixel's error is all rounding, and the gradient of its size flips
-    system, direct = FaceGan(options, 5), DirectFaceGan(options, 5)
+    system, direct = FaceGan(options, {"synthetic": 5}), DirectFaceGan(options, {"synthetic": 5})
     for k, value in ((system.k_real, 0.3), (system.k_synthetic, 0.2), (system.k_pair, 0.1)):
         k.assign(value)
     copy_weights(system, direct)

@@ -63,7 +63,7 @@ def lfw_section(face_network, options):
     """The pairs of a pairs.txt, LFW's or one's own.
 
     Args:
-        face_network: trainer.face_networks.face_network.FaceNetwork.
+        face_network: trainer.face_networks.network.FaceNetwork.
         options: lfw_dir, lfw_pairs, lfw_file_ext, lfw_nrof_folds, and what embed_images takes.
 
     Returns:
@@ -99,7 +99,7 @@ def bin_section(face_network, path, options):
     """The pairs of one insightface .bin set.
 
     Args:
-        face_network: trainer.face_networks.face_network.FaceNetwork.
+        face_network: trainer.face_networks.network.FaceNetwork.
         path: one of bin_paths(options).
         options: lfw_nrof_folds, and what embed_images takes.
 
@@ -120,7 +120,7 @@ def ijba_section(face_network, options):
     """IJB-A 1:1 and 1:N, as far as `--ijba_dir` has the files.
 
     Args:
-        face_network: trainer.face_networks.face_network.FaceNetwork.
+        face_network: trainer.face_networks.network.FaceNetwork.
         options: ijba_dir, and what embed_images takes.
 
     Returns:

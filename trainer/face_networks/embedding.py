@@ -12,12 +12,12 @@ from data_loader.crops import resize
 from data_loader.face_places import known_places, place
 from data_loader.folders import UnreadableImage, decode_whole
 from data_loader.morphable.landmarks import Detector
-from trainer.face_networks.face_network import AT_ONCE
+from trainer.face_networks.network import EMBEDDED_AT_ONCE
 from utils.errors import UserError
 from utils.progress import Progress
 
 LONGEST = 1600  # pixels that a photograph's longer side is shrunk to, as `pair` does (ours)
-AHEAD = 2 * AT_ONCE  # images that may wait for the network
+AHEAD = 2 * EMBEDDED_AT_ONCE  # images that may wait for the network
 NO_FACE = "no face found: a fixed central crop was used"
 
 
@@ -50,7 +50,7 @@ def embed_folder(face_network, index, options):
     was made from (generated images), else by those that dlib finds; with none the central square is shown as it lies.
 
     Args:
-        face_network: trainer.face_networks.face_network.FaceNetwork.
+        face_network: trainer.face_networks.network.FaceNetwork.
         index: data_loader.folders.ImageIndex.
         options: align, num_worker, asset_dir.
 
@@ -154,7 +154,7 @@ def _embed(face_network, count, read, name, options):
                 reason = error.reason
             if reason:
                 failed.append((name(i), reason))
-            if len(waiting) == AT_ONCE:
+            if len(waiting) == EMBEDDED_AT_ONCE:
                 flush()
             progress.update(failed=len(failed))
         if waiting:

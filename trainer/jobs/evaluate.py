@@ -13,9 +13,9 @@ from trainer.evaluation import generated, generated_sections, image_quality, pro
 from trainer.evaluation.inception import NAME, Inception
 from trainer.evaluation.report import main_figures, write_report
 from trainer.face_networks.embedding import embed_folder
-from trainer.face_networks.face_network import open_face_network
-from trainer.output.provenance import versions
+from trainer.face_networks.network import open_face_network
 from utils.errors import UserError
+from utils.versions import versions
 
 EVALUATED = {  # flag -> what it names
     "dataset": "labelled folders",

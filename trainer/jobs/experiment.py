@@ -6,7 +6,6 @@ of steps; then it must tell the test identities apart. Each of these cells is do
 split, the weights and the batches, and is kept as soon as it is finished.
 """
 
-import copy
 import json
 import math
 import shutil
@@ -20,10 +19,11 @@ import tensorflow as tf
 from data_loader.folders import index_images
 from data_loader.joined import SubsetIndex
 from trainer.evaluation import experiment_report, verification
-from trainer.face_networks import recognizer_networks
 from trainer.face_networks.embedding import embed_folder
-from trainer.jobs.train_recognizer import open_recognizer, train
+from trainer.face_networks.network import open_recognizer
+from trainer.face_networks.table import with_sizes
 from trainer.output.scores import TABLE
+from trainer.training.recognition import train_recognizer
 from utils import runs
 from utils.claim import Claim
 from utils.errors import UserError
@@ -69,9 +69,8 @@ def run(options):
     """
     fractions = _fractions(options.fractions)
     real, generated = _indexes(options)
-    options.max_step = options.max_step if "max_step" in options.explicit else options.experiment_steps
-    options.explicit = options.explicit | {"max_step"}
-    recognizer_networks.take_sizes(options)
+    steps = options.max_step if "max_step" in options.explicit else options.experiment_steps
+    options = with_sizes(options.changed(max_step=steps, explicit=options.explicit | {"max_step"}))
     pool = len(real.label_names) - _test_count(real, options)
     if pool < 2:
         raise UserError(f"--test_share {options.test_share:g}: leaves {pool} of {len(real.label_names)} identities to "
@@ -121,9 +120,8 @@ def _result(folder, cell, real, generated, options):
     path = folder / RESULT
     if path.is_file():
         return json.loads(path.read_text(encoding="utf-8"))
-    options = copy.copy(options)
-    options.random_seed = options.random_seed + 1000 * cell.seed
-    options.max_minutes, options.task = 0.0, cell.name
+    seed = options.random_seed + 1000 * cell.seed
+    options = options.changed(random_seed=seed, max_minutes=0.0, task=cell.name)
     trained, tested = split_identities(len(real.label_names), _test_count(real, options), cell.fraction,
                                        [options.random_seed])  # fmt: skip
     sources = {}
@@ -133,7 +131,7 @@ def _result(folder, cell, real, generated, options):
         sources["synthetic" if sources else "labelled"] = generated
     newest = runs.newest_checkpoint(folder)
     if runs.steps_done(newest) < options.max_step:
-        train(options, sources, folder=folder, resumed=runs.Weights(folder, newest) if newest else None)
+        train_recognizer(options, sources, folder=folder, resumed=runs.Weights(folder, newest) if newest else None)
     if runs.steps_done(runs.newest_checkpoint(folder)) < options.max_step:
         return None
     metrics = _measured(open_recognizer(folder), _of_identities(real, tested), options)

@@ -6,26 +6,13 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 
-from trainer.published import tf1_import
-from trainer.systems.facegan import FaceGan
+from trainer.published.tf1 import without_average
+from trainer.systems import system_class
 from utils.errors import UserError
 from utils.flags import FLAGS
-from utils.images import to_float
 
 FIRST_STEP, LATER_STEPS = 1e-5, 1e-3  # largest relative difference; two runs of the original differ by 1e-4 later
-SCALARS = {
-    "d_loss": "loss/d_loss",
-    "g_loss": "loss/g_loss",
-    "p_loss": "loss/p_loss",
-    "s_loss": "loss/s_loss",
-    "c_loss": "loss/c_loss",
-    "balance": "misc/balance",
-    "k": "misc/k_t",
-    "k2": "misc/k_t2",
-    "k3": "misc/k_t3",
-}
 
 
 def run(options):
@@ -49,14 +36,17 @@ def compare(reference, options):
     """
     description, arrays = _read(reference)
     settings = description["settings"]
-    for name, value in settings.items():
-        if name in FLAGS:
-            setattr(options, name, value)
-    system = FaceGan(options, settings["n_id"], random=False)
-    _seed(system, description)
+    options = options.changed(**{name: value for name, value in settings.items() if name in FLAGS})
+    kind = system_class(options.system)
+    published = kind.published
+    if not published:
+        raise UserError(f"--reference: of --system {options.system} no code was published")
+    system = kind(options, published.labels_of(settings), random=False)
+    _seed(published.names(system), published.BALANCES, description)
+    system.players.restart_averages()
     report = {}
     for step in range(settings["steps"]):
-        outputs = _outputs(system, _batch(arrays, step))
+        outputs = published.outputs(system, published.batch(arrays, step))
         prefix = f"step{step}.out."
         for key in (key for key in arrays if key.startswith(prefix)):
             ours = outputs.get(key.removeprefix(prefix))
@@ -79,23 +69,21 @@ def _read(reference):
     return description, arrays
 
 
-def _seed(system, description):
+def _seed(variables, balances, description):
     """Set every weight as the reference runs do: from its name, its shape and the seed."""
     settings = description["settings"]
-    k_t = dict(zip(("k_t", "k_t2", "k_t3"), settings["k_t"], strict=True))
-    for name, variable in tf1_import.published_names(system).items():
-        if name in k_t:
-            variable.assign(k_t[name])
+    balances = dict(zip(balances, settings["k_t"], strict=True))
+    for name, variable in variables.items():
+        if name in balances:
+            variable.assign(balances[name])
         elif name in description["variables"]:
             variable.assign(_seeded_weight(name, variable.shape, settings["weight_seed"]))
         else:
             raise UserError(f"--reference: it lists no variable {name}")
-    for variable, average in system.averages:
-        average.assign(variable.value)
 
 
 def _seeded_weight(name, shape, seed):
-    name = name.removesuffix(tf1_import.AVERAGE)
+    name = without_average(name)
     generator = np.random.default_rng([seed, zlib.crc32(name.encode())])
     leaf = name.rpartition("/")[2]
     normal = generator.standard_normal
@@ -104,27 +92,6 @@ def _seeded_weight(name, shape, seed):
     if leaf in ("moving_variance", "Squeeze_1"):
         return 1 + 0.1 * generator.random(shape)
     return 1 + 0.1 * normal(shape) if leaf in ("scale", "gamma") else 0.05 * normal(shape)
-
-
-def _batch(arrays, step):
-    names = {"real": "real", "synthetic": "syn", "pair_image": "image_3dmm", "pair_render": "annot_3dmm"}
-    batch = {
-        ours: tf.constant(to_float(arrays[f"step{step}.in.{theirs}"]))
-        for ours, theirs in names.items()
-    }
-    return batch | {"identity": tf.constant(arrays[f"step{step}.in.label"])}
-
-
-def _outputs(system, batch):
-    scalars, images = tf.function(system.step_with_images)(batch)
-    outputs = {key: scalars[tag].numpy() for key, tag in SCALARS.items()}
-    outputs["k_t"] = np.array([outputs["k"], outputs["k2"], outputs["k3"]])
-    outputs |= {name: images[name].numpy() for name in ("x", "AE_x", "AE_u")}
-    outputs["y"] = np.clip((images["y"].numpy() + 1.0) * 127.5, 0.0, 255.0)
-    outputs |= {name: images[name].numpy()[None] for name in ("d_score", "s_score")}
-    # The published code has an identity score with the magnet loss only, and reports 0 elsewhere.
-    outputs["c_score"] = np.zeros((1, 1)) if images["c_score"] is None else images["c_score"].numpy()[None]
-    return outputs
 
 
 def _difference(ours, theirs, allowed):

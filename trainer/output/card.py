@@ -30,16 +30,16 @@ exist: any resemblance to a real person is unintentional.
 | images | {images} |
 | resolution | {side} x {side}, RGB, {image_format} |
 
-`confidence_scores.csv` has a row for each image: `path`, `identity`, `d_score` (error of the discriminator's
-reconstruction, low where the image looks like a photograph to it), `s_score` (mean absolute difference between the
-render and the render that is recovered from the image), `c_score` (identity loss). Low is good in all three; a score
-is empty where it was not asked for, or its network was not at hand. `SHA256SUMS` lists the files, `run.json` everything
-that is needed to make them again.
+`confidence_scores.csv` has a row for each image: its `path`, its `identity`, and these scores. A score is empty where
+it was not asked for, or its network was not at hand.
+
+{scores}
+
+`SHA256SUMS` lists the files, `run.json` everything that is needed to make them again.
 
 ## Generation
 
-Each image was made from one render of a 3D face model by the generator of `{system}`, averaged weights, without
-dropout. Identity, pose, expression and light come from the render.
+{made_of} The system is `{system}`, with averaged weights and without dropout.
 
 - checkpoint: `{checkpoint}`, SHA-256 {sha256}
 - seed: {seed}
@@ -47,8 +47,8 @@ dropout. Identity, pose, expression and light come from the render.
 
 ## Sources
 
-- renders: `{renders}`, {rendered} images of {rendered_identities} identities
-- the generator was trained on: {photographs}
+- made of: `{input}`, {input_images} images of {input_identities} identities
+- the system was trained on: {trained_on}
 
 The licences of both, and of the 3D face model, bind what may be done with these images. The license above is left
 open: set it when you have checked them.
@@ -69,22 +69,30 @@ def text(run, images):
         run: the contents of run.json; has "filter" where a part was kept.
         images: number of images written.
     """
-    flags, settings, trained_on, kept = run["flags"], run["settings"], run.get("trained_on"), run.get("filter")
-    photographs = f"`{trained_on['dataset']}`, renders `{trained_on['syn_dataset']}`" if trained_on else "not known"
+    flags, settings, inputs, kept = run["flags"], run["settings"], run["inputs"], run.get("filter")
+    trained_on = [f"`{name}` (`--{flag}`)" for flag, name in (run.get("trained_on") or {}).items()]
     return CARD.format(
         name=PurePath(flags["save_syn_dataset"]).name,
         size_category=next((name for limit, name in SIZES if images < limit), "n>10M"),
-        identities=(kept or run["inputs"])["identities"],
-        rendered_identities=run["inputs"]["identities"],
+        identities=(kept or inputs)["identities"],
         kept=f"{kept['rules']}; `dropped.csv` lists the others" if kept else "every image",
         images=images,
         side=settings["input_scale_size"],
         image_format={"jpg": "JPEG", "png": "PNG"}[settings["image_format"]],
+        scores=_scores(run.get("scores") or {}),
+        made_of=run.get("made_of") or "Each image was made from one image of the input.",
         system=flags["system"],
         checkpoint=PurePath(run["checkpoint"]).name,
         sha256=", ".join(settings["checkpoint_sha256"].values()),
         seed=settings["random_seed"],
-        renders=flags["syn_dataset"],
-        rendered=run["inputs"]["images"],
-        photographs=photographs,
+        input=PurePath(inputs["folder"]).name,
+        input_images=inputs["images"],
+        input_identities=inputs["identities"],
+        trained_on=", ".join(trained_on) or "not known",
     )
+
+
+def _scores(scores):
+    """A line for each of run.json's scores."""
+    lines = [f"- `{name}`: {score['meaning']}; {score['better']} is good" for name, score in scores.items()]
+    return "\n".join(lines) or "- none"

@@ -5,14 +5,12 @@ import os
 from contextlib import ExitStack
 from pathlib import Path
 
-from trainer.output.scores import TABLE, TEXT
+from trainer.output.scores import TABLE, TEXT, told_scores
 from utils.claim import Claim
 from utils.errors import UserError
 from utils.files import atomic_write
 
 RUN, ROWS = "run.json", "confidence_scores.partial.csv"
-BEFORE = {"scores": "d,s,c"}  # settings that were all there was when older folders were made
-FLAG = {"generate": "--save_syn_dataset", "fit": "--save_fitting", "filter": "--save_filtered"}  # names a job's folder
 
 
 class OutputFolder:
@@ -25,6 +23,7 @@ class OutputFolder:
     Args:
         folder: Path. Nothing is written before `begin`.
         run: dict of trainer.output.provenance.describe.
+        flag: that names the folder, for messages.
         scores: names of the score columns; () for a job that has none.
         skipped: name of the list of what was left out.
 
@@ -35,10 +34,10 @@ class OutputFolder:
         UserError: the folder holds something else, or results of other settings.
     """
 
-    def __init__(self, folder, run, scores=(), skipped="skipped_files.csv"):
+    def __init__(self, folder, run, flag, scores=(), skipped="skipped_files.csv"):
         self.folder, self.scores, self.skipped = folder, scores, skipped
         self.width = 2 + len(scores) + 2  # columns of a row
-        self._claim = Claim(folder, RUN, run, FLAG.get(run["job"], "output folder"), _settings)
+        self._claim = Claim(folder, RUN, run, flag, self._settings)
         stored = self._claim.earlier()
         self.finished = bool(stored and stored["finished"])
         self.run = stored or run
@@ -121,11 +120,11 @@ class OutputFolder:
         except FileNotFoundError:
             return
 
-
-def _settings(run):
-    """What all images of a folder share, of the content of its run.json; KeyError or TypeError where it is none."""
-    run["finished"], run["checkpoint"]  # what a file of that name by another program lacks
-    return {"job": run["job"], **BEFORE, **run["settings"]}
+    def _settings(self, run):
+        """What all images share, of the content of a run.json; KeyError or TypeError where it is none."""
+        run["finished"], run["checkpoint"]  # what a file of that name by another program lacks
+        # Folders of earlier versions have all scores, and do not say so.
+        return {"job": run["job"], "scores": told_scores(self.scores), **run["settings"]}
 
 
 def target_folder(flag, options, inputs=("dataset", "syn_dataset", "dataset_3dmm")):

@@ -2,45 +2,50 @@
 
 import hashlib
 import os
-import platform
 import subprocess
 from pathlib import Path
 
-import keras
-import numpy as np
-import tensorflow as tf
-
 from utils.flags import FLAGS
+from utils.versions import versions
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def describe(job, trained, index, options):
+def describe(job, loaded, things, options):
     """What made a data set. Holds no time and no host, so that the same run gives the same bytes.
 
     Args:
-        job: "generate" or "fit".
-        trained: trainer.training.load.Trained.
-        index: data_loader.folders.ImageIndex of the input images.
+        job: key of System.makers.
+        loaded: trainer.training.load.Loaded.
+        things: data_loader.inputs.Input that images are made of.
         options: the flags.
 
     Returns:
         dict for JSON; `settings` is the part that one folder's images must share.
     """
+    system, maker, params = loaded.system, loaded.maker(job), loaded.params
+    flags = [source.flag for source in system.sources.values()]
     return {
         "job": job,
         "settings": {
-            "checkpoint_sha256": trained.sha256(),
-            "input_names_sha256": _names_sha256(index),
+            "checkpoint_sha256": loaded.sha256(),
+            "input_names_sha256": _names_sha256(things),
             "input_scale_size": options.input_scale_size,
             "batch_size": options.batch_size,
             "random_seed": options.random_seed,
             "image_format": options.image_format,
             "image_quality": options.image_quality if options.image_format == "jpg" else None,
         },
-        "checkpoint": str(trained.checkpoint),
-        "trained_on": {name: trained.params[name] for name in ("dataset", "syn_dataset")} if trained.params else None,
-        "inputs": {"folder": index.folder, "images": len(index), "identities": len(index.label_names)},
+        "checkpoint": str(loaded.checkpoint),
+        "trained_on": {flag: params[flag] for flag in flags if flag in params} if params else None,
+        "inputs": {
+            "flag": things.flag,
+            "folder": things.folder,
+            "images": len(things),
+            "identities": len(things.label_names),
+        },
+        "made_of": maker.text,
+        "scores": {name: {"meaning": score.meaning, "better": score.better} for name, score in maker.scores.items()},
         "flags": {name: getattr(options, name) for name in FLAGS},
         "versions": versions(),
         "commit": _commit(),
@@ -48,21 +53,11 @@ def describe(job, trained, index, options):
     }
 
 
-def versions():
-    """{name: version} of Python and of what computes."""
-    return {
-        "python": platform.python_version(),
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-        "numpy": np.__version__,
-    }
-
-
-def _names_sha256(index):
-    """SHA-256 of the images' relative paths in order, each ended by a newline, with forward slashes."""
+def _names_sha256(things):
+    """SHA-256 of what images are made of, in order, each ended by a newline."""
     digest = hashlib.sha256()
-    for i in range(len(index)):
-        digest.update(os.fsencode(index.relative_path(i).replace(os.sep, "/")) + b"\n")
+    for i in range(len(things)):
+        digest.update(os.fsencode(things.source(i)) + b"\n")
     return digest.hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""confidence_scores.csv: which scores generate gives each of its images, and the table read back."""
+"""confidence_scores.csv: which scores the images of a generated folder have, and the table read back."""
 
 import csv
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 from utils.errors import UserError
 
 TABLE = "confidence_scores.csv"  # its presence tells a generated folder from one of photographs
-SCORES = ("d_score", "s_score", "c_score")  # of FaceGAN; low is good in all of them
+ENDING = "_score"  # of most names; --scores and run.json leave it out
 TEXT = {"newline": "", "encoding": "utf-8", "errors": "surrogateescape"}  # file names may be any bytes
 
 
@@ -27,24 +27,30 @@ class Scores:
     values: dict
 
 
-def asked_scores(value):
-    """What --scores asks for: "d,s", say, or "none" -> names, in the order of SCORES.
+def asked_scores(value, known):
+    """The scores that --scores asks for, in their order.
+
+    Args:
+        value: "all", "none", or some names with commas between; the ending "_score" may be left out.
+        known: {name: Score} of the system.
 
     Raises:
-        UserError: a letter that is no score; lists the choices.
+        UserError: a name that is no score; lists the choices.
     """
-    letters = [] if value == "none" else [letter.strip() for letter in value.split(",")]
-    known = [name[0] for name in SCORES]
-    for letter in letters:
-        if letter not in known:
-            choices = f"{', '.join(known)}; give some of them with commas between, or none"
-            raise UserError(f"--scores {value}: {letter!r} is none of {choices}")
-    return tuple(name for name in SCORES if name[0] in letters)
+    if value in ("all", "none") or not known:
+        return tuple(known) if value == "all" else ()
+    names = [name.strip().removesuffix(ENDING) for name in value.split(",")]
+    short = [name.removesuffix(ENDING) for name in known]
+    for name in names:
+        if name not in short:
+            choices = f"{', '.join(short)}; give some of them with commas between, all or none"
+            raise UserError(f"--scores {value}: {name!r} is none of {choices}")
+    return tuple(name for name in known if name.removesuffix(ENDING) in names)
 
 
 def told_scores(names):
     """The value of --scores that asks for these names."""
-    return ",".join(name[0] for name in names) or "none"
+    return ",".join(name.removesuffix(ENDING) for name in names) or "none"
 
 
 def read_scores(folder, flag):

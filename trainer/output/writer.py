@@ -1,4 +1,4 @@
-"""Every image of a folder through a trained network, into another folder: what `generate` and `fit` share."""
+"""An image for each thing of an Input, into a folder: reading, computing and writing at the same time, resumable."""
 
 import hashlib
 import os
@@ -12,11 +12,13 @@ import numpy as np
 from PIL import Image
 
 from data_loader import pipeline
-from data_loader.folders import ImageIndex, UnreadableImage
+from data_loader.folders import UnreadableImage
+from data_loader.inputs import Input
 from trainer.output.folder import OutputFolder
+from trainer.training.grid import as_tensors
 from utils.errors import UserError
 from utils.files import atomic_write
-from utils.images import to_float, to_uint8
+from utils.images import to_uint8
 from utils.progress import Progress
 from utils.signals import StopRequest
 
@@ -28,28 +30,27 @@ class Task:
     """What goes where, and through what.
 
     Attributes:
-        index: the input images.
-        output: where they go. A score of `output.scores` that `network` does not return stays empty.
-        network: (images float32 [n, s, s, 3] in [-1, 1], positions int64 [n] in the index) -> {"image": [n, s, s, 3],
-            score: [n], …}.
+        things: what images are made of.
+        output: where they go. A score of `output.scores` that `make` does not return stays empty.
+        make: {key of things.spec: [n, …]}, images float32 in [-1, 1] -> {"image": [n, s, s, 3], score: [n], …}.
         card: number of images -> text of README.md; None for none.
     """
 
-    index: ImageIndex
+    things: Input
     output: OutputFolder
-    network: Callable
+    make: Callable
     card: Callable | None = None
 
 
-def translate(task, options):
-    """Write an image for each input image; go on where an earlier run stopped.
+def write_images(task, options):
+    """Write an image for each thing; go on where an earlier run stopped.
 
-    The batches are fixed pieces of the index's order, so that a resumed run makes what an uninterrupted one makes,
+    The batches are fixed pieces of the input's order, so that a resumed run makes what an uninterrupted one makes,
     scores that depend on the batch included.
 
     Args:
         task: Task.
-        options: batch_size, input_scale_size, num_worker, image_format, image_quality.
+        options: batch_size, num_worker, image_format, image_quality.
 
     Returns:
         Exit status: 0; 1 where a signal stopped it.
@@ -57,17 +58,17 @@ def translate(task, options):
     Raises:
         UserError: unreadable images (over 1 %), two images that would become the same file, a full disk.
     """
-    output, index = task.output, task.index
+    output, things = task.output, task.things
     if output.finished:
         print(f"{output.folder} is finished already: {output.run['images']} images; nothing to do")
         return 0
-    _refuse_collisions(index, options.image_format)
-    pipeline.check_readable(index, workers=options.num_worker)
+    _refuse_collisions(things)
+    things.check(options.num_worker)
     try:
         with StopRequest() as stop:
-            done = _Translation(task, options).run(stop)
-            if done < len(index):
-                print(f"stopped by {stop.name} after {done} of {len(index)} images; the same command goes on there")
+            done = _Writer(task, options).run(stop)
+            if done < len(things):
+                print(f"stopped by {stop.name} after {done} of {len(things)} images; the same command goes on there")
                 return 1
             written, skipped = output.finish(task.card)
     except OSError as error:
@@ -77,12 +78,12 @@ def translate(task, options):
     return 0
 
 
-class _Translation:
+class _Writer:
     """Decoding, computing and writing at the same time: tf.data reads ahead, threads write AHEAD batches behind."""
 
     def __init__(self, task, options):
         self.task, self.options = task, options
-        self.index, self.output = task.index, task.output
+        self.things, self.output = task.things, task.output
         self.skipped = pipeline.SkippedFiles()
 
     def run(self, stop):
@@ -90,12 +91,12 @@ class _Translation:
         rows = self.output.begin(self.options.batch_size)
         for position, row in enumerate(rows):
             if row[-1]:
-                self.skipped.record(self.index, position, UnreadableImage(self.index.path(position), row[-1]))
+                self.skipped.record(self.things, position, UnreadableImage(self.things.path(position), row[-1]))
         writers = min(self.options.num_worker, os.cpu_count() or 1)  # Pillow lets go of Python's lock
         waiting = deque()
         with (
             self.output.open_rows() as file,
-            Progress(len(self.index), "images", initial=len(rows)) as progress,
+            Progress(len(self.things), "images", initial=len(rows)) as progress,
             ThreadPoolExecutor(writers) as pool,
         ):
             for batch in self._batches(len(rows)):
@@ -112,9 +113,8 @@ class _Translation:
     def _batches(self, done):
         options = self.options
         batches = pipeline.ordered_batches(
-            self.index,
+            self.things,
             options.batch_size,
-            options.input_scale_size,
             self.skipped,
             start_batch=-(-done // options.batch_size),
             workers=options.num_worker,
@@ -126,43 +126,38 @@ class _Translation:
         readable = batch["readable"]
         results, reasons = {}, {}
         if readable.any():
-            images = to_float(batch["image"][readable])
-            results = self.task.network(images, batch["position"][readable])
+            results = self.task.make({key: as_tensors(batch[key][readable]) for key in self.things.spec})
             results = {name: value.numpy() for name, value in results.items()}
         if not readable.all():
             reasons = dict(self.skipped.rows)
         scores = [results.get(name) for name in self.output.scores]
         entries, number = [], 0
         for position, fine in zip(batch["position"].tolist(), readable, strict=True):
-            identity = self._identity(position)
+            identity = self.things.label_name(position)
             if fine:
                 values = ["" if score is None else f"{score[number]:.9g}" for score in scores]
                 entries.append(pool.submit(self._write, position, results["image"][number], [identity, *values]))
                 number += 1
             else:
-                name, reason = self.index.relative_path(position), reasons[self.index.path(position)]
-                entries.append([_slashes(name), identity, *[""] * len(scores), "", reason])
+                name, reason = self.things.source(position), reasons[self.things.path(position)]
+                entries.append([name, identity, *[""] * len(scores), "", reason])
         return entries
 
     def _write(self, position, image, values):
         """Write one image; returns its row."""
-        name = _output_name(self.index, position, self.options.image_format)
+        name = f"{self.things.name(position)}.{self.options.image_format}"
         path = self.output.folder / name
         data = encode(to_uint8(image), self.options)
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path, durable=False) as file:
             file.write(data)
-        return [_slashes(name), *values, hashlib.sha256(data).hexdigest(), ""]
+        return [name, *values, hashlib.sha256(data).hexdigest(), ""]
 
     def _finish_batch(self, entries, file, progress):
         """Wait for a batch's images, then write its rows."""
         rows = [entry if isinstance(entry, list) else entry.result() for entry in entries]
         self.output.append(file, rows)
         progress.update(len(rows))
-
-    def _identity(self, position):
-        label = self.index.label(position)
-        return self.index.label_names[label] if label >= 0 else ""
 
 
 def encode(image, options):
@@ -177,19 +172,11 @@ def encode(image, options):
     return buffer.getvalue()
 
 
-def _output_name(index, position, ending):
-    return f"{os.path.splitext(index.relative_path(position))[0]}.{ending}"
-
-
-def _slashes(path):
-    return path.replace(os.sep, "/")
-
-
-def _refuse_collisions(index, ending):
+def _refuse_collisions(things):
     """Two files that differ only in their ending would become one. Compares hashes: half a million names take 4 MB."""
-    hashes = np.fromiter((hash(_output_name(index, i, ending)) for i in range(len(index))), np.int64, len(index))
+    hashes = np.fromiter((hash(things.name(i)) for i in range(len(things))), np.int64, len(things))
     order = np.argsort(hashes, kind="stable")
     same = np.flatnonzero(np.diff(hashes[order]) == 0)
     for first, second in zip(order[same].tolist(), order[same + 1].tolist(), strict=True):
-        if _output_name(index, first, ending) == _output_name(index, second, ending):
-            raise UserError(f"{index.flag}: {index.path(first)} and {index.path(second)} would become the same file")
+        if things.name(first) == things.name(second):
+            raise UserError(f"{things.flag}: {things.path(first)} and {things.path(second)} would become the same file")

@@ -4,7 +4,10 @@ import tensorflow as tf
 
 
 def balance(real_loss, fake_loss, gamma):
-    """gamma L(real) - L(fake): positive while the generator is ahead (Berthelot et al. 2017; README D9). A scalar."""
+    """gamma L(real) - L(fake), a scalar: positive while the generator is ahead.
+
+    Source: Berthelot et al. 2017; docs/published.md D9.
+    """
     return gamma * real_loss - fake_loss
 
 

@@ -14,7 +14,7 @@ def absolute_error_per_image(a, b):
 
 
 def masked_absolute_error(a, b, mask):
-    """Mean of mask * |a - b|, divided by all pixels, not by the mask's (published code, README D15). A scalar."""
+    """Mean of mask * |a - b| over all pixels, not over the mask's (published code, docs/published.md D15). A scalar."""
     return tf.reduce_mean(mask * tf.abs(a - b))
 
 
@@ -23,12 +23,12 @@ def magnet_loss_per_image(features, labels, centroids, margin=1.0, squared_varia
 
     l_i = relu(-log(exp(v d_i,own - margin) / (sum over the others exp(v d_i,j) + 1e-8) + 1e-8)) with
     v = -1 / (2 s^2), where d are squared distances to the centroids and s the variance sum(d_own) / (n - 1). The paper
-    has 2 s there; the published code squares the variance once more (README D6).
+    has 2 s there; the published code squares the variance once more (docs/published.md D6).
 
     Args:
         features: float32 [n, d], unit length.
         labels: int32 [n], 0 … c-1.
-        centroids: float32 [c, d], already moved by this batch in training (README D31).
+        centroids: float32 [c, d], already moved by this batch in training (docs/published.md D31).
         margin: the paper's eta.
         squared_variance: True as the published code, False as the paper.
 
@@ -48,10 +48,12 @@ def magnet_loss_per_image(features, labels, centroids, margin=1.0, squared_varia
 
 
 def moved_centroids(centroids, features, labels, step):
-    """Centroids after each feature drew its own by `step` of their difference; repeated labels add up (README D7).
+    """Centroids after each feature drew the centroid of its label towards itself, by `step` of their difference.
+
+    Where a label is repeated its moves add up (docs/published.md D7).
 
     Args:
-        centroids: float32 [c, d] as they were; every difference is taken to these.
+        centroids: float32 [c, d] before the move; all differences are to these.
         features: float32 [n, d].  labels: int32 [n].
         step: 1 - center_loss_alfa, so 0.05 by default; the paper prints 0.95.
 

@@ -46,7 +46,7 @@ def of_replicas(rate, options, count):
     """Learning rate of FaceGAN's optimizers on `count` devices, each with a batch of its own.
 
     As the published code: rate and floor times `count`, interval and number of steps divided by it. The rate rises to
-    that over `warm_up` steps (there the rise was written and never came, README D12).
+    that over `warm_up` steps (there the rise was written and never came, docs/published.md D12).
 
     Args:
         options: lr_update_step, lr_lower_boundary, max_step, warm_up.

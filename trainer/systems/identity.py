@@ -6,7 +6,9 @@ import tensorflow as tf
 
 from data_loader import chips
 from data_loader.face_places import known_places
-from trainer.face_networks.face_network import KINDS, build_network, preparation
+from trainer.face_networks.network import build_network
+from trainer.face_networks.preparation import preparation
+from trainer.face_networks.table import kind_of
 from trainer.step import losses, pixels, replicas
 from utils.errors import UserError
 
@@ -32,9 +34,10 @@ class IdentityLoss:
         if options.method_c not in METHODS:
             raise UserError(f"--method_c: {options.method_c!r} is none of {', '.join(METHODS)}")
         self.options = options
-        self.network = build_network(options.model_def, options.embedding_size)
+        self.network = build_network(options)
         self.network.trainable = options.relax_c
-        self.prepare_levels = preparation(options)
+        look = kind_of(options.model_def, "model_def").look
+        self.prepare_levels = preparation(look, options.use_fixed_image_standardization)
         size = options.embedding_size
         initial = keras.initializers.TruncatedNormal(stddev=0.1, seed=options.random_seed)
         self.centroids = keras.Variable(
@@ -53,7 +56,7 @@ class IdentityLoss:
         }
 
     @property
-    def trained(self):
+    def trained_variables(self):
         """Variables that G's optimizer trains beside G's own."""
         head = [self.weights, self.biases] if self.options.method_c == "softmax" else []
         return head + list(self.network.trainable_variables)
@@ -107,8 +110,8 @@ class IdentityLoss:
 
         dlib's network is shown the face's chip, cut where `chip` says, as it was trained; nothing of it is random
         (ours). FaceNet's are shown 96x96 pixels, as published: at 108 a window, in training one random offset for the
-        whole batch and a flip for each image (README D18, D23); every other size is resized by TF1's corner rule, which
-        the published code does at 64 (D29).
+        whole batch and a flip for each image (docs/published.md D18, D23); every other size is resized by TF1's corner
+        rule, which the published code does at 64 (D29).
         """
         images = pixels.levels(images)
         if takes_chips(self.options):
@@ -124,19 +127,17 @@ class IdentityLoss:
 
 def takes_chips(options):
     """Whether the identity loss that `options` name looks at face chips, so that it wants to know where faces are."""
-    return options.method_c != "none" and KINDS[options.model_def].alignment == "chip"
+    return options.method_c != "none" and kind_of(options.model_def, "model_def").alignment == "chip"
 
 
-def chip_places(index, options):
-    """Places of the faces in renders, for the batches' `chip`: float32 [n, 4]; None where the identity loss takes none.
+def chip_places(index):
+    """Places of the faces in renders, for the batches' `chip`: float32 [n, 4].
 
     Those that no metadata.csv knows are at chips.FIXED; says how many.
 
     Args:
         index: data_loader.folders.ImageIndex of the renders.
     """
-    if not takes_chips(options):
-        return None
     places = known_places(index, "chip")
     unknown = np.isnan(places[:, 0])
     places[unknown] = chips.FIXED

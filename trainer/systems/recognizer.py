@@ -7,13 +7,22 @@ fork gives generated data a softmax head of their own: their identities are no o
 import keras
 import tensorflow as tf
 
+from data_loader.training_sources import Source
 from models.layers import seeded_dropout
-from trainer.face_networks.recognizer_networks import FaceInput, build_network, kind_of
+from trainer.face_networks.network import build_recognizer
+from trainer.face_networks.preparation import FaceInput
+from trainer.face_networks.table import kind_of, with_sizes
+from trainer.published.arrays import named_weights
 from trainer.step import losses, schedules
 from trainer.step.adam import FusedAdam
 from trainer.step.health import SoftmaxHealth
-from trainer.systems.system import System, named_weights
+from trainer.step.players import Players
+from trainer.systems.system import System, new_step
 
+SOURCES = {
+    "labelled": Source("dataset", ("real",), "real_identity"),
+    "synthetic": Source("dataset", ("synthetic",), "identity"),
+}
 ADAM_EPSILON = 0.1  # FaceNet's (facenet.py, optimizer ADAM); far over the usual 1e-7, so that Adam is near momentum
 
 
@@ -21,9 +30,8 @@ class Recognizer(System):
     """One network, and a softmax head for each kind of label.
 
     Args:
-        options: the flags (utils/flags.py); image_size and embedding_size are those of the network (take_sizes).
-        n_id: identities of the real images.
-        n_syn: identities of the generated images; 0: there are none.
+        options: the flags (utils/flags.py); image_size and embedding_size are those of the network (table.with_sizes).
+        labels: {"labelled": identities of the real images}, and with generated ones {"synthetic": theirs}.
 
     Attributes:
         network: keras.Model: what `face_input.prepare` gives -> float32 [n, embedding_size], before normalisation.
@@ -31,39 +39,61 @@ class Recognizer(System):
         heads: {"real": Head} and, with generated images, "synthetic".
     """
 
-    def __init__(self, options, n_id, n_syn=0):
+    shaping = ("recognizer", "image_size", "embedding_size", "use_fixed_image_standardization")
+    flags = (
+        *shaping,
+        *("random_seed", "random_crop", "random_flip", "random_rotate", "keep_probability", "weight_decay"),
+        *("center_loss_factor", "center_loss_alfa", "lambda_syn", "beta1", "beta2", "moving_average_decay"),
+        *("learning_rate", "learning_rate_decay_epochs", "learning_rate_decay_factor", "learning_rate_schedule_file"),
+        *("trunk_lr_factor", "epoch_size", "max_nrof_epochs"),
+    )
+    rate_flags = "--learning_rate"
+    job = "train_recognizer"
+
+    def __init__(self, options, labels):
         self.options, self.kind = options, kind_of(options.recognizer)
-        self.sources = ("labelled", "synthetic") if n_syn else ("labelled",)
-        self.rate_flags = "--learning_rate"
-        self.face_input, self.network = FaceInput(options), build_network(options)
-        self.networks = {"recognizer": self.network}
-        self.heads = {"real": Head("real", options, n_id, weight=1.0)}
-        if n_syn:
-            self.heads["synthetic"] = Head("synthetic", options, n_syn, weight=options.lambda_syn)
+        self.sources = {name: source for name, source in SOURCES.items() if name in labels}
+        self.face_input, self.network = FaceInput(options), build_recognizer(options)
+        self.networks, self.side = {"recognizer": self.network}, self.face_input.shown
+        self.heads = {"real": Head("real", options, labels["labelled"], weight=1.0)}
+        if "synthetic" in labels:
+            self.heads["synthetic"] = Head("synthetic", options, labels["synthetic"], weight=options.lambda_syn)
         classes = {f"loss/cross_entropy{head.ending}": head.weights.shape[1] for head in self.heads.values()}
         self._health = SoftmaxHealth(classes, self.rate_flags)
-        self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
-        self.state = {"step": self.step}
+        kernels = [v for v in self.network.trainable_variables if v.name == "kernel"]
+        self.decayed = kernels + [head.weights for head in self.heads.values()]
+        self.step, self.players = new_step(), self._make_players()
+        self.state = {"step": self.step} | self.players.state
         for head in self.heads.values():
             self.state |= head.state
-        self.trained = {
+
+    @classmethod
+    def sources_of(cls, options):
+        """Real images alone; generated ones come where --dataset names folders that hold them."""
+        return {"labelled": SOURCES["labelled"]}
+
+    @classmethod
+    def with_defaults(cls, options):
+        """The flags with the network's own sizes."""
+        return with_sizes(options)
+
+    @classmethod
+    def label_counts(cls, params):
+        """Older runs have n_id and n_syn."""
+        counts = params.get("labels") or {"labelled": params["n_id"], "synthetic": params.get("n_syn", 0)}
+        return {name: count for name, count in counts.items() if count}
+
+    def _make_players(self):
+        options = self.options
+        groups = {
             "trunk": self.network.trainable_variables,
             "heads": [variable for head in self.heads.values() for variable in (head.weights, head.biases)],
         }
-        kernels = [v for v in self.network.trainable_variables if v.name == "kernel"]
-        self.decayed = kernels + [head.weights for head in self.heads.values()]
-        self._make_optimizers()
-        self.keep_averages(named_weights("recognizer", self.network))
-
-    def _make_optimizers(self):
-        options = self.options
-        rates = schedules.epoch_rates(options)
-        self.optimizers = {}
+        rates, optimizers = schedules.epoch_rates(options), {}
         for name, factor in (("trunk", options.trunk_lr_factor), ("heads", 1.0)):
             schedule = schedules.RateByEpoch([factor * rate for rate in rates], options.epoch_size)
-            optimizer = FusedAdam(schedule, options.beta1, options.beta2, epsilon=ADAM_EPSILON)
-            optimizer.build(self.trained[name])
-            self.optimizers[name] = optimizer
+            optimizers[name] = FusedAdam(schedule, options.beta1, options.beta2, epsilon=ADAM_EPSILON)
+        return Players(groups, optimizers, named_weights("recognizer", self.network))
 
     @tf.function
     def train_step(self, batch):
@@ -86,13 +116,10 @@ class Recognizer(System):
             total = decay + tf.add_n([
                 each["cross_entropy"] + options.center_loss_factor * each["center"] for each in told.values()
             ])
-        gradients = tape.gradient(total, self.trained["trunk"] + self.trained["heads"])
-        count = len(self.trained["trunk"])
-        self.optimizers["trunk"].apply(gradients[:count], self.trained["trunk"])
-        self.optimizers["heads"].apply(gradients[count:], self.trained["heads"])
+        gradients = tape.gradient(total, self.players.groups)
+        self.players.move(gradients, schedules.average_decay(self.step, options.moving_average_decay))
         for (name, head), part in zip(self.heads.items(), tf.split(features, counts), strict=True):
             head.move_centroids(part, labels[name])
-        self.move_averages(schedules.average_decay(self.step, options.moving_average_decay))
         self.step.assign_add(1)
         return self._scalars(told, decay, total)
 

@@ -1,54 +1,136 @@
-"""The contract between a system (what is trained) and everything that trains, saves, shows and exports it."""
+"""The contract between a system (what is trained) and everything that trains, saves, shows, generates and exports it.
+
+The loop, checkpoints, generation, serving, cards and benchmarks use only what stands here. A new system is one file
+beside this one, its networks in models/, its flags in utils/flags.py and its line in trainer/systems/__init__.py.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from trainer.output.scores import SCORES
+from data_loader.training_sources import Source
 from trainer.step import replicas
-from utils.images import to_float
+from trainer.step.players import Players
 
-AT_ONCE = 32  # renders of a grid in one batch
+
+@dataclass(frozen=True)
+class Score:
+    """A number that a system gives each image that it makes.
+
+    Attributes:
+        meaning: what it measures, for cards: goes on after "`name`: ".
+        better: "low" or "high".
+        needs: keys of a batch without which it is left out, beside the maker's arguments.
+    """
+
+    meaning: str
+    better: str = "low"
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Maker:
+    """How a system makes images in one job.
+
+    Attributes:
+        make: tf.function: (batch, scores=names) -> {"image": float32 [n, s, s, 3] in [-1, 1], score: float32 [n] …}.
+            Dropout is off. Nothing is computed for scores that are not named; one that cannot be had is left out.
+        open_input: function (options, params of the run, scores) -> what images are made of, a
+            data_loader.inputs.Input.
+        arguments: {argument of the SavedModel: (key of the batch, tf.TensorSpec for any batch size)} of what `make`
+            cannot do without.
+        scores: {name: Score}, in the order of the columns; {} for none.
+        text: what an image is made of, one or two sentences for the card.
+    """
+
+    make: Callable
+    open_input: Callable
+    arguments: dict[str, tuple[str, tf.TensorSpec]]
+    scores: dict[str, Score] = field(default_factory=dict)
+    text: str = ""
 
 
 class System:
     """Networks, their optimizers, and one training step. Subclasses fill the attributes in their constructor.
 
-    Attributes:
-        networks: {name: keras.Model}: saved, counted and exported by name.
-        optimizers: {name: keras optimizer}, built in the constructor, so that a checkpoint can be checked in full.
-        state: {name: tf.Variable}: whatever else must survive a restart: k_t's, centroids, averaged weights.
-        sources: names of the batches that the system reads: "real", "labelled", "synthetic", "pair".
-        rate_flags: the flags to lower where a loss is not finite, for messages.
-        averages: list of (variable, its average), of keep_averages.
+    A subclass is built by (options, labels): the flags (utils/options.py), and {source: number of labels} of its
+    labelled sources.
 
-    A batch is one dict: `real`, `real_identity`, `synthetic`, `identity`, `pair_image`, `pair_render`: images float32
-    in [-1, 1], NHWC; labels int32 from 0; for an identity network that takes face chips also `chip`, float32 [n, 4],
-    the place of each render's face (data_loader/chips.py).
+    Class attributes:
+        flags: names of the flags that it reads.
+        shaping: those of them that shape weights: they come from the run, and the command line may only repeat them.
+        training_only_flags: shaping flags of parts that only training needs, such as a network in a loss.
+        training_only_names: how the names of those parts begin in a checkpoint. Exported weights leave them out, and a
+            training that starts from other weights begins them anew.
+        turned_off: {flag: value} that builds the system without those parts.
+        job: the job that trains it.
+        rate_flags: the flags to lower where a loss is not finite, for messages.
+        published: module of trainer.published that reads the published code's checkpoints and replays its reference
+            runs (see trainer/published/facegan.py); None where none was published.
+
+    Attributes:
+        networks: {name: keras.Model}: saved, counted and exported by name. Give every layer a name: Keras' own count
+            on from one system to the next in a process, and checkpoints hold them.
+        state: {name: tf.Variable}: whatever else must survive a restart: "step", k_t's, centroids, averaged weights.
+        players: trainer.step.players.Players: groups of weights, optimizers, averages.
+        sources: {name: Source} of the batches that `train_step` reads.
+        makers: {job: Maker}: generate, fit …; {} for a system that makes no images.
+        side: pixels of a side of the images of its batches.
     """
 
-    networks: dict[str, keras.Model]
-    optimizers: dict[str, keras.optimizers.Optimizer]
-    state: dict[str, tf.Variable]
-    sources: tuple[str, ...]
+    flags: tuple[str, ...]
+    shaping: tuple[str, ...]
+    training_only_flags: tuple[str, ...] = ()
+    training_only_names: tuple[str, ...] = ()
+    turned_off: dict[str, object] = {}
+    job = "train"
     rate_flags: str
-    averages: list
+    published = None
+
+    networks: dict[str, keras.Model]
+    state: dict[str, tf.Variable]
+    players: Players
+    sources: dict[str, Source]
+    makers: dict[str, Maker] = {}
+    side: int
+
+    @property
+    def optimizers(self):
+        """{name: keras optimizer}, built in the constructor, so that a checkpoint can be checked in full."""
+        return self.players.optimizers
+
+    @classmethod
+    def sources_of(cls, options):
+        """{name: Source} of what a training with these flags reads, before the system is built."""
+        raise NotImplementedError
+
+    @classmethod
+    def label_counts(cls, params):
+        """{source: number of labels} that a run was trained with, of its params.json ({}: published weights)."""
+        return params["labels"]
+
+    @classmethod
+    def with_defaults(cls, options):
+        """The flags with the values that other flags decide, where the command line names none."""
+        return options
+
+    @classmethod
+    def settled(cls, options):
+        """The flags as a new training will use them: what files decide is filled in. Says what is off."""
+        return options
+
+    def begin(self):
+        """Read the weights of others that a new training begins with; not called where a run is resumed."""
 
     def train_step(self, batch):
-        """Move every network once. Returns {TensorBoard tag: scalar tensor}. A tf.function."""
-        raise NotImplementedError
+        """Move every group of weights once. Returns {TensorBoard tag: scalar tensor}. A tf.function.
 
-    def generate(self, batch, scores=SCORES):
-        """Images out of a batch of renders: {"image": [n, s, s, 3] in [-1, 1], "d_score": [n], …}. A tf.function.
-
-        `scores` is a tuple of the names that are wanted: nothing else is computed. One that cannot be had is left out.
+        Args:
+            batch: {key: tensor} of its sources: images float32 [n, s, s, 3] in [-1, 1], labels int32 [n] from 0.
         """
         raise NotImplementedError
-
-    def generate_grid(self, renders):
-        """Images out of the renders of a grid: uint8 [n, s, s, 3] -> float32 [n, s, s, 3] in [-1, 1]."""
-        parts = np.split(to_float(renders), range(AT_ONCE, len(renders), AT_ONCE))
-        return np.concatenate([self.generate({"synthetic": part}, scores=())["image"].numpy() for part in parts])
 
     def preview(self, batch):
         """What TensorBoard shows of a batch: {tag: images float32 [n, s, s, 3] in [-1, 1]}."""
@@ -66,30 +148,7 @@ class System:
         """
         raise NotImplementedError
 
-    def keep_averages(self, weights):
-        """Begin a running average of each of {name in a checkpoint: variable}, in `averages` and in `state`."""
-        self.averages = []
-        for name, variable in weights.items():
-            self.state[f"average/{name}"] = average = tf.Variable(
-                variable.numpy(), trainable=False, aggregation=replicas.ONE
-            )
-            self.averages.append((variable, average))
 
-    def restart_averages(self):
-        """Begin them anew, at the weights."""
-        for variable, average in self.averages:
-            average.assign(variable.value)
-
-    def move_averages(self, decay):
-        """average <- average - (1 - decay) (average - variable), of all of them."""
-        for variable, average in self.averages:
-            average.assign_sub((1.0 - decay) * (average - variable.value))
-
-
-def named_weights(name, network):
-    """{name in a checkpoint: variable} of a network's weights.
-
-    Keras' paths repeat in networks built of unnamed parts, so each name carries its place in the network too:
-    "generator/003/block_1/conv_1/kernel".
-    """
-    return {f"{name}/{i:03d}/{v.path.partition('/')[2]}": v for i, v in enumerate(network.weights)}
+def new_step():
+    """The number of steps done: int64, a scalar, the same on every replica."""
+    return tf.Variable(tf.zeros([], tf.int64), trainable=False, aggregation=replicas.ONE)

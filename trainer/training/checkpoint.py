@@ -5,19 +5,16 @@ optimizer's variables and the system's state, each under a readable name. It is 
 disk and renamed, so that a kill at any moment leaves the older ones as they were.
 """
 
-import zipfile
-
 import numpy as np
 from tensorflow import as_dtype
 
-from trainer.systems.system import named_weights
+from trainer.published.arrays import check_names, named_weights, read_arrays
 from utils.errors import UserError
 from utils.files import atomic_write
 from utils.runs import checkpoints, steps_done
 
 KEEP = 2  # checkpoints of a run
 AVERAGE = "state/average/"  # begins the name of an averaged weight
-LISTED = 40  # differences that an error lists before it counts the rest
 
 
 def save(system, folder, step, keep_step=0):
@@ -81,16 +78,16 @@ def restore_weights(system, path, ignored=()):
     check_names(variables, {name: array.shape for name, array in arrays.items()}, path, left_over)
     for name, variable in variables.items():
         variable.assign(arrays[name].astype(as_dtype(variable.dtype).as_numpy_dtype))
-    system.restart_averages()
+    system.players.restart_averages()
 
 
-def slim(system, networks):
-    """{name: array} of what `restore_weights` needs: the weights of these networks, in half precision, and the state
-    that is no average and belongs to no identity network (its centroids are of one training's people)."""
-    wanted = tuple(f"{name}/" for name in networks)
+def slim(system):
+    """{name: array} of what `restore_weights` needs: networks in half precision, and state that is no average; without
+    the parts that only training needs."""
+    left_out = (*system.training_only_names, "optimizer/", AVERAGE)
     arrays = {name: np.asarray(variable) for name, variable in named_variables(system).items()
-              if name.startswith((*wanted, "state/")) and not name.startswith((AVERAGE, "state/identity/"))}
-    return {name: array.astype(np.float16) if name.startswith(wanted) else array for name, array in arrays.items()}
+              if not name.startswith(left_out)}  # fmt: skip
+    return {name: array if name.startswith("state/") else array.astype(np.float16) for name, array in arrays.items()}
 
 
 def named_variables(system):
@@ -102,39 +99,6 @@ def named_variables(system):
         for index, variable in enumerate(optimizer.variables):
             variables[f"optimizer/{name}/{index:04d}"] = variable
     return variables | {f"state/{name}": variable for name, variable in system.state.items()}
-
-
-def read_arrays(path):
-    """{name: array} of a checkpoint file."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"cannot read the checkpoint {path}: {error}") from error
-
-
-def check_names(variables, shapes, source, ignored=()):
-    """Compare a system's variables with what a checkpoint holds.
-
-    Args:
-        variables: {name: variable} that are wanted.
-        shapes: {name: shape} that are there.
-        source: path, for the error.
-        ignored: names that may be left over.
-
-    Raises:
-        UserError: lists the differences by name.
-    """
-    wrong = [f"missing {name} {list(v.shape)}" for name, v in variables.items() if name not in shapes]
-    wrong += [f"left over {n} {list(s)}" for n, s in shapes.items() if n not in variables and n not in ignored]
-    wrong += [
-        f"{name} is {list(shapes[name])} there and {list(v.shape)} here"
-        for name, v in variables.items()
-        if name in shapes and tuple(shapes[name]) != tuple(v.shape)
-    ]
-    if wrong:
-        more = f"; and {len(wrong) - LISTED} more" if len(wrong) > LISTED else ""
-        raise UserError(f"{source} does not fit the networks: {'; '.join(wrong[:LISTED])}{more}")
 
 
 def _remove_leftovers(folder):

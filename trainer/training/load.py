@@ -5,38 +5,42 @@ import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trainer.published import tf1_import
-from trainer.systems import SYSTEMS, system_class
+from trainer.systems import system_class
 from trainer.systems.system import System
-from trainer.training import checkpoint, setup
+from trainer.training import checkpoint
+from trainer.training.setup import seed_everything
 from utils import runs
 from utils.errors import UserError
-
-# Flags that shaped the weights: they come from the run, and the command line may only repeat them.
-SHAPING = (
-    *("system", "input_scale_size", "conv_hidden_num", "conv_hidden_num_back", "conv_hidden_num_res", "num_res_rep"),
-    *("z_num", "method_c", "relax_c", "model_def", "embedding_size", "grayscale"),
-)
-
-
-IDENTITY = ("method_c", "relax_c", "model_def", "embedding_size")  # those of the identity loss, not of G, G', D_R, D_S
+from utils.options import Options
 
 
 @dataclass(frozen=True)
-class Trained:
+class Loaded:
     """A system with its averaged weights.
 
     Attributes:
-        system: trainer.systems.system.System, dropout off in all that it hands out.
+        system: trainer.systems.system.System.
+        options: the flags, the run's adopted.
         run: the run folder, or None for a TF1 checkpoint of the published code.
         checkpoint: path of the checkpoint; a prefix for TF1.
-        params: the run's flags, n_id and label_names; {} for TF1.
+        params: the run's params.json; {} for TF1.
     """
 
     system: System
+    options: Options
     run: Path | None
     checkpoint: Path
     params: dict = field(repr=False)
+
+    def maker(self, job):
+        """The system's Maker of a job.
+
+        Raises:
+            UserError: it makes nothing with it.
+        """
+        if job not in self.system.makers:
+            raise UserError(f"--system {self.options.system} makes nothing with the job {job}")
+        return self.system.makers[job]
 
     def files(self):
         """The checkpoint's files, in order."""
@@ -50,7 +54,7 @@ class Trained:
         return {path.name: _sha256(path) for path in self.files()}
 
 
-def load_trained(options, flag="pretrained_gen"):
+def load_system(options, flag="pretrained_gen"):
     """Build a system and read its averaged weights; prints which checkpoint is taken.
 
     Args:
@@ -59,60 +63,74 @@ def load_trained(options, flag="pretrained_gen"):
         flag: the flag that names the weights, "pretrained_gen" or "load_path".
 
     Returns:
-        Trained.
+        Loaded.
 
     Raises:
         UserError: no such checkpoint, one that does not fit, or a flag that contradicts what the run was trained with.
     """
     found = runs.find_weights(getattr(options, flag), options.log_dir, flag)
-    if found.run is None:
-        trained_with = tf1_import.published_options(found.checkpoint)
-        params, n_id = {}, 1
+    params = runs.read_params(found.run) if found.run else {}
+    kind = system_class(params.get("system", options.system))
+    if kind.job != "train":
+        raise UserError(f"--{flag}: {found.run} is a run of the job {kind.job}, which makes no images")
+    if found.run:
+        shape = {name: params[name] for name in ("system", *kind.shaping) if name in params}
+        options = runs.adopted(with_shape(options, shape, found.checkpoint), params)
     else:
-        trained_with = params = runs.read_params(found.run)
-        if params.get("system") == setup.RECOGNIZER:
-            raise UserError(f"--{flag}: {found.run} holds a face recogniser, which generates no images")
-        n_id = params["n_id"]
-    _take_shape(options, trained_with, found.checkpoint)
-    if found.run is not None:
-        runs.adopt(options, found.run)
-    setup.seed_everything(options)  # the same bytes every time, on a GPU too
-    system = system_class(options.system)(options, n_id)
-    if found.run is None:
-        tf1_import.load_published(system, found.checkpoint)
-    else:
+        if not kind.published:
+            raise UserError(f"--{flag} {found.checkpoint}: no TF1 checkpoints of --system {options.system} are known")
+        options = with_shape(options, kind.published.options_of(found.checkpoint), found.checkpoint)
+    seed_everything(options)  # the same bytes every time, on a GPU too
+    system = kind(options, kind.label_counts(params))
+    if found.run:
         checkpoint.restore_weights(system, found.checkpoint)
+    else:
+        kind.published.load(system, found.checkpoint)
     print(f"checkpoint: {found.checkpoint}")
-    return Trained(system, found.run, found.checkpoint, params)
+    return Loaded(system, options, found.run, found.checkpoint, params)
 
 
 def starting_weights(options):
-    """What `train --pretrained_gen` begins with: a function that reads it into a system; None without the flag.
+    """What `train --pretrained_gen` begins with.
 
     Networks begin with the run's averaged weights, k_t's where they were; steps count from 0, Adam starts anew. The
-    run's widths, image size and colour are taken over. The identity loss is this command line's own.
+    run's widths, image size and colour are taken over. What only training needs is this command line's own.
+
+    Returns:
+        (the flags with the run's shape, a function that reads the weights into a system); (the flags, None) without
+        the flag.
 
     Raises:
         UserError: no such run, or a flag that contradicts the shape of its networks.
     """
     if "pretrained_gen" not in options.explicit:
-        return None
+        return options, None
     found = runs.find_weights(options.pretrained_gen, options.log_dir, "pretrained_gen")
-    trained_with = runs.read_params(found.run) if found.run else {}
-    if trained_with.get("system") not in SYSTEMS or trained_with["system"] == setup.RECOGNIZER:
+    params = runs.read_params(found.run) if found.run else {}
+    if not params or system_class(params.get("system")).job != "train":
         raise UserError(f"--pretrained_gen: training starts from a run folder of the job train, not {found.checkpoint}")
-    _take_shape(options, {k: v for k, v in trained_with.items() if k not in IDENTITY}, found.checkpoint)
+    kind = system_class(params["system"])
+    wanted = {"system", *kind.shaping} - set(kind.training_only_flags)
+    options = with_shape(options, {name: params[name] for name in wanted if name in params}, found.checkpoint)
     print(f"starting from {found.checkpoint}")
-    others = ("identity_network/", "state/identity/", "state/step", "state/loss_scale")
-    return lambda system: checkpoint.restore_weights(system, found.checkpoint, others)
+    others = (*kind.training_only_names, "state/step", "state/loss_scale")
+    return options, lambda system: checkpoint.restore_weights(system, found.checkpoint, others)
 
 
-def _take_shape(options, trained_with, source):
-    for name in SHAPING:
-        if name in trained_with:
-            if name in options.explicit and getattr(options, name) != trained_with[name]:
-                raise UserError(f"--{name} {getattr(options, name)}: {source} was trained with {trained_with[name]}")
-            setattr(options, name, trained_with[name])
+def with_shape(options, trained_with, source):
+    """The flags with those that shaped some weights.
+
+    Args:
+        trained_with: {flag: value} of the weights.
+        source: where the weights are, for messages.
+
+    Raises:
+        UserError: the command line names another value.
+    """
+    for name, value in trained_with.items():
+        if name in options.explicit and getattr(options, name) != value:
+            raise UserError(f"--{name} {getattr(options, name)}: {source} was trained with {value}")
+    return options.changed(**trained_with)
 
 
 def _sha256(path):

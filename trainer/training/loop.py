@@ -9,7 +9,6 @@ from tqdm import tqdm
 from trainer.training import checkpoint
 from trainer.training.devices import Devices
 from utils.errors import UserError
-from utils.images import save_grid
 from utils.runs import newest_checkpoint
 from utils.signals import StopRequest
 
@@ -23,15 +22,14 @@ class Loop:
     Args:
         system: trainer.systems.system.System.
         folder: run folder; None: nothing is written (a worker beside the chief).
-        options: max_step, max_minutes, log_step, save_step, save_secs, keep_step, num_log_samples, jit_compile.
-        fixed: uint8 [n, s, s, 3], the renders of the grid, a row of num_log_samples for each identity; None: no grid
-            (a system that generates no images).
+        options: max_step, max_minutes, log_step, save_step, save_secs, keep_step, jit_compile.
+        grid: trainer.training.grid.Grid; None: no grid (a system that makes no images).
         devices: trainer.training.devices.Devices, on which the system was built; its number divides `max_step`.
     """
 
-    def __init__(self, system, folder, options, fixed=None, devices=None):
+    def __init__(self, system, folder, options, grid=None, devices=None):
         self.system, self.folder, self.options = system, folder, options
-        self.fixed, self.devices = fixed, devices or Devices()
+        self.grid, self.devices = grid, devices or Devices()
         self.max_step = options.max_step // self.devices.count
         self.step_function = tf.function(self._guarded_step, jit_compile=options.jit_compile)
         self.writer = tf.summary.create_file_writer(str(folder)) if folder else tf.summary.create_noop_writer()
@@ -126,9 +124,8 @@ class Loop:
     def _preview(self, step, batch=None):
         if self.folder is None:
             return
-        if self.fixed is not None:
-            images = self.system.generate_grid(self.fixed)
-            save_grid(images, self.folder / f"{step}_G.png", self.options.num_log_samples)
+        if self.grid:
+            self.grid.save(self.folder / f"{step}_G.png")
         if batch is not None:
             for tag, shown in self.system.preview(batch).items():
                 tf.summary.image(tag, tf.clip_by_value((shown + 1.0) / 2.0, 0.0, 1.0), step, max_outputs=3)

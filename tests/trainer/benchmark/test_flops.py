@@ -95,7 +95,7 @@ def test_what_cannot_be_counted_is_an_error(function, message):
 
 def test_a_network_counts_as_by_the_profiler():
     """TensorFlow's own float_operation counts all that is in the graph: a network's forward pass wastes nothing."""
-    network = fresh_system(options("--method_c", "none"))[0].discriminator_real
+    network = fresh_system(options("--method_c", "none")).discriminator_real
     concrete = traced(lambda images: network(images), tf.TensorSpec([2, 16, 16, 3]))
     profiler = tf.compat.v1.profiler
     settings = profiler.ProfileOptionBuilder(profiler.ProfileOptionBuilder.float_operation())
@@ -123,8 +123,8 @@ def test_a_step_counts_as_its_passes_by_hand():
     are wanted, and whose images are not, leaves its first layer's inputs out.
     """
     chosen = options("--method_c", "none")
-    direct, size = DirectFaceGan(chosen, chosen.n_id), chosen.input_scale_size
-    batch = random_batch(direct, size, chosen)
+    direct, size = DirectFaceGan(chosen, {"synthetic": chosen.n_id}), chosen.input_scale_size
+    batch = random_batch(direct, chosen)
     found = count_flops(direct.train_step.get_concrete_function(batch))["float32"]
 
     def forward(network):
@@ -144,8 +144,8 @@ def test_a_step_counts_as_its_passes_by_hand():
 def test_work_grows_with_the_batch_and_with_pairs():
     def work(*flags):
         chosen = options("--method_c", "none", *flags)
-        system, size = fresh_system(chosen)
-        batch = random_batch(system, size, chosen)
+        system = fresh_system(chosen)
+        batch = random_batch(system, chosen)
         return count_flops(system.train_step.get_concrete_function(batch))["float32"]
 
     two, four, six = (work("--batch_size", size) for size in ("2", "4", "6"))

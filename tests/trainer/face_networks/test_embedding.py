@@ -13,11 +13,10 @@ from data_loader.morphable.landmarks import Detector
 from data_loader.morphable.parameters import LANDMARKS, csv_line, landmark_numbers
 from main import JOBS
 from tests.trainer.tf1 import write_tf1
-from trainer.face_networks import face_network
 from trainer.face_networks.embedding import embed_folder, embed_images
-from trainer.face_networks.face_network import FaceNetwork, open_face_network
-from trainer.published import tf1_import
+from trainer.face_networks.network import FaceNetwork, build_network, open_face_network
 from trainer.published.dlib_import import FILE
+from trainer.published.facenet import facenet_names_of
 from utils import command_line
 from utils.errors import UserError
 
@@ -134,8 +133,9 @@ def test_unreadable_images_have_no_row(tmp_path):
 
 
 def test_facenet_is_chosen_by_its_checkpoint_and_compared_at_length_one(tmp_path, capsys):
-    network = face_network.build_network("models.nn4", 16)
-    names = tf1_import.identity_names(network, options("--model_def", "models.nn4"))
+    chosen = options("--model_def", "models.nn4", "--embedding_size", "16")
+    network = build_network(chosen)
+    names = facenet_names_of(network, chosen)
     write_tf1(tmp_path / "facenet-9", {name: variable.numpy() for name, variable in names.items()})
     opened = open_face_network(options("--pretrained_rec", tmp_path / "facenet-9"))
     assert (opened.size, opened.alignment, opened.unit_length) == (96, "square", True)

@@ -13,7 +13,7 @@ from data_loader import assets
 from data_loader.folders import index_images
 from tests.small import face
 from trainer.face_networks.embedding import embed_folder
-from trainer.face_networks.face_network import open_face_network
+from trainer.face_networks.network import open_face_network
 from utils import command_line
 
 LIMIT = 0.2727  # some of the made-up identities are nearer to a real one, some are not

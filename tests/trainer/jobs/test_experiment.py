@@ -2,7 +2,6 @@
 
 import csv
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -85,15 +84,15 @@ def test_keeps_finished_cells_and_repeats_the_others(data, finished, capsys):
 def test_goes_on_from_a_cells_checkpoint(data, finished, tmp_path, monkeypatch, capsys):
     """Stopped after one of two steps, a cell is trained to its end and gives what an uninterrupted one gives."""
     report = tmp_path / "report"
-    train = experiment.train
+    train = experiment.train_recognizer
 
     def one_step(options, *arguments, **more):
-        train(SimpleNamespace(**vars(options) | {"max_step": 1}), *arguments, **more)
+        train(options.changed(max_step=1), *arguments, **more)
 
-    monkeypatch.setattr(experiment, "train", one_step)
+    monkeypatch.setattr(experiment, "train_recognizer", one_step)
     assert run(data, report) == 1
     assert not cells(report)
-    monkeypatch.setattr(experiment, "train", train)
+    monkeypatch.setattr(experiment, "train_recognizer", train)
     capsys.readouterr()
     assert run(data, report) == 0
     assert cells(report) == cells(finished)

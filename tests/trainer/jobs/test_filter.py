@@ -50,14 +50,14 @@ def kept(folder):
 
 
 def test_every_rule_and_what_is_told(data, capsys):
-    assert run(data, "--max_d_score", "0.3", "--max_s_score", "0.2", "--min_images", "2") == 0
+    assert run(data, "--score_limits", "d_score=0.3,s=0.2", "--min_images", "2") == 0
     folder = data / "filtered"
     assert kept(folder) == {"a/2.png", "a/3.png"}  # a/1 by s, b/1 and c/1 by d, b/2 because b has one left
     assert dropped(folder) == {
-        "a/1.png": "s_score 0.5 over 0.2 (--max_s_score)",
-        "b/1.png": "d_score 0.4 over 0.3 (--max_d_score)",
+        "a/1.png": "s_score 0.5, not up to 0.2 (--score_limits s_score=0.2)",
+        "b/1.png": "d_score 0.4, not up to 0.3 (--score_limits d_score=0.3)",
         "b/2.png": "1 images of identity b are left, under --min_images 2",
-        "c/1.png": "d_score 0.5 over 0.3 (--max_d_score)",
+        "c/1.png": "d_score 0.5, not up to 0.3 (--score_limits d_score=0.3)",
     }
     assert "2 images of 1 identities" in capsys.readouterr().out
     assert (folder / "a" / "2.png").read_bytes() == b"pixels of a/2.png"
@@ -68,24 +68,35 @@ def test_every_rule_and_what_is_told(data, capsys):
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
     card = (folder / "README.md").read_text()
     assert "| identities | 1 " in card and "| images | 2 |" in card and "pretty_name: filtered" in card
-    assert "6 images of 3 identities" in card and "d_score up to 0.3 (--max_d_score)" in card
+    assert "6 images of 3 identities" in card and "d_score up to 0.3 (--score_limits d_score=0.3)" in card
 
 
 def test_percentile_is_over_all_images(data):
-    assert run(data, "--d_score_percentile", "40") == 0  # of .1 .15 .2 .3 .4 .5: .2
+    assert run(data, "--score_percentiles", "d=40") == 0  # of .1 .15 .2 .3 .4 .5: .2
     assert kept(data / "filtered") == {"a/1.png", "a/2.png", "b/2.png"}
 
 
+def test_where_high_is_good_the_limits_are_turned_round(data):
+    path = data / "generated" / "run.json"
+    run_json = json.loads(path.read_text()) | {"scores": {"d_score": {"meaning": "how good", "better": "high"}}}
+    path.write_text(json.dumps(run_json))
+    assert run(data, "--score_limits", "d=0.3", "--save_filtered", "limit") == 0
+    assert kept(data / "limit") == {"a/3.png", "b/1.png", "c/1.png"}
+    assert run(data, "--score_percentiles", "d=40", "--save_filtered", "share") == 0  # of .1 .15 .2 .3 .4 .5: .3
+    assert kept(data / "share") == {"a/3.png", "b/1.png", "c/1.png"}
+    assert "`d_score`: how good; high is good" in (data / "share" / "README.md").read_text()
+
+
 def test_the_stricter_of_two_limits_holds(data):
-    assert run(data, "--d_score_percentile", "40", "--max_d_score", "0.3", "--save_filtered", "both") == 0
-    assert run(data, "--d_score_percentile", "80", "--max_d_score", "0.1", "--save_filtered", "strict") == 0
+    assert run(data, "--score_percentiles", "d=40", "--score_limits", "d=0.3", "--save_filtered", "both") == 0
+    assert run(data, "--score_percentiles", "d=80", "--score_limits", "d=0.1", "--save_filtered", "strict") == 0
     assert kept(data / "both") == {"a/1.png", "a/2.png", "b/2.png"}
     assert kept(data / "strict") == {"a/1.png"}
 
 
 def test_goes_on_after_a_stop_and_is_idempotent(data, monkeypatch, capsys):
-    assert run(data, "--max_d_score", "0.3", "--save_filtered", "whole") == 0
-    monkeypatch.setattr(filter_job, "AT_ONCE", 2)
+    assert run(data, "--score_limits", "d=0.3", "--save_filtered", "whole") == 0
+    monkeypatch.setattr(filter_job, "ROWS_AT_ONCE", 2)
     copy, calls = filter_job._row, []
 
     def killed(*arguments):
@@ -96,21 +107,21 @@ def test_goes_on_after_a_stop_and_is_idempotent(data, monkeypatch, capsys):
 
     monkeypatch.setattr(filter_job, "_row", killed)
     with pytest.raises(KeyboardInterrupt):
-        run(data, "--max_d_score", "0.3")
+        run(data, "--score_limits", "d=0.3")
     assert not (data / "filtered" / "confidence_scores.csv").exists()
-    assert run(data, "--max_d_score", "0.3") == 0
+    assert run(data, "--score_limits", "d=0.3") == 0
     assert len(calls) == 4 + 4  # the two of the first whole batch were not done again
     for path in (data / "whole").rglob("*"):
         if path.is_file() and path.name not in ("run.json", "README.md"):
             assert path.read_bytes() == (data / "filtered" / path.relative_to(data / "whole")).read_bytes()
     capsys.readouterr()
-    assert run(data, "--max_d_score", "0.3") == 0
+    assert run(data, "--score_limits", "d=0.3") == 0
     assert "finished already" in capsys.readouterr().out
 
 
 def test_a_file_that_was_deleted_is_listed(data):
     (data / "generated" / "a" / "1.png").unlink()
-    assert run(data, "--max_d_score", "0.3") == 0
+    assert run(data, "--score_limits", "d=0.3") == 0
     assert dropped(data / "filtered")["a/1.png"] == "the file is missing"
 
 
@@ -118,11 +129,14 @@ def test_a_file_that_was_deleted_is_listed(data):
     ("words", "message"),
     [
         ([], "no rule"),
-        (["--max_c_score", "1"], "images without a c_score"),
-        (["--max_d_score", "0.01"], "nothing of"),
+        (["--score_limits", "c=1"], "images without a c_score"),
+        (["--score_limits", "d=0.01"], "nothing of"),
+        (["--score_limits", "e=1"], "--score_limits e=1: confidence_scores.csv has the scores d_score, s_score, c"),
+        (["--score_limits", "d"], "--score_limits d: give a number, like d_score=0.2"),
+        (["--score_limits", "d=nan"], "--score_limits d=nan: not a finite number"),
         (["--save_syn_dataset", "nowhere", "--min_images", "2"], "holds no confidence_scores.csv"),
-        (["--max_d_score", "0.3", "--save_filtered", "generated/sub"], "is in the input folder of --save_syn_dataset"),
-        (["--d_score_percentile", "101"], "--d_score_percentile=101"),
+        (["--score_limits", "d=0.3", "--save_filtered", "generated/a"], "is in the input folder of --save_syn_dataset"),
+        (["--score_percentiles", "d=101"], "--score_percentiles d_score=101: 0 to 100 per cent"),
     ],
 )
 def test_bad_input_changes_nothing(data, words, message, capsys):
@@ -137,18 +151,18 @@ def test_bad_input_changes_nothing(data, words, message, capsys):
 def test_a_damaged_table_names_the_line(data, line, capsys):
     with open(data / "generated" / "confidence_scores.csv", "a") as file:
         file.write(line + "\n")
-    assert run(data, "--max_d_score", "0.3") == 2
+    assert run(data, "--score_limits", "d=0.3") == 2
     assert "confidence_scores.csv, line 8: not a row" in capsys.readouterr().err
 
 
 def test_other_rules_need_another_folder(data, capsys):
-    assert run(data, "--max_d_score", "0.3") == 0
-    assert run(data, "--max_d_score", "0.2") == 2
+    assert run(data, "--score_limits", "d=0.3") == 0
+    assert run(data, "--score_limits", "d=0.2") == 2
     assert "filtered holds results of other settings (run.json): rules {" in capsys.readouterr().err
 
 
 def test_a_filtered_folder_can_be_filtered_again(data):
-    assert run(data, "--max_d_score", "0.3") == 0
+    assert run(data, "--score_limits", "d=0.3") == 0
     shutil.rmtree(data / "generated")
-    assert run(data, "--save_syn_dataset", "filtered", "--save_filtered", "twice", "--max_d_score", "0.2") == 0
+    assert run(data, "--save_syn_dataset", "filtered", "--save_filtered", "twice", "--score_limits", "d=0.2") == 0
     assert kept(data / "twice") == {"a/1.png", "a/2.png", "b/2.png"}

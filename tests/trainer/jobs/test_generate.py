@@ -18,10 +18,10 @@ import main
 from data_loader import folders
 from tests.small import face, make_data, train_words
 from tests.trainer.tf1 import write_tf1
-from trainer.face_networks import face_network
-from trainer.published import tf1_import
-from trainer.systems.system import named_weights
-from trainer.training.load import load_trained
+from trainer.face_networks.network import build_network
+from trainer.published.arrays import named_weights
+from trainer.published.facenet import facenet_names_of
+from trainer.training.load import load_system
 from utils import command_line
 from utils.images import to_uint8
 
@@ -65,7 +65,7 @@ def test_writes_what_the_averaged_weights_make(trained_run, renders, tmp_path):
     assert [row["path"] for row in rows] == ["7/9.png", "7/10.png", "zoë/2.png", "zoë/a,b.png", "zoë/deep/er.png"]
     assert [row["identity"] for row in rows] == ["7", "7", "zoë", "zoë", "zoë"]
 
-    trained = load_trained(command_line.parse(trained_run.words("generate"), main.JOBS)[1])
+    trained = load_system(command_line.parse(trained_run.words("generate"), main.JOBS)[1])
     for row, name in zip(rows, ("7/9.png", "7/10.png", "zoë/2.jpg", "zoë/a,b.png", "zoë/deep/er.bmp"), strict=True):
         render = folders.decode(renders / name, 16)[None].astype(np.float32) / 127.5 - 1
         expected = trained.system.generate({"synthetic": render})
@@ -93,7 +93,7 @@ def test_scores_that_are_not_asked_for_stay_empty(trained_run, renders, tmp_path
     before = contents(target)
     assert main.main(generate_words(trained_run, renders, target)) == 2
     assert f"scores {told} there, d,s,c here" in capsys.readouterr().err and contents(target) == before
-    assert main.main(["filter", "--save_syn_dataset", str(target), "--max_c_score", "1"]) == 2
+    assert main.main(["filter", "--save_syn_dataset", str(target), "--score_limits", "c=1"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "images without a c_score" in line
 
@@ -131,7 +131,7 @@ def test_no_row_follows_a_batch_that_could_not_be_written(trained_run, renders, 
 
 
 def test_takes_the_averages(trained_run):
-    trained = load_trained(command_line.parse(trained_run.words("generate"), main.JOBS)[1])
+    trained = load_system(command_line.parse(trained_run.words("generate"), main.JOBS)[1])
     with np.load(trained.checkpoint) as file:
         for name, weight in named_weights("generator", trained.system.generator).items():
             np.testing.assert_array_equal(weight.numpy(), file[f"state/average/{name}"])
@@ -264,9 +264,10 @@ def test_an_unreadable_render_is_skipped_and_listed(trained_run, tmp_path, capsy
 def test_identity_scores_of_the_magnet_loss(tmp_path, capsys):
     data, logs = make_data(tmp_path / "data"), tmp_path / "logs"
     prefix = tmp_path / "facenet"
-    options = command_line.parse(["train", "--model_def", "models.nn4"], main.JOBS)[1]
-    network = face_network.build_network("models.nn4", 16)
-    weights = {name: variable.numpy() for name, variable in tf1_import.identity_names(network, options).items()}
+    words = ["train", "--model_def", "models.nn4", "--embedding_size", "16"]
+    options = command_line.parse(words, main.JOBS)[1]
+    names = facenet_names_of(build_network(options), options)
+    weights = {name: variable.numpy() for name, variable in names.items()}
     write_tf1(prefix, weights | {"Logits/weights": np.zeros((16, 9))})
     words = train_words(data, logs, "--max_step", "1", "--method_c", "magnet", "--pretrained_rec", prefix)
     assert main.main(words) == 0  # --embedding_size is read from the checkpoint
@@ -286,7 +287,7 @@ def test_fit_writes_a_render_for_each_photograph(trained_run, capsys):
     assert main.main(trained_run.words("fit", "--image_format", "png")) == 0
     assert "6 images" in capsys.readouterr().out
     assert {path.name for path in target.iterdir()} == {"run.json", "SHA256SUMS", *(f"{i}.png" for i in range(6))}
-    trained = load_trained(command_line.parse(trained_run.words("fit"), main.JOBS)[1])
+    trained = load_system(command_line.parse(trained_run.words("fit"), main.JOBS)[1])
     photograph = folders.decode(trained_run.data / "real" / "4.jpg", 16)[None].astype(np.float32) / 127.5 - 1
     expected = to_uint8(trained.system.fit({"real": photograph})["image"].numpy())[0]
     assert np.abs(pixels(target / "4.png").astype(int) - expected).max() <= 1
@@ -309,7 +310,7 @@ def test_test_writes_the_fixed_grid(trained_run):
         (["--input_scale_size", "64"], "--input_scale_size 64: {run}/checkpoints/{step} was trained with 16"),
         (["--conv_hidden_num", "32"], "--conv_hidden_num 32: {run}/checkpoints/{step} was trained with 4"),
         (["--syn_dataset", "nix"], "--syn_dataset: no such folder: {data}/nix"),
-        (["--scores", "d,x"], "--scores d,x: 'x' is none of d, s, c; give some of them with commas between, or none"),
+        (["--scores", "d,x"], "--scores d,x: 'x' is none of d, s, c; give some of them with commas between, all or "),
         (["--scores", ""], "--scores : '' is none of d, s, c"),
         (["--syn_dataset", "{tmp}"], "--syn_dataset: no images in {tmp}"),
         (["--save_syn_dataset", "syn"], "--save_syn_dataset: {data}/syn is in the input folder of --syn_dataset"),

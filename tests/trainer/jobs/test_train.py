@@ -17,9 +17,9 @@ from PIL import Image
 import main
 from data_loader import assets, folders, pipeline
 from models.dlib_resnet import DlibResnet
-from tests.small import make_data, only_run, train_words
+from tests.small import SOURCES, make_data, only_run, train_words
+from trainer.published.arrays import named_weights
 from trainer.published.dlib_import import FILE, load_dlib_resnet
-from trainer.systems.system import named_weights
 from trainer.training import setup
 from utils import command_line, runs
 from utils.errors import UserError
@@ -258,7 +258,7 @@ def test_chips_follow_their_renders_into_the_batches(data):
     index = folders.index_images(data / "syn", data.parent / "cache", labelled=True)
     places = np.arange(36, dtype=np.float32).reshape(9, 4)
     batches = pipeline.training_batches(
-        {"synthetic": index}, 3, 16, 0, pipeline.SkippedFiles(), chips=places
+        SOURCES, {"synthetic": index}, 3, 16, 0, pipeline.SkippedFiles(), annotations={"synthetic": {"chip": places}}
     ).take(6)
     seen = 0
     for batch in batches:

@@ -17,10 +17,12 @@ from models.facenet_names import nn4_names
 from models.nn4 import NN4
 from tests.small import make_data, only_run
 from tests.trainer.tf1 import write_tf1
-from trainer.face_networks.recognizer_networks import FaceInput
-from trainer.jobs import train_recognizer
+from trainer.face_networks.network import load_recognizer
+from trainer.face_networks.preparation import FaceInput
 from trainer.published import dlib_import
+from trainer.training import recognition, setup
 from utils import command_line, runs
+from utils.errors import UserError
 
 SMALL = "--recognizer light_cnn9 --image_size 16 --embedding_size 8 --batch_size 2 --log_step 1 --num_worker 2".split()
 LEARN = "--random_crop --random_flip --random_rotate --keep_probability 0.7 --center_loss_factor 0.1".split()
@@ -66,9 +68,12 @@ def test_kept_pixels_train_the_same_weights(data, trained, tmp_path, cache):
 def test_run_folder(trained):
     params = json.loads((trained / "params.json").read_text())
     assert trained.name.startswith("master_rec_")
-    assert (params["system"], params["n_id"], params["n_syn"], params["image_size"]) == ("recognizer", 5, 3, 16)
-    assert params["labelled_label_names"] == ["a/00001", "a/00002", "a/00003", "b/00001", "b/00002"]
-    assert params["synthetic_label_names"] == ["00001", "00002", "00003"]
+    assert (params["system"], params["n_id"], params["image_size"]) == ("recognizer", 5, 16)
+    assert params["labels"] == {"labelled": 5, "synthetic": 3}
+    assert params["label_names"] == {
+        "labelled": ["a/00001", "a/00002", "a/00003", "b/00001", "b/00002"],
+        "synthetic": ["00001", "00002", "00003"],
+    }
     saved = arrays(trained)
     assert saved["state/head/real/weights"].shape == (8, 5) and saved["state/head/synthetic/weights"].shape == (8, 3)
     assert not list(trained.glob("*.png"))
@@ -100,7 +105,7 @@ def test_six_steps_equal_three_and_three_resumed(data, trained, tmp_path):
 
 
 def test_a_trained_recognizer_is_its_averages(trained):
-    network, params = train_recognizer.load_recognizer(trained)
+    network, params = load_recognizer(trained)
     saved = arrays(trained)
     kept = [saved[name] for name in sorted(saved) if name.startswith("state/average/")]
     assert len(kept) == len(network.weights) == 20
@@ -114,7 +119,7 @@ def test_training_in_process_on_some_identities(data, tmp_path):
     index = index_images(data / "a", tmp_path / "cache", labelled=True)
     options = command_line.parse(words(data, tmp_path, "--max_step", "1"), {"train_recognizer": ""})[1]
     sources = {"labelled": SubsetIndex(index, np.flatnonzero(index.labels > 0))}
-    system = train_recognizer.train(options, sources, tmp_path / "cell" / "one")
+    system = recognition.train_recognizer(options, sources, tmp_path / "cell" / "one")
     assert list(system.heads) == ["real"] and system.heads["real"].weights.shape == (8, 2)
     assert runs.newest_checkpoint(tmp_path / "cell" / "one").is_file()
 
@@ -135,21 +140,22 @@ def test_a_published_facenet_is_a_starting_point(tmp_path):
     write_tf1(tmp_path / "facenet", {name: variable.numpy() for name, variable in nn4_names(published).items()})
     line = ["train_recognizer", "--pretrained_rec", str(tmp_path / "facenet"), "--recognizer"]
     options = command_line.parse([*line, "nn4"], {"train_recognizer": ""})[1]
-    train_recognizer.starting_point(options)(fresh)
+    options, start = recognition.starting_point(options)
+    start(fresh)
     assert options.embedding_size == 16
     assert all((a.numpy() == b.numpy()).all() for a, b in zip(published.weights, fresh.weights, strict=True))
     others = {"inception_resnet_v1": "holds another network", "light_cnn9": "light_cnn9 starts from a run"}
     for name, told in others.items():
         options = command_line.parse([*line, name], {"train_recognizer": ""})[1]
-        with pytest.raises(train_recognizer.UserError, match=told):
-            train_recognizer.starting_point(options)
+        with pytest.raises(UserError, match=told):
+            recognition.starting_point(options)
 
 
 def test_dlibs_network_starts_from_dlibs_weights():
     options = command_line.parse(["train_recognizer", "--recognizer", "dlib_resnet"], {"train_recognizer": ""})[1]
     network, known = DlibResnet(), DlibResnet()
     dlib_import.load_dlib_resnet(known, assets.fetch("dlib_models", options.asset_dir) / dlib_import.FILE)
-    train_recognizer.starting_point(options)(network)
+    recognition.starting_point(options)[1](network)
     assert all((a.numpy() == b.numpy()).all() for a, b in zip(network.weights, known.weights, strict=True))
 
 
@@ -180,7 +186,7 @@ BAD = {
     "no start": (["--dataset", "a", "--pretrained_rec", "nowhere"], "--pretrained_rec", "nowhere"),
     "other width": (["--dataset", "a", "--pretrained_rec", "RUN", "--embedding_size", "4"], "--embedding_size 4", "8"),
     "resumed by train": (["train", "--load_path", "RUN"], "--load_path", "a run of the job train_recognizer"),
-    "generate": (["generate", "--pretrained_gen", "RUN"], "--pretrained_gen", "face recogniser"),
+    "generate": (["generate", "--pretrained_gen", "RUN"], "--pretrained_gen", "which makes no images"),
     "done": (["--load_path", "RUN", "--dataset", "a,made,b"], "--max_step", "has done 3 of 3"),
     "other data": (["--load_path", "RUN", "--dataset", "a"], "does not fit the networks", "head/synthetic"),
 }
@@ -207,8 +213,8 @@ def test_a_run_of_another_job_is_no_recognizer(tmp_path):
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "step-000000001.npz").touch()
     (tmp_path / "params.json").write_text(json.dumps({"system": "facegan"}))
-    with pytest.raises(train_recognizer.UserError, match="is no run of train_recognizer"):
-        train_recognizer.load_recognizer(tmp_path)
+    with pytest.raises(UserError, match="is no run of train_recognizer"):
+        load_recognizer(tmp_path)
     options = SimpleNamespace(load_path=str(tmp_path), log_dir="logs")
-    with pytest.raises(train_recognizer.UserError, match="a run of the job train$"):
-        train_recognizer.training.resumed_run(options, recognizer=True)
+    with pytest.raises(UserError, match="a run of the job train$"):
+        setup.resumed_run(options, job="train_recognizer")

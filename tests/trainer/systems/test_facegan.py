@@ -11,9 +11,9 @@ from trainer.systems.facegan import FaceGan
 from utils import command_line
 
 
-def make(*flags, pairs=True, n_id=5, random=True):
+def make(*flags, random=True):
     words = ["train", "--method_c", "none", *NETWORKS, "--input_scale_size", "32", *flags]
-    return FaceGan(command_line.parse(words, {"train": ""})[1], n_id, pairs=pairs, random=random)
+    return FaceGan(command_line.parse(words, {"train": ""})[1], {"synthetic": 5}, random=random)
 
 
 def batch(size=32, count=2):
@@ -62,7 +62,7 @@ def test_gradients_equal_those_of_the_losses_as_written():
             "generator_back": back + 0.5 * (pair - 0.1 * cycle) + 0.5 * cycle,
             "discriminators": real - 0.3 * fake + render - 0.2 * back,
         }
-    expected = {name: tape.gradient(loss[name], variables) for name, variables in system.trained.items()}
+    expected = {name: tape.gradient(loss[name], variables) for name, variables in system.players.groups.items()}
     taken = {}
     for name, optimizer in system.optimizers.items():
         optimizer.apply = lambda gradients, _, name=name: taken.update({name: gradients})
@@ -74,14 +74,14 @@ def test_gradients_equal_those_of_the_losses_as_written():
 
 def test_averages_follow_with_the_early_ramp():
     system = make()
-    variable, average = system.averages[0]
+    variable, average = system.players.averages[0]
     before = average.numpy()
     system.train_step(batch())
     np.testing.assert_allclose(average.numpy(), 0.1 * before + 0.9 * variable.numpy(), rtol=1e-5)
 
 
 def test_without_pairs_the_pair_term_is_off():
-    system = make(pairs=False)
+    system = make("--dataset_3dmm", "")
     data = {name: value for name, value in batch().items() if not name.startswith("pair")}
     scalars = system.train_step(data)
     assert float(scalars["loss/sd_loss_forw"]) == 0.0

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.face_networks.recognizer_networks import FaceInput, take_sizes
+from trainer.face_networks.preparation import FaceInput
+from trainer.face_networks.table import with_sizes
 from trainer.systems.recognizer import Recognizer
 from utils import command_line
 from utils.errors import UserError
@@ -15,14 +16,12 @@ from utils.errors import UserError
 
 def options(*flags):
     words = ["train_recognizer", "--recognizer", "light_cnn9", "--image_size", "16", "--embedding_size", "8", *flags]
-    options = command_line.parse(words, {"train_recognizer": ""})[1]
-    take_sizes(options)
-    return options
+    return with_sizes(command_line.parse(words, {"train_recognizer": ""})[1])
 
 
 def make(*flags, n_syn=0, like=None):
     keras.utils.set_random_seed(1)  # other tests of the process draw too
-    system = Recognizer(options(*flags), 3, n_syn)
+    system = Recognizer(options(*flags), {"labelled": 3} | ({"synthetic": n_syn} if n_syn else {}))
     if like:
         system.network.set_weights(like.network.get_weights())
     return system
@@ -66,7 +65,7 @@ def test_losses_and_gradients_are_those_of_the_losses_as_written():
         trunk, heads = terms["real"] + 0.3 * terms["synthetic"] + decay, sum(terms.values()) + decay
     taken, scalars = gradients(system, data)
     for name, loss in (("trunk", trunk), ("heads", heads)):
-        expected = tape.gradient(loss, system.trained[name])
+        expected = tape.gradient(loss, system.players.groups[name])
         for ours, theirs in zip(taken[name], expected, strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=2e-4, atol=2e-6)
     assert scalars["loss/total"] == pytest.approx(float(heads), rel=1e-5)
@@ -89,7 +88,7 @@ def test_a_few_steps_learn_the_batch():
     seen = [system.train_step(batch()) for _ in range(60)]
     assert float(seen[-1]["loss/cross_entropy"]) < 0.2 < float(seen[0]["loss/cross_entropy"])
     assert float(seen[-1]["train/accuracy"]) == float(seen[-1]["train/accuracy_synthetic"]) == 1
-    assert all((variable.numpy() != average.numpy()).any() for variable, average in system.averages)
+    assert all((variable.numpy() != average.numpy()).any() for variable, average in system.players.averages)
 
 
 def test_the_network_can_learn_slower_than_the_heads():
@@ -133,7 +132,7 @@ def test_batch_norm_learns_from_real_and_generated_images_together():
     mean = tf.reduce_mean(first.linear(images, first.kernel), axis=[0, 1, 2])
     gradients(system, data)
     np.testing.assert_allclose(first.moving_mean, 0.1 * mean, atol=1e-5)
-    averages = [average for variable, average in system.averages if variable is first.moving_mean]
+    averages = [average for variable, average in system.players.averages if variable is first.moving_mean]
     np.testing.assert_allclose(averages[0], 0.9 * first.moving_mean.numpy(), atol=1e-6)  # early ramp: decay 0.1
 
 
@@ -143,8 +142,7 @@ def test_batch_norm_learns_from_real_and_generated_images_together():
      ("dlib_resnet", 150, 150, 3)],
 )
 def test_each_network_is_shown_faces_in_its_own_way(name, size, shown, channels):
-    chosen = command_line.parse(["x", "--recognizer", name], {"x": ""})[1]
-    take_sizes(chosen)
+    chosen = with_sizes(command_line.parse(["x", "--recognizer", name], {"x": ""})[1])
     face_input = FaceInput(chosen)
     assert (face_input.size, face_input.shown) == (size, shown)
     images = tf.random.stateless_uniform((2, shown, shown, 3), [1, 2], -1.0, 1.0)
@@ -172,12 +170,12 @@ def test_each_network_is_shown_faces_in_its_own_way(name, size, shown, channels)
 )
 def test_sizes_that_a_network_cannot_have_are_named(words, told):
     with pytest.raises(UserError, match=told):
-        take_sizes(command_line.parse(["x", *words.split()], {"x": ""})[1])
+        with_sizes(command_line.parse(["x", *words.split()], {"x": ""})[1])
 
 
 def test_an_unknown_network_lists_the_known():
     with pytest.raises(UserError, match="--recognizer: 'vgg' is none of light_cnn9, "):
-        take_sizes(SimpleNamespace(recognizer="vgg"))
+        with_sizes(SimpleNamespace(recognizer="vgg"))
 
 
 def test_losses_without_bound_are_told_soon():

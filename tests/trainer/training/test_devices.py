@@ -30,7 +30,7 @@ def train(count):
     keras.utils.set_random_seed(1)
     devices = Devices(count)
     with devices.scope():
-        system = FaceGan(options, 5, random=False)
+        system = FaceGan(options, {"synthetic": 5}, random=False)
     step = tf.function(lambda batch: devices.run(system.train_step.python_function, batch))
     rng = np.random.default_rng(2)
     moments = {}

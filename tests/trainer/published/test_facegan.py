@@ -1,4 +1,4 @@
-"""Published weights: TF1 checkpoints of FaceGAN through the job generate, and of FaceNet."""
+"""The published FaceGAN's TF1 checkpoints, through the jobs generate and test."""
 
 import json
 
@@ -8,15 +8,12 @@ from PIL import Image
 
 import main
 from tests.small import face
-from tests.trainer.tf1 import write_tf1
-from trainer.face_networks import face_network
-from trainer.published import tf1_import
+from tests.trainer.tf1 import AVERAGE, write_tf1
+from trainer.published import facegan as published_facegan
 from trainer.systems.facegan import FaceGan
 from utils import command_line
-from utils.errors import UserError
 from utils.images import grid, to_uint8
 
-AVERAGE = "/ExponentialMovingAverage"
 WIDTHS = "--conv_hidden_num 8 --conv_hidden_num_back 6 --conv_hidden_num_res 4 --num_res_rep 2 --z_num 5".split()
 
 
@@ -27,10 +24,10 @@ def parse(*words):
 @pytest.fixture(scope="module")
 def published():
     """A small FaceGAN with random weights, and {TF1 name: array} of a checkpoint whose averages these weights are."""
-    system = FaceGan(parse("train", "--method_c", "none", *WIDTHS), 1)
+    system = FaceGan(parse("train", "--method_c", "none", *WIDTHS), {"synthetic": 1})
     rng = np.random.default_rng(0)
     arrays = {}
-    for name, variable in tf1_import.published_names(system).items():
+    for name, variable in published_facegan.names(system).items():
         variable.assign(rng.normal(0, 0.1, variable.shape))
         if name.startswith("k_t"):
             arrays[name] = np.float32(0.25)
@@ -145,61 +142,3 @@ def test_test_makes_a_run_folder_for_published_weights(published, renders, tmp_p
     images = np.stack([face(number, 64) for number in range(2)]).astype(np.float32) / 127.5 - 1
     expected = grid(published[0].generate({"synthetic": images})["image"].numpy(), 2)
     assert np.abs(np.asarray(Image.open(run / "test_G.png")).astype(int) - expected).max() <= 1
-
-
-@pytest.mark.parametrize(
-    ("model_def", "size", "decay"),
-    [
-        ("models.nn4", 128, "moments/Squeeze_1/ExponentialMovingAverage"),
-        ("models.inception_resnet_v1", 512, "moving_variance"),
-    ],
-)
-def test_facenet(tmp_path, model_def, size, decay):
-    options = parse("train", "--model_def", model_def, "--pretrained_rec", tmp_path / "facenet")
-    network = face_network.build_network(model_def, size)
-    names = tf1_import.identity_names(network, options)
-    rng = np.random.default_rng(0)
-    arrays = {name: rng.normal(size=variable.shape).astype(np.float32) for name, variable in names.items()}
-    extra = {"Logits/weights": np.zeros((size, 9)), "global_step": np.int32(5), "beta1_power": np.float32(0)}
-    for name in list(arrays)[:3]:  # averages and slots are not read
-        slots = (AVERAGE, "/Adam", "/Adam_1", "/Adagrad", "/RMSProp", "/RMSProp_1", "/Momentum")
-        extra |= {name + slot: np.zeros(arrays[name].shape) for slot in slots}
-    write_tf1(tmp_path / "facenet", arrays | extra)
-
-    tf1_import.take_network(options)
-    assert options.embedding_size == size
-    tf1_import.load_identity_network(network, options)
-    for name, variable in names.items():
-        np.testing.assert_array_equal(variable.numpy(), arrays[name])
-
-    gone = next(name for name in arrays if name.endswith(decay))
-    bottleneck = f"{options.facenet_scope}/Bottleneck/weights"
-    bad = {name: array for name, array in (arrays | extra).items() if name != gone}
-    bad |= {bottleneck: arrays[bottleneck][:, :64], f"{options.facenet_scope}/new/weights": np.zeros(2)}
-    write_tf1(tmp_path / "facenet", bad)
-    with pytest.raises(UserError) as error:
-        tf1_import.load_identity_network(network, options)
-    message = str(error.value)
-    assert message.count(";") == 2 and f"missing {gone} " in message
-    assert f"left over {options.facenet_scope}/new/weights [2]" in message
-    inputs = len(arrays[bottleneck])
-    assert f"{bottleneck} is [{inputs}, 64] there and [{inputs}, {size}] here" in message
-
-
-def test_facenet_of_another_kind(tmp_path):
-    write_tf1(tmp_path / "irv1", {"InceptionResnetV1/Repeat/block35_1/Conv2d_1x1/biases": np.zeros(3)})
-    nn4 = {"InceptionResnetV1/Bottleneck/weights": np.zeros((896, 64))}
-    write_tf1(tmp_path / "nn4", nn4)
-    for name, flags, message in (
-        ("irv1", ["--model_def", "models.nn4"], "give --model_def models.inception_resnet_v1"),
-        ("irv1", ["--model_def", "models.dlib_resnet"], "give --model_def models.inception_resnet_v1"),
-        ("nn4", ["--model_def", "models.inception_resnet_v1"], "give --model_def models.nn4"),
-        ("nn4", ["--facenet_scope", "VGG"], "has only InceptionResnetV1"),
-        ("none", [], "--pretrained_rec: cannot read a TF1 checkpoint"),
-    ):
-        with pytest.raises(UserError, match=message):
-            tf1_import.take_network(parse("train", "--pretrained_rec", tmp_path / name, *flags))
-    options = parse("train", "--pretrained_rec", tmp_path / "nn4", "--embedding_size", "32")
-    tf1_import.take_network(options)
-    assert options.model_def == "models.nn4"  # what it holds, where the command line names none
-    assert options.embedding_size == 32  # what the command line says stays, and fails later with the shapes

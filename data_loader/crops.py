@@ -1,4 +1,4 @@
-"""Crops of photographs and renders as files: names, formats, sizes, and where they may be written."""
+"""Photographs in, crops and renders out: names, formats, sizes, and where they may be written."""
 
 import io
 from pathlib import Path
@@ -6,10 +6,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from data_loader.folders import decode_whole
 from utils.errors import UserError
 from utils.files import atomic_write
 
 FORMATS = {"jpg": "JPEG", "png": "PNG"}
+SMALLEST = 20  # pixels of a photograph's shorter side; FaceNet's minsize, the smallest face that it looks for
+
+
+class NoOutput(Exception):
+    """A photograph that gives no output: the message is the reason."""
 
 
 def check_folders(source, folder, flag, options):
@@ -18,8 +24,13 @@ def check_folders(source, folder, flag, options):
         raise UserError(f"{flag}: {folder} lies in --dataset, into which nothing is written")
     if not 16 <= options.size <= 2048:
         raise UserError(f"--size {options.size}: must be 16 to 2048 pixels")
-    if options.image_format not in FORMATS:
-        raise UserError(f"--image_format {options.image_format}: must be one of {', '.join(FORMATS)}")
+    check_format(options.image_format)
+
+
+def check_format(image_format):
+    """Raise UserError where files of this ending cannot be written."""
+    if image_format not in FORMATS:
+        raise UserError(f"--image_format {image_format}: must be one of {', '.join(FORMATS)}")
 
 
 def outputs(files, image_format):
@@ -29,6 +40,19 @@ def outputs(files, image_format):
         output = Path(file).with_suffix(f".{image_format}").as_posix()
         yield file, None if output in taken else output
         taken.add(output)
+
+
+def read_photograph(path, longest=None):
+    """A photograph's pixels, as folders.decode_whole.
+
+    Raises:
+        UnreadableImage; NoOutput where it is too small to show a face.
+    """
+    pixels = decode_whole(path, longest)
+    height, width = pixels.shape[:2]
+    if min(height, width) < SMALLEST:
+        raise NoOutput(f"{width}x{height} pixels: smaller than {SMALLEST} pixels")
+    return pixels
 
 
 def save(pixels, path):

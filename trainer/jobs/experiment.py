@@ -19,13 +19,13 @@ import tensorflow as tf
 from data_loader.folders import index_images
 from data_loader.generated_folder import is_generated
 from data_loader.joined import SubsetIndex
-from data_loader.outcome import claim
 from trainer.evaluation import experiment_report, verification
 from trainer.face_networks.embedding import embed_folder
 from trainer.face_networks.network import open_recognizer
 from trainer.face_networks.table import with_sizes
 from trainer.training.recognition import train_recognizer
 from utils import runs
+from utils.claim import Claim
 from utils.errors import UserError
 from utils.files import atomic_write
 
@@ -78,7 +78,7 @@ def run(options):
     folder = Path(options.report_dir).expanduser()
     settings = {name: getattr(options, name) for name in SHAPING}
     settings |= {"dataset": real.digest, "save_syn_dataset": generated.digest}
-    claim(folder, "experiment.json", settings, "--report_dir")
+    Claim(folder, "experiment.json", settings, "--report_dir").take(alone=True)
 
     tf.get_logger().setLevel("ERROR")  # each cell traces the step anew, which TensorFlow takes for a mistake
     cells = [Cell(fraction, generated, seed) for seed in range(1, options.seeds + 1) for fraction in fractions

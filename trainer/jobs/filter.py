@@ -43,7 +43,7 @@ def run(options):
         raise UserError(f"filter: nothing of {source} passes; for the first image: {reasons[0]}")
     identities = len({identity for identity, keep in zip(table.identities, kept, strict=True) if keep})
     description = _describe(description, source, rules, identities, options)
-    output = OutputFolder(target, description, tuple(table.values), skipped="dropped.csv")
+    output = OutputFolder(target, description, "--save_filtered", tuple(table.values), skipped="dropped.csv")
     if output.finished:
         print(f"{target} is finished already: {output.run['images']} images; nothing to do")
         return 0

@@ -1,13 +1,13 @@
 """A folder of generated images that is written batch by batch and can be gone on with after any interruption."""
 
 import csv
-import json
 import os
 from contextlib import ExitStack
 from pathlib import Path
 
 from data_loader.generated_folder import ROWS, RUN, TABLE, TEXT
 from trainer.output.scores import told_scores
+from utils.claim import Claim
 from utils.errors import UserError
 from utils.files import atomic_write
 
@@ -22,6 +22,7 @@ class OutputFolder:
     Args:
         folder: Path. Nothing is written before `begin`.
         run: dict of trainer.output.provenance.describe.
+        flag: that names the folder, for messages.
         scores: names of the score columns; () for a job that has none.
         skipped: name of the list of what was left out.
 
@@ -32,22 +33,17 @@ class OutputFolder:
         UserError: the folder holds something else, or results of other settings.
     """
 
-    def __init__(self, folder, run, scores=(), skipped="skipped_files.csv"):
-        self.folder, self.run, self.scores, self.skipped = folder, run, scores, skipped
+    def __init__(self, folder, run, flag, scores=(), skipped="skipped_files.csv"):
+        self.folder, self.scores, self.skipped = folder, scores, skipped
         self.width = 2 + len(scores) + 2  # columns of a row
-        stored = self._stored()
+        self._claim = Claim(folder, RUN, run, flag, self._settings)
+        stored = self._claim.earlier()
         self.finished = bool(stored and stored["finished"])
-        if stored:
-            self._refuse_other_settings(stored)
-            self.run = stored
+        self.run = stored or run
 
     def begin(self, batch_size):
         """Make the folder, or see how far it came. Returns the rows of the whole batches that are done."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for leftover in self.folder.rglob(".*.tmp"):  # of a job that was killed while it wrote
-            leftover.unlink()
-        if not (self.folder / RUN).is_file():
-            self._write_run()
+        self._claim.take(alone=True)
         rows = []
         for row in self._rows():
             if len(row) != self.width or not (row[-1] or (self.folder / row[0]).is_file()):
@@ -88,7 +84,7 @@ class OutputFolder:
                 file.write(card(written))
         self.run["finished"] = True
         self.run["images"] = written
-        self._write_run()
+        self._claim.rewrite(self.run)
         (self.folder / ROWS).unlink()
         return written, skipped
 
@@ -123,39 +119,11 @@ class OutputFolder:
         except FileNotFoundError:
             return
 
-    def _stored(self):
-        path = self.folder / RUN
-        try:
-            stored = json.loads(path.read_text(encoding="utf-8"))
-            stored["finished"], stored["settings"], stored["job"], stored["checkpoint"]
-            return stored
-        except FileNotFoundError:
-            self._refuse_foreign_files()
-            return None
-        except NotADirectoryError:
-            raise UserError(f"{self.folder} is not a folder") from None
-        except (ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{path} is not a {RUN} of this program: {error}") from error
-
-    def _refuse_foreign_files(self):
-        foreign = [name for name in os.listdir(self.folder) if not name.startswith(".")] if self.folder.is_dir() else []
-        if foreign:
-            raise UserError(f"{self.folder} holds {sorted(foreign)[0]} but no {RUN}: name a new or an empty folder")
-
-    def _refuse_other_settings(self, stored):
-        pairs = {"job": (stored["job"], self.run["job"])}
-        there = {"scores": told_scores(self.scores)} | stored["settings"]  # older folders have all, and do not say so
-        pairs |= {name: (there.get(name), here) for name, here in self.run["settings"].items()}
-        wrong = [f"{name} {there} there, {here} here" for name, (there, here) in pairs.items() if there != here]
-        if wrong:
-            raise UserError(
-                f"{self.folder} holds results of other settings (checkpoint {stored['checkpoint']}): "
-                f"{'; '.join(wrong)}. Give the same settings, or name another folder"
-            )
-
-    def _write_run(self):
-        with atomic_write(self.folder / RUN, "w", encoding="utf-8") as file:
-            json.dump(self.run, file, indent=1)
+    def _settings(self, run):
+        """What all images share, of the content of a run.json; KeyError or TypeError where it is none."""
+        run["finished"], run["checkpoint"]  # what a file of that name by another program lacks
+        # Folders of earlier versions have all scores, and do not say so.
+        return {"job": run["job"], "scores": told_scores(self.scores), **run["settings"]}
 
 
 def target_folder(flag, options, inputs=("dataset", "syn_dataset", "dataset_3dmm")):

@@ -31,6 +31,6 @@ def make_images(job, flag, options):
     description = provenance.describe(job, loaded, inputs, options)
     if maker.scores:
         description["settings"]["scores"] = told_scores(scores)
-    output = OutputFolder(target, description, tuple(maker.scores))
+    output = OutputFolder(target, description, f"--{flag}", tuple(maker.scores))
     text = partial(card.text, output.run) if maker.text else None
     return write_images(Task(inputs, output, partial(maker.make, scores=scores), text), options)

@@ -156,4 +156,4 @@ def test_bad_input_writes_nothing(data, tmp_path, words, message, capsys):
 
 def test_other_settings_need_another_report(data, finished, capsys):
     assert run(data, finished, "--learning_rate", "0.01") == 2
-    assert "was made with --learning_rate 0.1, not 0.01" in capsys.readouterr().err
+    assert "--learning_rate 0.1 there, 0.01 here" in capsys.readouterr().err

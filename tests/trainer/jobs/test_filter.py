@@ -158,7 +158,7 @@ def test_a_damaged_table_names_the_line(data, line, capsys):
 def test_other_rules_need_another_folder(data, capsys):
     assert run(data, "--score_limits", "d=0.3") == 0
     assert run(data, "--score_limits", "d=0.2") == 2
-    assert "holds results of other settings" in capsys.readouterr().err
+    assert "filtered holds results of other settings (run.json): rules {" in capsys.readouterr().err
 
 
 def test_a_filtered_folder_can_be_filtered_again(data):

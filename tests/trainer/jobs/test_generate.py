@@ -237,6 +237,7 @@ def test_a_missing_image_is_made_again(trained_run, renders, tmp_path):
     (target / "run.json").write_text(json.dumps(run))
     (target / "zoë" / "2.jpg").unlink()
     (target / "confidence_scores.csv").unlink()
+    (target / "7" / ".9.jpg.x_0.tmp").write_bytes(b"left by a kill")
     stayed = (target / "7" / "9.jpg").stat().st_mtime_ns
     assert main.main(words) == 0
     assert contents(target) == whole and (target / "7" / "9.jpg").stat().st_mtime_ns == stayed
@@ -314,7 +315,7 @@ def test_test_writes_the_fixed_grid(trained_run):
         (["--syn_dataset", "{tmp}"], "--syn_dataset: no images in {tmp}"),
         (["--save_syn_dataset", "syn"], "--save_syn_dataset: {data}/syn is in the input folder of --syn_dataset"),
         (["--save_syn_dataset", "real/new"], "--save_syn_dataset: {data}/real/new is in the input folder of --dataset"),
-        (["--save_syn_dataset", "."], "{data} holds "),
+        (["--save_syn_dataset", "."], "--save_syn_dataset: {data} holds "),
     ],
 )
 def test_bad_input_is_one_line_and_changes_nothing(trained_run, tmp_path, capsys, flags, message):
@@ -340,9 +341,13 @@ def test_results_of_other_settings_are_left_alone(trained_run, renders, tmp_path
     before = contents(target)
     assert main.main(generate_words(trained_run, renders, target, "--random_seed", "4", "--image_format", "png")) == 2
     line = capsys.readouterr().err
-    assert "random_seed 123 there, 4 here; image_format jpg there, png here" in line and contents(target) == before
+    assert ": --random_seed 123 there, 4 here; --image_format jpg there, png here; --image_quality 95" in line
+    assert contents(target) == before
     assert main.main(generate_words(trained_run, renders, target, "--batch_size", "3")) == 2
     assert "batch_size 4 there, 3 here" in capsys.readouterr().err
+    assert main.main(trained_run.words("fit", "--dataset", renders, "--save_fitting", target)) == 2
+    assert f"--save_fitting: {target} holds results" in (line := capsys.readouterr().err)
+    assert "(run.json): job generate there, fit here" in line and contents(target) == before
 
 
 def test_results_of_another_checkpoint_are_left_alone(trained_run, renders, tmp_path, capsys):

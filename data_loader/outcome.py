@@ -35,7 +35,8 @@ class Outcome:
 
     def __init__(self, folder, job, columns, settings, flag):
         self.folder, self.job, self.columns = Path(folder), job, list(columns)
-        Claim(self.folder, f"{job}.json", settings, flag).take(alone=True)
+        self._claim = Claim(self.folder, f"{job}.json", settings, flag)
+        self._claim.take(alone=True)
         self.succeeded = {row["file"]: row for row in _rows(self.folder / SUCCESS, self.columns)
                           if (self.folder / row["path"]).is_file()}
         self.failed = {row["file"]: row["reason"] for row in _rows(self.folder / FAILED, ["file", "reason"])}
@@ -51,6 +52,7 @@ class Outcome:
     def __exit__(self, *_):
         for file in self._files:
             file.close()
+        self._claim.release()
 
     def work_through(self, files, image_format, worker, processes=1):
         """Do every photograph that is not done yet, and note what became of it.

@@ -6,10 +6,13 @@ import uuid
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from utils.errors import UserError
 from utils.files import atomic_write
 from utils.flags import FLAGS
 
+LOCK = ".claim.lock"  # stays in the folder, empty: to remove it would let two processes hold two files of that name
 TEMPORARY = ".*.tmp"  # what utils.files.atomic_write leaves behind where it is killed
 
 
@@ -31,6 +34,7 @@ class Claim:
     def __init__(self, folder, note, content, flag, settings=dict):
         self.folder, self.path = Path(folder), Path(folder) / note
         self.content, self.flag, self.settings = content, flag, settings
+        self._lock = FileLock(self.folder / LOCK)
 
     def earlier(self):
         """What the note says where the folder holds results already; None where it is missing or empty.
@@ -50,11 +54,11 @@ class Claim:
         Several processes may do so at once: one of them writes the note, the others read it.
 
         Args:
-            alone: this process is the only one that writes into the folder. What killed runs left half written is
-                then removed.
+            alone: this process is the only one that writes into the folder, until `release`. What killed runs left
+                half written is removed.
 
         Raises:
-            UserError: as `earlier`; or the folder cannot be made or written.
+            UserError: as `earlier`; another process holds the folder; or it cannot be made or written.
         """
         with self._errors_named():
             if self._look() is None:
@@ -62,7 +66,19 @@ class Claim:
                 self._write_first()
                 self._look()
             if alone:
+                self._hold()
                 remove_leftovers(self.folder)
+
+    def __enter__(self):
+        self.take(alone=True)
+        return self
+
+    def __exit__(self, *_):
+        self.release()
+
+    def release(self):
+        """Let other processes take the folder alone. The end of the process does it too."""
+        self._lock.release()
 
     def rewrite(self, content):
         """Give the note another content, of the same settings. Raises OSError."""
@@ -84,6 +100,13 @@ class Claim:
             raise UserError(f"{self.flag}: {self.path} is not a {self.path.name} of this program: {error!r}") from error
         self._refuse_other(there)
         return earlier
+
+    def _hold(self):
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise UserError(f"{self.flag}: another process writes into {self.folder}: wait for it, or name another "
+                            "folder") from None
 
     def _visible_file(self):
         """The name of something in the folder; None where it is missing or empty."""

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from utils.claim import Claim, remove_leftovers
+from utils.claim import LOCK, Claim, remove_leftovers
 from utils.errors import UserError
 
 ROUNDS = 40
@@ -18,7 +18,7 @@ def claim(folder, **settings):
 
 
 def names(folder):
-    return sorted(path.name for path in folder.rglob("*"))
+    return sorted(path.name for path in folder.rglob("*") if path.name != LOCK)
 
 
 @pytest.fixture
@@ -192,3 +192,27 @@ def test_two_processes_at_once(tmp_path):
         else:
             assert told[noted] is None and len(errors) == 1
             assert f"size {noted} there, {17 - noted} here" in told[17 - noted]
+
+
+def test_one_process_at_a_time_holds_a_folder_alone(tmp_path):
+    with claim(tmp_path):
+        for another in (claim(tmp_path), claim(tmp_path)):
+            with pytest.raises(UserError, match="--save_aligned: another process writes into .*: wait for it, or name"):
+                another.take(alone=True)
+        claim(tmp_path).take()  # those that share it need not wait
+    with claim(tmp_path):
+        pass
+
+
+def test_the_end_of_a_process_lets_go(tmp_path):
+    process = multiprocessing.get_context("spawn").Process(target=_hold_and_die, args=(tmp_path,))
+    process.start()
+    process.join()
+    assert process.exitcode == 9
+    with claim(tmp_path):
+        pass
+
+
+def _hold_and_die(folder):
+    claim(folder).take(alone=True)
+    os._exit(9)

@@ -14,7 +14,7 @@ from data_loader import assets
 from trainer.face_networks.preparation import FaceInput, preparation
 from trainer.face_networks.table import DLIB, kind_of
 from trainer.published import dlib_import, facenet
-from trainer.published.arrays import check_names, named_weights, read_arrays
+from trainer.published.arrays import check_names, named_weights, read_checkpoint
 from trainer.step import pixels
 from utils import runs
 from utils.errors import UserError
@@ -180,7 +180,7 @@ def recognizer_params(found, flag):
 
 def assign_recognizer(network, found):
     """Read the averaged weights of a run of train_recognizer (runs.Weights) into its network."""
-    arrays = read_arrays(found.checkpoint)
+    _, arrays = read_checkpoint(found.checkpoint)
     averages = named_weights(AVERAGED, network)
     shapes = {name: array.shape for name, array in arrays.items()}
     check_names(averages, shapes, found.checkpoint, ignored=set(arrays) - set(averages))

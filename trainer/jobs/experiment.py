@@ -78,8 +78,12 @@ def run(options):
     folder = Path(options.report_dir).expanduser()
     settings = {name: getattr(options, name) for name in SHAPING}
     settings |= {"dataset": real.digest, "save_syn_dataset": generated.digest}
-    Claim(folder, "experiment.json", settings, "--report_dir").take(alone=True)
+    with Claim(folder, "experiment.json", settings, "--report_dir"):
+        return _run_cells(folder, fractions, real, generated, options)
 
+
+def _run_cells(folder, fractions, real, generated, options):
+    """Every cell, then the report; returns the exit status."""
     tf.get_logger().setLevel("ERROR")  # each cell traces the step anew, which TensorFlow takes for a mistake
     cells = [Cell(fraction, generated, seed) for seed in range(1, options.seeds + 1) for fraction in fractions
              for generated in ((True,) if fraction == 0 else (False, True))]  # fmt: skip

@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -44,15 +43,16 @@ def run(options):
     identities = len({identity for identity, keep in zip(table.identities, kept, strict=True) if keep})
     description = _describe(description, source, rules, identities, options)
     output = OutputFolder(target, description, "--save_filtered", tuple(table.values), skipped="dropped.csv")
-    if output.finished:
-        print(f"{target} is finished already: {output.run['images']} images; nothing to do")
+    if output.tell_finished():
         return 0
-    with StopRequest() as stop:
+    with output, StopRequest() as stop:
+        if output.tell_finished():  # by another process, just now
+            return 0
         done = _copy(source, table, reasons, output, stop)
-    if done < len(reasons):
-        print(f"stopped by {stop.name} after {done} of {len(reasons)} images; the same command goes on there")
-        return 1
-    written, dropped = output.finish(partial(card.text, output.run))
+        if done < len(reasons):
+            print(f"stopped by {stop.name} after {done} of {len(reasons)} images; the same command goes on there")
+            return 1
+        written, dropped = output.finish(lambda images: card.text(output.run, images))
     print(f"{written} images of {identities} identities in {target}; {dropped} dropped, see dropped.csv")
     return 0
 

@@ -19,8 +19,10 @@ class OutputFolder:
     input image, in order: path, identity, the scores, SHA-256 of the file, reason why it was skipped. The rows of a
     batch are appended when all its images are in place, so the rows tell what is done.
 
+    Use it as a context manager around all that writes; nothing is written before.
+
     Args:
-        folder: Path. Nothing is written before `begin`.
+        folder: Path.
         run: dict of trainer.output.provenance.describe.
         flag: that names the folder, for messages.
         scores: names of the score columns; () for a job that has none.
@@ -37,15 +39,28 @@ class OutputFolder:
         self.folder, self.scores, self.skipped = folder, scores, skipped
         self.width = 2 + len(scores) + 2  # columns of a row
         self._claim = Claim(folder, RUN, run, flag, self._settings)
-        stored = self._claim.earlier()
-        self.finished = bool(stored and stored["finished"])
-        self.run = stored or run
+        self._new, self.run = run, run
+        self._look()
+
+    def tell_finished(self):
+        """Whether the folder is complete; says so."""
+        if self.finished:
+            print(f"{self.folder} is finished already: {self.run['images']} images; nothing to do")
+        return self.finished
+
+    def __enter__(self):
+        """Make the folder, and keep other processes from writing into it until the end of the `with` block."""
+        self._claim.take(alone=True)
+        self._look()  # another process may have finished it just now
+        return self
+
+    def __exit__(self, *_):
+        self._claim.release()
 
     def begin(self, batch_size):
-        """Make the folder, or see how far it came. Returns the rows of the whole batches that are done."""
-        self._claim.take(alone=True)
+        """See how far it came. Returns the rows of the whole batches that are done."""
         rows = []
-        for row in self._rows():
+        for row in self._rows() if (self.folder / ROWS).is_file() else ():
             if len(row) != self.width or not (row[-1] or (self.folder / row[0]).is_file()):
                 break
             rows.append(row)
@@ -88,6 +103,11 @@ class OutputFolder:
         (self.folder / ROWS).unlink()
         return written, skipped
 
+    def _look(self):
+        stored = self._claim.earlier()
+        self.finished = bool(stored and stored["finished"])
+        self.run = stored or self._new
+
     def _write_lists(self):
         written = skipped = 0
         with ExitStack() as stack:
@@ -113,11 +133,8 @@ class OutputFolder:
 
     def _rows(self):
         """The rows that are whole: what follows the last line's end was cut off by a kill."""
-        try:
-            with open(self.folder / ROWS, **TEXT) as file:
-                yield from csv.reader(line for line in file if line.endswith("\n"))
-        except FileNotFoundError:
-            return
+        with open(self.folder / ROWS, **TEXT) as file:
+            yield from csv.reader(line for line in file if line.endswith("\n"))
 
     def _settings(self, run):
         """What all images share, of the content of a run.json; KeyError or TypeError where it is none."""

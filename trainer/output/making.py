@@ -32,5 +32,5 @@ def make_images(job, flag, options):
     if maker.scores:
         description["settings"]["scores"] = told_scores(scores)
     output = OutputFolder(target, description, f"--{flag}", tuple(maker.scores))
-    text = partial(card.text, output.run) if maker.text else None
+    text = (lambda images: card.text(output.run, images)) if maker.text else None
     return write_images(Task(inputs, output, partial(maker.make, scores=scores), text), options)

@@ -59,13 +59,14 @@ def write_images(task, options):
         UserError: unreadable images (over 1 %), two images that would become the same file, a full disk.
     """
     output, inputs = task.output, task.inputs
-    if output.finished:
-        print(f"{output.folder} is finished already: {output.run['images']} images; nothing to do")
+    if output.tell_finished():
         return 0
     _refuse_collisions(inputs)
     inputs.check(options.num_worker)
     try:
-        with StopRequest() as stop:
+        with output, StopRequest() as stop:
+            if output.tell_finished():  # by another process, just now
+                return 0
             done = _Writer(task, options).run(stop)
             if done < len(inputs):
                 print(f"stopped by {stop.name} after {done} of {len(inputs)} images; the same command goes on there")

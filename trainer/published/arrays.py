@@ -1,11 +1,19 @@
 """Files of weights against networks: names, shapes, and arrays read without unpickling."""
 
+import struct
+import tokenize
 import zipfile
+import zlib
 
 import numpy as np
 
 from utils.errors import UserError
 
+DAMAGED = (  # what NumPy's and Python's readers raise on files that are not whole, or not what they seem
+    *(OSError, ValueError, EOFError, TypeError, AttributeError, KeyError, NotImplementedError),
+    *(MemoryError, SyntaxError, struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error),
+)
+FORMAT = 2  # of checkpoints. 1, which had no number: an optimizer's variables by place, "optimizer/generator/0003"
 LISTED = 40  # differences that an error lists before it counts the rest
 
 
@@ -18,13 +26,17 @@ def named_weights(name, network):
     return {f"{name}/{i:03d}/{v.path.partition('/')[2]}": v for i, v in enumerate(network.weights)}
 
 
-def read_arrays(path):
-    """{name: array} of a checkpoint file."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"cannot read the checkpoint {path}: {error}") from error
+def read_checkpoint(path):
+    """A checkpoint file of this project: (number of its format, {name: array}).
+
+    Raises:
+        UserError: it cannot be read, is damaged or something else, or was written by a newer version.
+    """
+    arrays = _read(path)
+    number = int(arrays.pop("format", 1))
+    if not 1 <= number <= FORMAT:
+        raise UserError(f"{path} is of format {number}, and this version reads up to {FORMAT}: use a newer one")
+    return number, arrays
 
 
 def check_names(variables, shapes, source, ignored=()):
@@ -49,3 +61,15 @@ def check_names(variables, shapes, source, ignored=()):
     if wrong:
         more = f"; and {len(wrong) - LISTED} more" if len(wrong) > LISTED else ""
         raise UserError(f"{source} does not fit the networks: {'; '.join(wrong[:LISTED])}{more}")
+
+
+def _read(path):
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except DAMAGED as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"cannot read the checkpoint {path}: it is damaged or none of ours ({reason})") from error
+    if not arrays or not all(isinstance(array, np.ndarray) for array in arrays.values()):
+        raise UserError(f"cannot read the checkpoint {path}: it is damaged or none of ours (no arrays in it)")
+    return arrays

@@ -1,19 +1,20 @@
 """Saving a system and getting it back, bit by bit the same.
 
 A checkpoint is one .npz file (NumPy's own format, read without unpickling): every weight of every network, every
-optimizer's variables and the system's state, each under a readable name. It is written to a temporary file, flushed to
-disk and renamed, so that a kill at any moment leaves the older ones as they were.
+optimizer's variables and the system's state, each under a readable name, and the number of this format. It is written
+to a temporary file, flushed to disk and renamed, so that a kill at any moment leaves the older ones as they were.
 """
 
 import numpy as np
 from tensorflow import as_dtype
 
-from trainer.published.arrays import check_names, named_weights, read_arrays
+from trainer.published.arrays import FORMAT, check_names, named_weights, read_checkpoint
 from utils.errors import UserError
 from utils.files import atomic_write
 from utils.runs import checkpoints, steps_done
 
 KEEP = 2  # checkpoints of a run
+LOSS_SCALE = "state/loss_scale"  # begins the names of float16's scale, which another precision does not have
 AVERAGE = "state/average/"  # begins the name of an averaged weight
 
 
@@ -35,7 +36,8 @@ def save(system, folder, step, keep_step=0):
         target.parent.mkdir(exist_ok=True)
         _remove_leftovers(target.parent)
         with atomic_write(target) as file:
-            np.savez(file, **{name: np.asarray(variable) for name, variable in named_variables(system).items()})
+            arrays = {name: np.asarray(variable) for name, variable in named_variables(system).items()}
+            np.savez(file, format=np.int64(FORMAT), **arrays)
     except OSError as error:
         raise UserError(f"cannot save {target}: {error.strerror or error}; older checkpoints are untouched") from error
     for old in checkpoints(folder)[:-KEEP]:
@@ -48,11 +50,11 @@ def restore(system, path):
     """Read a checkpoint into a system of the same widths.
 
     Raises:
-        UserError: the file is damaged, or its weights are not the system's: lists what is missing, left over or of
-            another shape. The system is then unchanged.
+        UserError: the file is damaged or of a newer version, or its weights are not the system's: lists what is
+            missing, left over or of another shape. The system is then unchanged.
     """
-    variables = named_variables(system)
-    arrays = read_arrays(path)
+    number, arrays = read_checkpoint(path)
+    variables = named_variables(system, number)
     check_names(variables, {name: array.shape for name, array in arrays.items()}, path)
     for name, variable in variables.items():
         variable.assign(arrays[name])
@@ -60,7 +62,7 @@ def restore(system, path):
 
 def restore_weights(system, path, ignored=()):
     """Read weights and state of a checkpoint for everything but going on as if nothing had been: averaged weights
-    where the checkpoint has them; optimizers stay fresh, averages begin at the weights.
+    where the checkpoint has them; optimizers stay fresh, averages begin at the weights. Precisions may differ.
 
     Args:
         system, path: as restore; a file that `slim` wrote will do.
@@ -69,8 +71,8 @@ def restore_weights(system, path, ignored=()):
     Raises:
         UserError: as restore.
     """
-    arrays = read_arrays(path)
-    ignored = (*ignored, "optimizer/", AVERAGE)
+    _, arrays = read_checkpoint(path)
+    ignored = (*ignored, "optimizer/", AVERAGE, LOSS_SCALE)
     variables = {f"{AVERAGE}{name}" if f"{AVERAGE}{name}" in arrays else name: variable
                  for name, variable in named_variables(system).items() if not name.startswith(ignored)}
     raw = {name.removeprefix(AVERAGE) for name in variables}
@@ -84,21 +86,37 @@ def restore_weights(system, path, ignored=()):
 def slim(system):
     """{name: array} of what `restore_weights` needs: networks in half precision, and state that is no average; without
     the parts that only training needs."""
-    left_out = (*system.training_only_names, "optimizer/", AVERAGE)
+    left_out = (*system.training_only_names, "optimizer/", AVERAGE, LOSS_SCALE)
     arrays = {name: np.asarray(variable) for name, variable in named_variables(system).items()
               if not name.startswith(left_out)}  # fmt: skip
-    return {name: array if name.startswith("state/") else array.astype(np.float16) for name, array in arrays.items()}
+    arrays = {name: array if name.startswith("state/") else array.astype(np.float16) for name, array in arrays.items()}
+    return {"format": np.int64(FORMAT)} | arrays
 
 
-def named_variables(system):
-    """{name: variable} of everything that a checkpoint holds."""
-    variables = {}
+def named_variables(system, number=FORMAT):
+    """{name: variable} of everything that a checkpoint holds, as the format of this number names it."""
+    weights = {}
     for name, network in system.networks.items():
-        variables |= named_weights(name, network)
-    for name, optimizer in system.optimizers.items():
-        for index, variable in enumerate(optimizer.variables):
-            variables[f"optimizer/{name}/{index:04d}"] = variable
-    return variables | {f"state/{name}": variable for name, variable in system.state.items()}
+        weights |= named_weights(name, network)
+    state = {f"state/{name}": variable for name, variable in system.state.items()}
+    slots = {}
+    for group, optimizer in system.optimizers.items():
+        if number == 1:
+            slots |= {f"optimizer/{group}/{place:04d}": v for place, v in enumerate(optimizer.variables)}
+        else:
+            slots |= _optimizer_variables(group, optimizer, system.players.groups[group], weights | state)
+    return weights | slots | state
+
+
+def _optimizer_variables(group, optimizer, variables, named):
+    """{"optimizer/<group>/iterations": …, "optimizer/<group>/momentum/<name of a weight>": …} of Adam."""
+    names = {id(variable): name for name, variable in named.items()}
+    prefix, found = f"optimizer/{group}", {}
+    for variable, momentum, velocity in zip(variables, optimizer._momentums, optimizer._velocities, strict=True):
+        found[f"{prefix}/momentum/{names[id(variable)]}"] = momentum
+        found[f"{prefix}/velocity/{names[id(variable)]}"] = velocity
+    known = {id(variable) for variable in found.values()}
+    return found | {f"{prefix}/{v.name}": v for v in optimizer.variables if id(v) not in known}
 
 
 def _remove_leftovers(folder):

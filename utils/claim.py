@@ -13,6 +13,7 @@ from utils.files import atomic_write
 from utils.flags import FLAGS
 
 LOCK = ".claim.lock"  # stays in the folder, empty: to remove it would let two processes hold two files of that name
+UNSAID = ("input_content", "mixed_precision")  # settings that older notes leave out: they are not compared then
 TEMPORARY = ".*.tmp"  # what utils.files.atomic_write leaves behind where it is killed
 
 
@@ -117,6 +118,7 @@ class Claim:
 
     def _refuse_other(self, there):
         here = self.settings(json.loads(json.dumps(self.content)))  # as JSON gives it back: a tuple is a list
+        there = {name: here[name] for name in UNSAID if name in here} | there
         other = [f"{'--' if name in FLAGS else ''}{name} {there.get(name, 'nothing')} there, {value} here"
                  for name, value in here.items() if there.get(name) != value]
         if other:

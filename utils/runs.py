@@ -66,6 +66,14 @@ def read_params(folder):
         raise UserError(f"{path} is damaged: {error}") from None
 
 
+def label_names(params, source):
+    """Names of the labels of one of a run's sources, in order; None where its params do not say."""
+    names = params.get("label_names")
+    if isinstance(names, dict):
+        return names.get(source)
+    return names or params.get(f"{source}_label_names")  # older runs: of the one labelled source, or source by source
+
+
 def adopted(options, params):
     """The flags of a run, but for those that the command line names.
 

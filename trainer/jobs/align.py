@@ -26,7 +26,8 @@ def run(options):
     check_folders(source, folder, "--save_aligned", options)
     index = index_images(source, Path(options.asset_dir).expanduser() / "index", flag="--dataset")
     files = [index.relative_path(i) for i in range(len(index))]
-    settings = {"size": options.size, "image_format": options.image_format, "margin": round(MARGIN, 6)}
+    settings = {"size": options.size, "image_format": options.image_format, "margin": round(MARGIN, 6),
+                "input_content": index.digest}
     with Outcome(folder, "align", ("file", "path", *COLUMNS), settings, "--save_aligned") as outcome:
         outcome.work_through(files, options.image_format, Aligner(source, folder, options.size))
     print(f"align: {len(outcome.succeeded)} faces in {folder}, {len(outcome.failed)} photographs in failed.csv")

@@ -39,7 +39,7 @@ def run(options):
     files = [index.relative_path(i) for i in range(len(index))]
     pairer = Pairer(source, folder, options, portraits.fetch(options))
     settings = {name: getattr(options, name) for name in ("size", "image_format", "max_fit_error", "pair_crop")}
-    settings["morphable_model"] = Path(options.morphable_model).name
+    settings |= {"morphable_model": Path(options.morphable_model).name, "input_content": index.digest}
     with Outcome(folder, "pair", ("file", *pairer.columns), settings, "--dataset_3dmm") as outcome:
         outcome.work_through(files, options.image_format, pairer, options.num_worker)
     _write_parameters(folder, ("path", *pairer.parameters), outcome.succeeded.values())

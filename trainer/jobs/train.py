@@ -21,6 +21,8 @@ def run(options):
     if not resumed:
         options, start = starting_weights(kind.with_defaults(options))
     indexes = read_sources(kind.sources_of(options), options)
+    if resumed:
+        setup.check_people(resumed, kind.sources_of(options), indexes, "--pretrained_gen")
     unreadable = setup.unreadable_files(indexes)
     if not resumed:
         options = kind.resolved(options)

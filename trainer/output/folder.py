@@ -39,7 +39,7 @@ class OutputFolder:
         self.folder, self.scores, self.skipped = folder, scores, skipped
         self.width = 2 + len(scores) + 2  # columns of a row
         self._claim = Claim(folder, RUN, run, flag, self._settings)
-        self._new, self.run = run, run
+        self._new = run
         self._look()
 
     def tell_finished(self):

@@ -7,6 +7,7 @@ from data_loader.training_sources import index_folder
 from trainer.step import losses
 from trainer.step.pixels import grey
 from trainer.systems.system import Maker, Score, System
+from utils import runs
 
 IMAGES = ("real", "synthetic", "pair_image", "pair_render")  # of a batch
 SCORES = {
@@ -49,8 +50,7 @@ class FaceGanImages(System):
         if not self.identity:
             print("c_score stays empty: these weights come without an identity network")
             return False
-        names = params.get("label_names")
-        if (names["synthetic"] if isinstance(names, dict) else names) != index.label_names:
+        if runs.label_names(params, "synthetic") != index.label_names:
             count = self.label_counts(params)["synthetic"]
             print(f"c_score stays empty: these weights were trained with other identities ({count})")
             return False

@@ -29,6 +29,8 @@ def train_recognizer(options, indexes, folder=None, resumed=None):
     for index in indexes.values():
         if len(index.label_names) < 2:
             raise UserError(f"{index.flag}: {index.folder} holds one identity: a recogniser needs two at least")
+    if resumed:
+        setup.check_people(resumed, SOURCES, indexes, "--pretrained_rec")
     unreadable = setup.unreadable_files(indexes)
     setup.seed_everything(options)
     options, start = options.changed(system=face_networks.RECOGNIZER), None

@@ -55,6 +55,32 @@ def label_counts(sources, indexes):
     return {name: len(index.label_names) for name, index in indexes.items() if sources[name].label}
 
 
+def check_people(resumed, sources, indexes, instead):
+    """An error where a resumed run learned other people than its folders hold now, though as many perhaps.
+
+    Args:
+        resumed: runs.Weights.
+        instead: the flag that starts a training with other people from the run's weights.
+    """
+    params = runs.read_params(resumed.run)
+    for name, index in indexes.items():
+        there, here = runs.label_names(params, name), list(index.label_names)
+        if not sources[name].label or not there or there == here:
+            continue
+        changes = [f"{what} {_some(people)}" for what, people in
+                   (("added", set(here) - set(there)), ("missing", set(there) - set(here))) if people]  # fmt: skip
+        raise UserError(
+            f"{index.flag}: {index.folder} holds other people than {resumed.run} was trained on: "
+            f"{'; '.join(changes) or 'the same in another order'}. To learn these from its weights, give {instead} "
+            f"{resumed.run} in place of --load_path"
+        )
+
+
+def _some(names, most=5):
+    listed = ", ".join(sorted(names)[:most])
+    return f"{listed} and {len(names) - most} more" if len(names) > most else listed
+
+
 def check_steps_left(system, options, resumed, count=1):
     """An error where a resumed run, or `count` devices, have nothing left to do."""
     step, steps = int(system.state["step"].numpy()), options.max_step // count

@@ -138,8 +138,8 @@ def test_kill_in_mid_save_loses_nothing_older(data, logs):
         process.send_signal(signal.SIGKILL)
         process.communicate()
         run = _newest(logs)
-        for checkpoint in runs.checkpoints(run):
-            with np.load(checkpoint) as file:
+        for path in runs.checkpoints(run):
+            with np.load(path) as file:
                 assert all(np.isfinite(file[name]).all() for name in file.files)
         (run / "checkpoints" / ".step-000000999.npz.leftover.tmp").write_bytes(b"half")
     last = int(arrays(run)["state/step"])

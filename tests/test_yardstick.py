@@ -68,7 +68,7 @@ def test_a_step_and_what_it_generates_are_facegans(eagerly):
         assert largest_difference(expected_gradients[name], gradients[name]) < 1e-4, name
     for name in system.networks:
         assert mean_difference(*(each.networks[name].weights for each in (system, direct))) < 1e-5, name
-    assert mean_difference(*([average for _, average in each.averages] for each in (system, direct))) < 1e-5
+    assert mean_difference(*([average for _, average in each.players.averages] for each in (system, direct))) < 1e-5
     np.testing.assert_allclose(system.identity.centroids, direct.identity.centroids, atol=1e-6)
 
     expected, found = system.generate(data), direct.generate(data)

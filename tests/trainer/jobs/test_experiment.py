@@ -142,7 +142,7 @@ def test_tables_by_hand():
         (["--fractions", "20,120"], "--fractions 20,120: percentages"),
         (["--fractions", "20,20"], "each once"),
         (["--test_share", "0.9"], "leaves 1 of 8 identities"),
-        (["--save_syn_dataset", "real"], "holds no confidence_scores.csv"),
+        (["--save_syn_dataset", "real"], "real is no folder that generate has made"),
         (["--dataset", "nowhere"], "no such folder"),
         (["--recognizer", "nn4"], "--image_size 16: nn4 takes"),
     ],

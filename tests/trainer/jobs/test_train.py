@@ -20,7 +20,7 @@ from models.dlib_resnet import DlibResnet
 from tests.small import SOURCES, make_data, only_run, train_words
 from trainer.published.arrays import named_weights
 from trainer.published.dlib_import import FILE, load_dlib_resnet
-from trainer.training import setup
+from trainer.training import checkpoint, setup
 from utils import command_line, runs
 from utils.errors import UserError
 
@@ -138,8 +138,8 @@ def test_kill_in_mid_save_loses_nothing_older(data, logs):
         process.send_signal(signal.SIGKILL)
         process.communicate()
         run = _newest(logs)
-        for checkpoint in runs.checkpoints(run):
-            with np.load(checkpoint) as file:
+        for path in runs.checkpoints(run):
+            with np.load(path) as file:
                 assert all(np.isfinite(file[name]).all() for name in file.files)
         (run / "checkpoints" / ".step-000000999.npz.leftover.tmp").write_bytes(b"half")
     last = int(arrays(run)["state/step"])
@@ -168,12 +168,11 @@ def test_full_disk_in_a_save_is_one_line_and_keeps_the_older(data, logs, monkeyp
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    from trainer import checkpoint
 
     class Empty:
         networks, optimizers, state = {}, {}, {"step": np.zeros(())}
 
-    with pytest.raises(checkpoint.UserError, match="step-000000009.npz: No space left on device"):
+    with pytest.raises(UserError, match="step-000000009.npz: No space left on device"):
         checkpoint.save(Empty, run, 9)
     assert [path.read_bytes() for path in runs.checkpoints(run)] == before
     assert not list((run / "checkpoints").glob("*.tmp"))

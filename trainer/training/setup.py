@@ -63,9 +63,9 @@ def check_people(resumed, sources, indexes, instead):
         instead: the flag that starts a training with other people from the run's weights.
     """
     params = runs.read_params(resumed.run)
-    for name, index in indexes.items():
+    for name, index in ((name, index) for name, index in indexes.items() if sources[name].label):
         there, here = runs.label_names(params, name), list(index.label_names)
-        if not sources[name].label or not there or there == here:
+        if not there or there == here:
             continue
         changes = [f"{what} {_some(people)}" for what, people in
                    (("added", set(here) - set(there)), ("missing", set(there) - set(here))) if people]  # fmt: skip

@@ -188,7 +188,7 @@ BAD = {
     "resumed by train": (["train", "--load_path", "RUN"], "--load_path", "a run of the job train_recognizer"),
     "generate": (["generate", "--pretrained_gen", "RUN"], "--pretrained_gen", "which makes no images"),
     "done": (["--load_path", "RUN", "--dataset", "a,made,b"], "--max_step", "has done 3 of 3"),
-    "other data": (["--load_path", "RUN", "--dataset", "a"], "does not fit the networks", "head/synthetic"),
+    "other data": (["--load_path", "RUN", "--dataset", "a"], "--dataset: ", "holds other people than"),
 }
 
 

@@ -1,0 +1,73 @@
+"""Checkpoints of other precisions and of earlier formats."""
+
+import json
+
+import numpy as np
+import pytest
+
+import main
+from tests.small import make_data, only_run, train_words
+from utils import runs
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """data/, and a run of one step in each of two precisions below float32/ and float16/."""
+    folder = tmp_path_factory.mktemp("precisions")
+    make_data(folder / "data")
+    for precision in ("float32", "float16"):
+        words = train_words(folder / "data", folder / precision, "--max_step", "1", "--mixed_precision", precision)
+        assert main.main(words) == 0
+    return folder
+
+
+def arrays(run):
+    with np.load(runs.newest_checkpoint(run)) as file:
+        return {name: file[name] for name in file.files}
+
+
+@pytest.mark.parametrize(("trained", "used"), [("float16", "float32"), ("float32", "float16")])
+def test_weights_of_one_precision_generate_in_another(home, trained, used):
+    words = ["generate", "--log_dir", str(home), "--pretrained_gen", str(only_run(home / trained)), "--scores", "none"]
+    assert main.main([*words, "--mixed_precision", used, "--save_syn_dataset", f"{trained}_{used}"]) == 0
+    assert len(list((home / "data" / f"{trained}_{used}").rglob("*.jpg"))) == 9
+
+
+def test_exported_weights_of_float16_generate_in_float32(home):
+    words = ["--log_dir", str(home), "--pretrained_gen", str(only_run(home / "float16"))]
+    assert main.main(["export", *words, "--export_format", "weights", "--export_dir", str(home / "small")]) == 0
+    words = ["generate", "--data_dir", str(home / "data"), "--syn_dataset", "syn", "--scores", "none"]
+    words += ["--pretrained_gen", str(home / "small"), "--mixed_precision", "float32", "--save_syn_dataset", "small"]
+    assert main.main(words) == 0
+
+
+def test_adams_slots_are_named_by_what_they_belong_to(home):
+    saved = arrays(only_run(home / "float32"))
+    assert int(saved["format"]) == 2
+    for name in [name for name in saved if name.startswith("optimizer/generator/momentum/")]:
+        assert saved[name].shape == saved[name.removeprefix("optimizer/generator/momentum/")].shape
+    assert int(saved["optimizer/generator/iteration"]) == 1
+
+
+def test_a_run_of_the_first_format_goes_on_the_same(home, tmp_path):
+    """Named by place, without a number, as earlier versions wrote it: two steps give what the new format gives."""
+    run = only_run(home / "float32")
+    old = tmp_path / "old" / "checkpoints"
+    old.mkdir(parents=True)
+    (tmp_path / "old" / "params.json").write_text(json.dumps(runs.read_params(run)))
+    saved = arrays(run)
+    first = {name: array for name, array in saved.items() if not name.startswith("optimizer/") and name != "format"}
+    for group in ("generator", "generator_back", "discriminators"):
+        slots = {name: array for name, array in saved.items() if name.startswith(f"optimizer/{group}/")}
+        kinds = [[array for name, array in slots.items() if f"/{kind}/" in name] for kind in ("momentum", "velocity")]
+        pairs = zip(*kinds, strict=True)
+        placed = [slots[f"optimizer/{group}/iteration"], *(array for pair in pairs for array in pair)]
+        first |= {f"optimizer/{group}/{place:04d}": array for place, array in enumerate(placed)}
+    np.savez(old / "step-000000001.npz", **first)
+    for name, start in (("new", run), ("from_old", tmp_path / "old")):
+        words = ["train", "--load_path", str(start), "--log_dir", str(tmp_path / name), "--max_step", "2"]
+        assert main.main(words) == 0
+    new, from_old = arrays(only_run(tmp_path / "new")), arrays(only_run(tmp_path / "from_old"))
+    assert new.keys() == from_old.keys()
+    for name, array in new.items():
+        np.testing.assert_array_equal(array, from_old[name], err_msg=name)

@@ -140,7 +140,7 @@ def _text(results, real, generated, options):
         f"{options.batch_size} real images, and as many generated ones beside them where there are any, from {start}. "
         f"{len(real.label_names)} real identities ({len(real)} images), of which {options.test_share:.0%} are tested "
         f"on and never trained on; {len(generated.label_names)} generated identities ({len(generated)} images). Each "
-        f"cell is tested on all {pairs:,} pairs of the test identities; a seed draws the split, the weights and the "
+        f"cell is tested on {pairs:,} pairs of the test identities; a seed draws the split, the weights and the "
         "batches."
     )
     if trained_on(generated.folder, "dataset") == Path(options.dataset).name:

@@ -1,5 +1,7 @@
 """Inception-v3 from a weights file of keras.applications, as a feature network of FID, KID and inception score."""
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -47,12 +49,13 @@ class Inception:
         pooled = next(layer for layer in network.layers if isinstance(layer, keras.layers.GlobalAveragePooling2D))
         self.network = keras.Model(network.input, [pooled.output, *(network.outputs if self.has_classes else [])])
 
-    def features(self, index, positions):
+    def features(self, index, positions, workers=4):
         """Features and class probabilities of some images of a folder, whole, resized to 299x299 (bicubic).
 
         Args:
             index: ImageIndex.
             positions: int [n], which images.
+            workers: threads that decode.
 
         Returns:
             (float32 [n, 2048], float32 [n, classes] or None).
@@ -61,9 +64,9 @@ class Inception:
             UserError: an image that cannot be read.
         """
         parts = []
-        with Progress(len(positions), f"{NAME} features") as progress:
+        with ThreadPoolExecutor(workers) as pool, Progress(len(positions), f"{NAME} features") as progress:
             for start in range(0, len(positions), DECODED_AT_ONCE):
-                images = np.stack([_image(index, i) for i in positions[start : start + DECODED_AT_ONCE]])
+                images = np.stack(list(pool.map(partial(_image, index), positions[start : start + DECODED_AT_ONCE])))
                 parts.append([keras.ops.convert_to_numpy(part) for part in self._call(images)])
                 progress.update(len(images))
         columns = [np.concatenate(column) for column in zip(*parts, strict=True)]

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from data_loader.folders import ImageIndex, UnreadableImage, decode_whole
-from trainer.evaluation import figures, separability, verification
+from trainer.evaluation import figures, separability
 from trainer.evaluation.report import Section, shown
 from trainer.face_networks.embedding import Embeddings
 
@@ -145,7 +145,7 @@ def choose_threshold(wanted, unit_length, labelled):
 
 def roc_points(pairs):
     """The ROC curve of pairs, thinned to what can be seen: (FAR, TAR, threshold), [2 * POINTS or fewer] each."""
-    far, tar, thresholds = (values[1:] for values in verification.roc(pairs.distances, pairs.same))  # the first: none
+    far, tar, thresholds = (values[1:] for values in pairs.curve)  # the first: none
     evenly = np.linspace(0, len(far) - 1, min(POINTS, len(far))).astype(int)
     low = np.searchsorted(far, np.geomspace(1 / np.count_nonzero(~pairs.same), 1, POINTS)).clip(max=len(far) - 1)
     chosen = np.unique(np.concatenate([evenly, low]))

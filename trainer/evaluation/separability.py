@@ -5,6 +5,7 @@ distance is at most a threshold.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.spatial.distance import cdist
@@ -26,6 +27,11 @@ class Pairs:
     second: np.ndarray
     same: np.ndarray
     distances: np.ndarray
+
+    @cached_property
+    def curve(self):
+        """The ROC curve, verification.roc's."""
+        return verification.roc(self.distances, self.same)
 
     def among(self, rows):
         """The pairs whose images are both among `rows`, bool [n]."""
@@ -61,12 +67,12 @@ def compare_pairs(features, labels, limit=0, seed=0):
 def pair_metrics(pairs):
     """What the distances of genuine and impostor pairs say, as metrics of a report."""
     genuine, impostor = pairs.distances[pairs.same], pairs.distances[~pairs.same]
-    rates = verification.acceptance_rates(pairs.distances, pairs.same)
+    rates = verification.acceptance_rates(pairs.distances, pairs.same, curve=pairs.curve)
     return {
         "genuine_pairs": len(genuine),
         "impostor_pairs": len(impostor),
-        "auc": verification.area_under_curve(pairs.distances, pairs.same),
-        "eer": verification.equal_error_rate(pairs.distances, pairs.same),
+        "auc": verification.area_under_curve(pairs.distances, pairs.same, pairs.curve),
+        "eer": verification.equal_error_rate(pairs.distances, pairs.same, pairs.curve),
         "eer_threshold": eer_threshold(pairs),
         "d_prime": d_prime(genuine, impostor),
         "genuine_distance": float(genuine.mean()),
@@ -78,7 +84,7 @@ def pair_metrics(pairs):
 
 def eer_threshold(pairs):
     """The least distance that occurs, at which no fewer impostor pairs are accepted than genuine ones refused."""
-    far, tar, thresholds = verification.roc(pairs.distances, pairs.same)
+    far, tar, thresholds = pairs.curve
     return float(thresholds[np.argmax(far + tar >= 1)])
 
 
@@ -195,7 +201,7 @@ def kept_by_score(score, pairs, labels):
         kept[np.argsort(score, kind="stable")[: max(1, round(share * len(score)))]] = True
         left = pairs.among(kept)
         whole = left.same.any() and not left.same.all()
-        rates = (f(left.distances, left.same) if whole else None
+        rates = (f(left.distances, left.same, left.curve) if whole else None
                  for f in (verification.area_under_curve, verification.equal_error_rate))  # fmt: skip
         rows.append([share, int(kept.sum()), len(np.unique(labels[kept])), *rates])
     return rows

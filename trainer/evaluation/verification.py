@@ -9,7 +9,7 @@ cannot be measured: None stands there, not a number.
 """
 
 import numpy as np
-from sklearn.metrics import det_curve, roc_auc_score, roc_curve
+from sklearn.metrics import auc, det_curve, roc_curve
 
 from utils.errors import UserError
 
@@ -146,23 +146,32 @@ def det(distances, same):
     return far, missed, -scores
 
 
-def equal_error_rate(distances, same):
-    """Where FAR = 1 - TAR on the straight lines between the ROC curve's points. 1-EER is LFW's second figure."""
-    far, tar, _ = roc(distances, same)
+def equal_error_rate(distances, same, curve=None):
+    """Where FAR = 1 - TAR on the straight lines between the ROC curve's points. 1-EER is LFW's second figure.
+
+    Args:
+        curve: of `roc`, where it is at hand: a large one takes long to sort.
+    """
+    far, tar, _ = curve or roc(distances, same)
     return float(np.interp(0.0, far + tar - 1, far))  # the left side rises at every point, from -1 to 1
 
 
-def area_under_curve(distances, same):
-    """The share of (genuine, impostor) couples where the genuine distance is the smaller one; equal ones count half."""
-    return float(roc_auc_score(same, -np.asarray(distances)))
+def area_under_curve(distances, same, curve=None):
+    """The share of (genuine, impostor) couples where the genuine distance is the smaller one; equal ones count half.
+
+    Args:
+        curve: as equal_error_rate.
+    """
+    far, tar, _ = curve or roc(distances, same)
+    return float(auc(far, tar))
 
 
-def acceptance_rates(distances, same, fars=FARS):
+def acceptance_rates(distances, same, fars=FARS, curve=None):
     """TAR@FAR: the largest share of genuine pairs accepted at a threshold whose FAR is at most `far`.
 
-    Nothing is interpolated. None where `far` is finer than one impostor pair.
+    Nothing is interpolated. None where `far` is finer than one impostor pair. curve: as equal_error_rate.
     """
-    measured, tar, _ = roc(distances, same)
+    measured, tar, _ = curve or roc(distances, same)
     impostors = np.count_nonzero(~np.asarray(same))
     return [float(tar[measured <= far].max()) if far >= 1 / impostors else None for far in fars]
 
@@ -172,15 +181,17 @@ def verification_metrics(distances, same, folds):
     accuracies, _ = accuracy_by_folds(distances, same, folds)
     validation = validation_by_folds(distances, same, folds)
     rates, fars = validation[:2] if validation else (None, None)
-    eer = equal_error_rate(distances, same)
+    curve = roc(distances, same)
+    tars = zip(FARS, acceptance_rates(distances, same, curve=curve), strict=True)
+    eer = equal_error_rate(distances, same, curve)
     return {
         "pairs": len(same), "genuine_pairs": int(same.sum()), "impostor_pairs": int((~same).sum()),
         "folds": len(accuracies), "accuracy": float(accuracies.mean()), "accuracy_sd": float(accuracies.std()),
-        "one_minus_eer": 1 - eer, "eer": eer, "auc": area_under_curve(distances, same),
+        "one_minus_eer": 1 - eer, "eer": eer, "auc": area_under_curve(distances, same, curve),
         f"val_at_far_{VALIDATION_FAR:g}": None if rates is None else float(rates.mean()),
         f"val_at_far_{VALIDATION_FAR:g}_sd": None if rates is None else float(rates.std()),
         "val_measured_far": None if fars is None else float(fars.mean()),
-    } | {f"tar_at_far_{far:g}": rate for far, rate in zip(FARS, acceptance_rates(distances, same), strict=True)}
+    } | {f"tar_at_far_{far:g}": rate for far, rate in tars}
 
 
 def _shares(counts, limit):

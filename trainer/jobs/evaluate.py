@@ -210,10 +210,11 @@ def _quality(face_network, inputs, made, real, options):
         return image_quality.quality_section(
             face_network.name, photographs, made.embeddings.features, seed=options.random_seed
         )
-    photographs = np.concatenate([
-        inputs.inception.features(labelled.index, labelled.embeddings.positions)[0] for labelled in real
-    ])  # fmt: skip
-    features, probabilities = inputs.inception.features(made.index, made.embeddings.positions)
+    def seen(labelled):
+        return inputs.inception.features(labelled.index, labelled.embeddings.positions, options.num_worker)
+
+    photographs = np.concatenate([seen(labelled)[0] for labelled in real])
+    features, probabilities = seen(made)
     return image_quality.quality_section(NAME, photographs, features, probabilities, options.random_seed)
 
 

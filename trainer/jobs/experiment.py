@@ -31,6 +31,7 @@ from utils.files import atomic_write
 
 RESULT = "result.json"
 FOLDS = 10
+MOST_PAIRS = 5_000_000  # that a cell is tested on, as --num_pairs of evaluate: 20,000 test images have 200 million
 # What a cell's result depends on, beside the data.
 SHAPING = (
     *("recognizer", "image_size", "embedding_size", "max_step", "batch_size", "learning_rate", "weight_decay"),
@@ -75,6 +76,9 @@ def run(options):
     if pool < 2:
         raise UserError(f"--test_share {options.test_share:g}: leaves {pool} of {len(real.label_names)} identities to "
                         "train on; two are needed")
+    if _test_count(real, options) < 2:
+        raise UserError(f"--test_share {options.test_share:g}: leaves {_test_count(real, options)} of "
+                        f"{len(real.label_names)} identities to test on; two are needed")  # fmt: skip
     folder = Path(options.report_dir).expanduser()
     settings = {name: getattr(options, name) for name in SHAPING}
     settings |= {"dataset": real.digest, "save_syn_dataset": generated.digest}
@@ -147,9 +151,9 @@ def _result(folder, cell, real, generated, options):
 
 
 def _measured(network, index, options):
-    """Verification on all pairs of the test identities."""
+    """Verification on the pairs of the test identities, at most MOST_PAIRS of them."""
     embeddings = embed_folder(network, index, options)
-    first, second, same = verification.labelled_pairs(embeddings.labels)
+    first, second, same = verification.labelled_pairs(embeddings.labels, MOST_PAIRS, options.random_seed)
     distances = verification.pair_distances(embeddings.features, first, second)
     count = min(FOLDS, same.sum(), (~same).sum())
     folds = verification.make_folds(same, count, seed=options.random_seed)

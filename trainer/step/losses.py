@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+CENTROIDS_AT_ONCE = 1024
+
 
 def absolute_error(a, b):
     """Mean |a - b| over images, pixels and channels; the L1 of every FaceGAN term (paper eqs. 1 to 6). A scalar."""
@@ -36,7 +38,7 @@ def magnet_loss_per_image(features, labels, centroids, margin=1.0, squared_varia
         float32 [n]. Gradients reach the features, through the variance too, and not the centroids.
     """
     centroids = tf.stop_gradient(tf.convert_to_tensor(centroids))
-    distances = tf.reduce_sum(tf.math.squared_difference(centroids[None], features[:, None]), axis=2)  # [n, c]
+    distances = _squared_distances(features, centroids)  # [n, c]
     own = tf.one_hot(labels, tf.shape(centroids)[0])  # [n, c]
     own_distance = tf.reduce_sum(own * distances, axis=1)  # [n]
     count = tf.cast(tf.maximum(tf.shape(features)[0] - 1, 1), tf.float32)
@@ -45,6 +47,14 @@ def magnet_loss_per_image(features, labels, centroids, margin=1.0, squared_varia
     numerator = tf.exp(scale * own_distance - margin)
     denominator = tf.reduce_sum((1.0 - own) * tf.exp(scale * distances), axis=1)
     return tf.nn.relu(-tf.math.log(numerator / (denominator + 1e-8) + 1e-8))
+
+
+def _squared_distances(features, centroids):
+    """[n, d], [c, d] -> [n, c], in parts of CENTROIDS_AT_ONCE: all at once would hold [n, c, d] several times."""
+    count = centroids.shape[0]
+    parts = [tf.reduce_sum(tf.math.squared_difference(centroids[None, i : i + CENTROIDS_AT_ONCE], features[:, None]), 2)
+             for i in range(0, count, CENTROIDS_AT_ONCE)]  # fmt: skip
+    return parts[0] if len(parts) == 1 else tf.concat(parts, axis=1)
 
 
 def moved_centroids(centroids, features, labels, step):

@@ -44,6 +44,29 @@ def test_magnet_loss_with_the_papers_variance():
     assert found[0] == pytest.approx(wrong_way, rel=1e-5)
 
 
+@pytest.mark.parametrize("at_once", [1, 3, 7])
+def test_magnet_loss_in_parts_is_the_whole(monkeypatch, at_once):
+    """Centroids are compared in parts: value and gradient stay; what is held at once does not grow with the people."""
+    rng = np.random.default_rng(0)
+    centroids = tf.constant(rng.normal(0, 0.3, (7, 5)), tf.float32)
+    features = tf.constant(rng.normal(0, 0.3, (4, 5)), tf.float32)
+
+    def loss_and_gradient():
+        with tf.GradientTape() as tape:
+            tape.watch(features)
+            scores = losses.magnet_loss_per_image(features, tf.constant([0, 6, 3, 3]), centroids)
+        return scores.numpy(), tape.gradient(scores, features).numpy()
+
+    whole = loss_and_gradient()
+    monkeypatch.setattr(losses, "CENTROIDS_AT_ONCE", at_once)
+    for part, expected in zip(loss_and_gradient(), whole, strict=True):
+        assert (expected != 0).any()
+        np.testing.assert_allclose(part, expected, rtol=1e-5, atol=1e-6)
+    graph = tf.function(lambda f: losses.magnet_loss_per_image(f, tf.constant([0, 6, 3, 3]), centroids))
+    operations = graph.get_concrete_function(features).graph.get_operations()
+    assert max(o.outputs[0].shape[1] for o in operations if o.type == "SquaredDifference") == at_once
+
+
 def test_magnet_loss_of_one_image_is_finite():
     found = losses.magnet_loss_per_image(tf.constant([[0.6, 0.8]]), tf.constant([0]), tf.eye(2))
     assert np.isfinite(found.numpy()).all()

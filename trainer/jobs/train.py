@@ -23,6 +23,7 @@ def run(options):
     indexes = read_sources(kind.sources_of(options), options)
     if resumed:
         setup.check_people(resumed, kind.sources_of(options), indexes, "--pretrained_gen")
+        setup.tell_streams(resumed, kind.streams(options))
     unreadable = setup.unreadable_files(indexes)
     if not resumed:
         options = kind.resolved(options)
@@ -42,5 +43,5 @@ def run(options):
     grid, folder = Grid.of(system, options, people), None
     if devices.chief:
         folder = runs.new_run_folder(options)
-        runs.write_params(folder, options, **people)
+        runs.write_params(folder, options, streams=kind.streams(options), **people)
     setup.run_loop(system, data, folder, options, grid, devices)

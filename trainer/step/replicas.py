@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from trainer.step.streams import Stream
+
 ONE = tf.VariableAggregation.ONLY_FIRST_REPLICA  # for state that every replica moves alike
 
 
@@ -31,4 +33,4 @@ def own_seed(seed):
     if seed is None or count() == 1:
         return seed
     replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-    return tf.random.experimental.stateless_fold_in(seed, 1000 + replica)
+    return tf.random.experimental.stateless_fold_in(seed, int(Stream.REPLICA) + replica)

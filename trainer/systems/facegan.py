@@ -28,8 +28,9 @@ from trainer.step.health import BeganHealth
 from trainer.step.pixels import flipped, varied
 from trainer.step.players import Players
 from trainer.step.precision import computing_in
+from trainer.step.streams import Stream, drawn, step_seed
 from trainer.systems.facegan_images import FaceGanImages
-from trainer.systems.identity import IdentityLoss, chip_places, takes_chips
+from trainer.systems.identity import IdentityLoss, chip_places, draws, takes_chips
 from trainer.systems.system import new_step
 
 
@@ -93,6 +94,11 @@ class FaceGan(FaceGanImages):
         if options.dataset_3dmm:
             sources["pair"] = Source("dataset_3dmm", ("pair_image", "pair_render"))
         return sources
+
+    @classmethod
+    def streams(cls, options):
+        """2 where the identity network's images are mirrored, whose stream was dropout's until then."""
+        return 2 if draws(options) else 1
 
     @classmethod
     def label_counts(cls, params):
@@ -163,7 +169,7 @@ class FaceGan(FaceGanImages):
     def step_with_images(self, batch):
         """One step: ({TensorBoard tag: scalar}, {name: what the networks made of the batch before the step})."""
         options, batch, scale = self.options, self.shown(batch), self.players.scale
-        seed = tf.stack([tf.constant(options.random_seed, tf.int64), self.step]) if self.random else None
+        seed = step_seed(options.random_seed, self.step) if self.random else None
         seed = replicas.own_seed(seed)
         render, labels = batch["synthetic"], batch["identity"]
         real = self._augmented(batch["real"], seed)
@@ -237,9 +243,9 @@ class FaceGan(FaceGanImages):
     def _augmented(self, real, seed):
         """Photographs as D_R sees them in training."""
         if self.options.random_flip and self.random:
-            real = flipped(real, tf.random.experimental.stateless_fold_in(seed, 100))
+            real = flipped(real, drawn(seed, Stream.PHOTOGRAPH_FLIP))
         if self.options.vary_photographs and self.random:
-            real = varied(real, tf.random.experimental.stateless_fold_in(seed, 200))
+            real = varied(real, drawn(seed, Stream.PHOTOGRAPH_VARIATION))
         return real
 
     def _pixel_loss(self, fake, render):

@@ -10,9 +10,11 @@ from trainer.face_networks.network import build_network
 from trainer.face_networks.preparation import preparation
 from trainer.face_networks.table import kind_of
 from trainer.step import losses, pixels, replicas
+from trainer.step.streams import Stream, drawn
 from utils.errors import UserError
 
 METHODS = ("none", "magnet", "softmax", "center")
+CROPPED = 108  # side of the images that they see a random crop of, of all other sizes the whole
 INPUT_SIZE = 96  # the crop that the published code shows FaceNet's networks, whichever it is
 
 
@@ -118,7 +120,7 @@ class IdentityLoss:
             if chip is None:
                 chip = tf.tile(tf.constant([chips.FIXED]), [tf.shape(images)[0], 1])
             images = chips.cut_differentiably(images, chip)
-        elif images.shape[1] == 108:
+        elif images.shape[1] == CROPPED:
             images = _crop(images, crop_seed)
         else:
             images = tf.raw_ops.ResizeBilinear(images=images, size=[INPUT_SIZE, INPUT_SIZE])
@@ -128,6 +130,11 @@ class IdentityLoss:
 def takes_chips(options):
     """Whether the identity loss that `options` name looks at face chips, so that it wants to know where faces are."""
     return options.method_c != "none" and kind_of(options.model_def, "model_def").alignment == "chip"
+
+
+def draws(options):
+    """Whether the identity loss draws random numbers in training: crop and mirroring of what FaceNet's networks see."""
+    return options.method_c != "none" and not takes_chips(options) and options.input_scale_size == CROPPED
 
 
 def chip_places(index):
@@ -153,5 +160,5 @@ def _crop(images, seed):
     margin = images.shape[1] - INPUT_SIZE
     top, left = tf.unstack(tf.random.stateless_uniform([2], seed, 0, margin + 1, tf.int32))
     window = tf.slice(images, [0, top, left, 0], [-1, INPUT_SIZE, INPUT_SIZE, -1])
-    seed = tf.random.experimental.stateless_fold_in(seed, 1)
-    return tf.ensure_shape(pixels.flipped(window, seed), [None, INPUT_SIZE, INPUT_SIZE, 3])
+    window = pixels.flipped(window, drawn(seed, Stream.IDENTITY_FLIP))
+    return tf.ensure_shape(window, [None, INPUT_SIZE, INPUT_SIZE, 3])

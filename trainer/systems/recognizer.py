@@ -17,6 +17,7 @@ from trainer.step import losses, schedules
 from trainer.step.adam import FusedAdam
 from trainer.step.health import SoftmaxHealth
 from trainer.step.players import Players
+from trainer.step.streams import RecognizerStream, drawn, step_seed
 from trainer.systems.system import System, new_step
 
 SOURCES = {
@@ -125,8 +126,8 @@ class Recognizer(System):
 
     def _seeds(self):
         """int32 [2] for dropout and for augmentation, a function of (random_seed, step)."""
-        seed = tf.stack([tf.constant(self.options.random_seed, tf.int64), self.step])
-        return [tf.random.experimental.stateless_fold_in(seed, i) for i in range(2)]
+        seed = step_seed(self.options.random_seed, self.step)
+        return drawn(seed, RecognizerStream.DROPOUT), drawn(seed, RecognizerStream.AUGMENTATION)
 
     def _augmented(self, images, seed):
         options = self.options
@@ -193,7 +194,8 @@ class Head:
     def __init__(self, name, options, n_id, weight):
         self.name, self.options, self.weight = name, options, weight
         self.ending = "" if name == "real" else f"_{name}"  # of its scalars' tags
-        initial = keras.initializers.TruncatedNormal(stddev=0.1, seed=options.random_seed)
+        seed = options.random_seed + (name != "real")  # two heads that begin alike would learn alike
+        initial = keras.initializers.TruncatedNormal(stddev=0.1, seed=seed)
         self.weights = keras.Variable(initial((options.embedding_size, n_id)), name=f"{name}_weights")
         self.biases = keras.Variable(tf.zeros(n_id), name=f"{name}_biases")
         self.centroids = keras.Variable(

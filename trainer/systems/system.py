@@ -112,6 +112,11 @@ class System:
         return params["labels"]
 
     @classmethod
+    def streams(cls, options):
+        """Number of the layout of its random streams with these flags; it grows where one changes."""
+        return 1
+
+    @classmethod
     def with_defaults(cls, options):
         """The flags with the values that other flags decide, where the command line names none."""
         return options

@@ -81,6 +81,13 @@ def _some(names, most=5):
     return f"{listed} and {len(names) - most} more" if len(names) > most else listed
 
 
+def tell_streams(resumed, streams):
+    """Say it where a run was begun by a version that drew other random numbers."""
+    if runs.read_params(resumed.run).get("streams", 1) != streams:
+        print(f"{resumed.run} was begun by a version that drew some random numbers otherwise: it goes on, but not as it "
+              "would have there, bit by bit")  # fmt: skip
+
+
 def check_steps_left(system, options, resumed, count=1):
     """An error where a resumed run, or `count` devices, have nothing left to do."""
     step, steps = int(system.state["step"].numpy()), options.max_step // count

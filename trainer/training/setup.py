@@ -84,7 +84,7 @@ def _some(names, most=5):
 def tell_streams(resumed, streams):
     """Say it where a run was begun by a version that drew other random numbers."""
     if runs.read_params(resumed.run).get("streams", 1) != streams:
-        print(f"{resumed.run} was begun by a version that drew some random numbers otherwise: it goes on, but not as it "
+        print(f"{resumed.run} was begun by a version that drew some random numbers otherwise: it goes on, not as it "
               "would have there, bit by bit")  # fmt: skip
 
 

@@ -5,43 +5,45 @@ import importlib
 import os
 import sys
 
+from trainer.face_networks.table import KINDS, MODEL_DEFS
+from trainer.systems import SYSTEMS
 from utils import command_line
 from utils.errors import UserError
 from utils.quiet import quiet_start
 
-JOBS = {
-    "demo": ("trainer.demo", "fetch faces, render, train a few minutes, generate, show where to look"),
-    "render": ("data_loader.render", "draw labelled faces of a morphable model into a folder"),
-    "align": ("data_loader.align", "cut the face out of every photograph (needs requirements-faces.txt)"),
-    "pair": ("data_loader.pair", "fit the face model to photographs: pairs of photograph and render"),
-    "train": ("trainer.train", "train a system on renders and photographs"),
-    "train_recognizer": ("trainer.train_recognizer", "train a face recogniser on labelled folders"),
-    "generate": ("trainer.generate", "turn renders into a labelled data set of generated photographs"),
-    "filter": ("trainer.filter", "keep the generated images whose scores are good enough, in a folder of their own"),
-    "fit": ("trainer.fit", "turn photographs into renders with G'"),
-    "test": ("trainer.test", "write the fixed grid of a trained system"),
-    "evaluate": ("trainer.evaluate", "judge faces by a face network: separability, leakage, FID, LFW, IJB-A; a report"),
-    "experiment": ("trainer.experiment", "compare recognisers trained with and without generated data; a report"),
-    "export": ("trainer.serving", "write a SavedModel for TensorFlow Serving"),
-    "benchmark": ("trainer.benchmark", "time training, generation, reading or rendering here; a line of JSON"),
-    "fidelity": ("trainer.fidelity", "replay a reference run of the published code and print the differences"),
+JOBS = {  # the file of each is trainer/jobs/<name>.py
+    "demo": "fetch faces, render, train a few minutes, generate, show where to look",
+    "render": "draw labelled faces of a morphable model into a folder",
+    "align": "cut the face out of every photograph (needs requirements-faces.txt)",
+    "pair": "fit the face model to photographs: pairs of photograph and render",
+    "train": "train a system on renders and photographs",
+    "train_recognizer": "train a face recogniser on labelled folders",
+    "generate": "turn renders into a labelled data set of generated photographs",
+    "filter": "keep the generated images whose scores are good enough, in a folder of their own",
+    "fit": "turn photographs into renders with G'",
+    "test": "write the fixed grid of a trained system",
+    "evaluate": "judge faces by a face network: separability, leakage, FID, LFW, IJB-A; a report",
+    "experiment": "compare recognisers trained with and without generated data; a report",
+    "export": "write a SavedModel for TensorFlow Serving",
+    "benchmark": "time training, generation, reading or rendering here; a line of JSON",
+    "fidelity": "replay a reference run of the published code and print the differences",
 }
+CHOICES = {"system": SYSTEMS, "recognizer": KINDS, "model_def": MODEL_DEFS}  # flag -> the list of its values
 FULL_OR_FORBIDDEN = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
 
 
 def main(argv):
     """Run one job; returns the exit status: 0, 1 (the job's own 'no') or 2 (a mistake in what the user gave)."""
-    helps = {name: text for name, (_, text) in JOBS.items()}
     try:
-        job, options = command_line.parse(argv, helps)
+        job, options = command_line.parse(argv, JOBS, CHOICES)
         if job == "help":
-            print(command_line.help_text(helps, options.help_for))
+            print(command_line.help_text(JOBS, options.help_for, CHOICES))
             return 0
         if not options.use_gpu:
             os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
         os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # TensorFlow would take all of a GPU's memory
         with quiet_start():
-            module = importlib.import_module(JOBS[job][0])
+            module = importlib.import_module(f"trainer.jobs.{job}")
         return module.run(options) or 0
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -1,109 +1,64 @@
-"""The `align` job: photographs to face crops of one size, found with MTCNN."""
+"""The face in a photograph: found with MTCNN, cut out square, written into a file."""
 
-import io
-from pathlib import Path
+from functools import cached_property
 
 import numpy as np
 from PIL import Image
 
-from data_loader.faces import MARGIN, choose_face, crop_square
-from data_loader.folders import UnreadableImage, decode_whole, index_images
-from data_loader.outcome import NoOutput, Outcome
+from data_loader.crops import SMALLEST, NoOutput, read_photograph, resize, save
+from data_loader.faces import choose_face, crop_square
 from utils.errors import UserError
-from utils.files import atomic_write
-from utils.progress import Progress
 
-COLUMNS = ("file", "path", "faces", "confidence", "left", "top", "side")
-FORMATS = {"jpg": "JPEG", "png": "PNG"}
-SMALLEST = 20  # pixels of a face, FaceNet's minsize
+COLUMNS = ("faces", "confidence", "left", "top", "side")  # what is said of a crop: of the photograph, in its pixels
 DETECTED_AT = 1000  # pixels of the longer side that faces are looked for at (ours)
 LAST_THRESHOLD = 0.7  # FaceNet's for the third network; the package's own is 0.8
 
 
-def run(options):
-    """Cut the face out of every photograph of data_dir/dataset into data_dir/save_aligned, folders kept.
-
-    One face a photograph, by faces.choose_face; what is around it by faces.crop_square. success.csv says where each
-    crop was, failed.csv why there is none. A second run goes on where the first one stopped.
+class Aligner:
+    """Writes the crop of one photograph's face: a call takes (file, output) and gives [output, *values of COLUMNS].
 
     Args:
-        options: data_dir, dataset, save_aligned, size (pixels), image_format, asset_dir.
+        source: folder (Path) that `file` is relative to.  folder: that of `output`.
+        size: pixels of a crop's side.
+
+    Raises, in a call:
+        UnreadableImage; NoOutput: too small, or no face; UserError: mtcnn is not installed.
+    """
+
+    def __init__(self, source, folder, size):
+        self.source, self.folder, self.size = source, folder, size
+
+    def __call__(self, file, output):
+        crop, values = crop_face(read_photograph(self.source / file), self._detect, self.size)
+        save(crop, self.folder / output)
+        return [output, *values]
+
+    @cached_property
+    def _detect(self):  # not before there is a photograph to look at
+        return open_detector()
+
+
+def crop_face(pixels, detect, size):
+    """The face that is meant, by faces.choose_face, and what is around it, by faces.crop_square.
+
+    Args:
+        pixels: uint8 [h, w, 3].
+        detect: of open_detector.
+        size: pixels of the crop's side.
+
+    Returns:
+        (crop uint8 [size, size, 3], values of COLUMNS).
 
     Raises:
-        UserError: mtcnn is not installed; no photographs; the output folder holds something else.
+        NoOutput: no face.
     """
-    data = Path(options.data_dir).expanduser()
-    source, folder = data / options.dataset, data / options.save_aligned
-    check_folders(source, folder, "--save_aligned", options)
-    index = index_images(source, Path(options.asset_dir).expanduser() / "index", flag="--dataset")
-    files = [index.relative_path(i) for i in range(len(index))]
-    settings = {"size": options.size, "image_format": options.image_format, "margin": round(MARGIN, 6)}
-    detector = None
-    with (Outcome(folder, "align", COLUMNS, settings, "--save_aligned") as outcome,
-          Progress(len(files), "align", initial=sum(file in outcome for file in files)) as progress):
-        for file, output in outputs(files, options.image_format):
-            if file in outcome:
-                continue
-            try:
-                if output is None:
-                    raise NoOutput("another photograph has the same name but for its ending")
-                pixels = decode_whole(source / file)
-                detector = detector or _detector()
-                crop, values = _crop(pixels, detector, options.size)
-                save(crop, folder / output)
-                outcome.success(file, [output, *values])
-            except (UnreadableImage, NoOutput) as error:
-                outcome.failure(file, getattr(error, "reason", str(error)))
-            progress.update(failed=len(outcome.failed))
-        outcome.finish(files)
-    print(f"align: {len(outcome.succeeded)} faces in {folder}, {len(outcome.failed)} photographs in failed.csv")
-
-
-def check_folders(source, folder, flag, options):
-    """Raise UserError where the output would fall into the input, or its size or format cannot be written."""
-    if folder.resolve() == source.resolve() or source.resolve() in folder.resolve().parents:
-        raise UserError(f"{flag}: {folder} lies in --dataset, into which nothing is written")
-    if not 16 <= options.size <= 2048:
-        raise UserError(f"--size {options.size}: must be 16 to 2048 pixels")
-    if options.image_format not in FORMATS:
-        raise UserError(f"--image_format {options.image_format}: must be one of {', '.join(FORMATS)}")
-
-
-def outputs(files, image_format):
-    """Yield (file, relative path of its output); None for one whose output an earlier file has."""
-    taken = set()
-    for file in files:
-        output = Path(file).with_suffix(f".{image_format}").as_posix()
-        yield file, None if output in taken else output
-        taken.add(output)
-
-
-def save(pixels, path):
-    """Write uint8 [h, w, 3] as JPEG of quality 100, or PNG, by the path's ending; its folder is made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    quality = {"quality": 100, "subsampling": 0} if path.suffix == ".jpg" else {}
-    encoded = io.BytesIO()
-    Image.fromarray(pixels).save(encoded, FORMATS[path.suffix[1:]], **quality)
-    with atomic_write(path, durable=False) as file:
-        file.write(encoded.getbuffer())
-
-
-def resize(pixels, size):
-    """uint8 [s, s, 3] -> [size, size, 3], antialiased, as folders.decode."""
-    return np.asarray(Image.fromarray(pixels).resize((size, size), Image.Resampling.LANCZOS))
-
-
-def _crop(pixels, detector, size):
-    """(crop uint8 [size, size, 3], what success.csv says of it)."""
     height, width = pixels.shape[:2]
-    if min(height, width) < SMALLEST:
-        raise NoOutput(f"{width}x{height} pixels: smaller than {SMALLEST} pixels")
     scale = max(1.0, max(height, width) / DETECTED_AT)
     small = pixels
     if scale > 1:
         shape = max(SMALLEST, round(width / scale)), max(SMALLEST, round(height / scale))
         small = np.asarray(Image.fromarray(pixels).resize(shape, Image.Resampling.BILINEAR))
-    found = detector(small)
+    found = detect(small)
     if not found:
         raise NoOutput("no face found")
     enlarge = np.array([width / small.shape[1], height / small.shape[0]])
@@ -114,8 +69,12 @@ def _crop(pixels, detector, size):
     return crop, [len(found), f"{float(found[best]['confidence']):.4f}", left, top, side]
 
 
-def _detector():
-    """A function: pixels uint8 [h, w, 3] -> list of {"box": left, top, right, bottom; "confidence"}."""
+def open_detector():
+    """A function: pixels uint8 [h, w, 3] -> list of {"box": left, top, right, bottom; "confidence"}.
+
+    Raises:
+        UserError: mtcnn is not installed.
+    """
     try:
         import tensorflow as tf
         from mtcnn import MTCNN  # here: an extra that only this job needs

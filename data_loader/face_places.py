@@ -1,7 +1,6 @@
 """Where the face lies in each image of a folder, as far as the folder's own tables say (renders, generated images)."""
 
 import csv
-import json
 import os
 from pathlib import Path
 
@@ -10,10 +9,10 @@ import numpy as np
 from data_loader import chips
 from data_loader.faces import crop_square, landmark_box
 from data_loader.folders import UnreadableImage, decode_whole
+from data_loader.generated_folder import made_from
 from data_loader.morphable.parameters import LANDMARKS, METADATA
 from utils.errors import UserError
 
-RUN = "run.json"
 POINTS = [column for column in LANDMARKS if not column.startswith("visible")]  # x_1, y_1, x_2 ...
 GENERATIONS = 8  # data sets made of data sets, before the search for the renders is given up (ours)
 
@@ -68,22 +67,12 @@ def _described(folder):
     for _ in range(GENERATIONS):
         if (folder / METADATA).is_file():
             return folder
-        source = _made_from(folder)
+        source = made_from(folder)
         if source is None:
             return None
         beside = folder.parent / source.name  # where both have been moved together
         folder = source if source.is_dir() or not beside.is_dir() else beside
     return None
-
-
-def _made_from(folder):
-    path = folder / RUN
-    try:
-        return Path(json.loads(path.read_text(encoding="utf-8"))["inputs"]["folder"])
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} does not say which folder it was made from ({error!r})") from error
 
 
 def _rows(path):

@@ -1,17 +1,17 @@
 """What became of each photograph of a job: success.csv and failed.csv, which an interrupted run goes on from."""
 
 import csv
-import json
+from functools import partial
 from pathlib import Path
 
-from utils.errors import UserError
+from data_loader.crops import NoOutput, outputs
+from data_loader.folders import UnreadableImage
+from utils.claim import Claim
 from utils.files import atomic_write
+from utils.processes import spread
+from utils.progress import Progress
 
 SUCCESS, FAILED = "success.csv", "failed.csv"
-
-
-class NoOutput(Exception):
-    """A photograph that gives no output: the message is the reason."""
 
 
 class Outcome:
@@ -34,8 +34,8 @@ class Outcome:
     """
 
     def __init__(self, folder, job, columns, settings, flag):
-        self.folder, self.columns = Path(folder), list(columns)
-        claim(self.folder, f"{job}.json", settings, flag)
+        self.folder, self.job, self.columns = Path(folder), job, list(columns)
+        Claim(self.folder, f"{job}.json", settings, flag).take(alone=True)
         self.succeeded = {row["file"]: row for row in _rows(self.folder / SUCCESS, self.columns)
                           if (self.folder / row["path"]).is_file()}
         self.failed = {row["file"]: row["reason"] for row in _rows(self.folder / FAILED, ["file", "reason"])}
@@ -44,13 +44,33 @@ class Outcome:
         return file in self.succeeded or file in self.failed
 
     def __enter__(self):
-        self._write(self.succeeded, self.failed)  # without a line that a kill cut short
+        self._write()  # without a line that a kill cut short
         self._files = [open(self.folder / name, "a", encoding="utf-8", newline="") for name in (SUCCESS, FAILED)]
         return self
 
     def __exit__(self, *_):
         for file in self._files:
             file.close()
+
+    def work_through(self, files, image_format, worker, processes=1):
+        """Do every photograph that is not done yet, and note what became of it.
+
+        Args:
+            files: relative paths of all photographs, list.
+            image_format: the outputs' ending.
+            worker: (file, relative path of its output) -> values of the columns after "file". It writes the output, or
+                raises NoOutput or UnreadableImage. Anything else that it raises ends the work.
+            processes: how many work at once; for more than one the worker can be pickled.
+        """
+        with Progress(len(files), self.job, initial=sum(file in self for file in files)) as progress:
+            work = [(file, output) for file, output in outputs(files, image_format) if file not in self]
+            for file, values, reason in spread(partial(_attempt, worker), work, processes):
+                if reason:
+                    self.failure(file, reason)
+                else:
+                    self.success(file, values)
+                progress.update(failed=len(self.failed))
+        self.finish(files)
 
     def success(self, file, values):
         """Note an output: `values` are those of the columns after "file"."""
@@ -66,48 +86,32 @@ class Outcome:
 
     def finish(self, files):
         """Put the tables in the order of `files`: one run and two halves then give the same bytes."""
-        self._write({file: self.succeeded[file] for file in files if file in self.succeeded},
-                    {file: self.failed[file] for file in files if file in self.failed})
+        self.succeeded = {file: self.succeeded[file] for file in files if file in self.succeeded}
+        self.failed = {file: self.failed[file] for file in files if file in self.failed}
+        self._write()
 
-    def _write(self, succeeded, failed):
+    def _write(self):
         with atomic_write(self.folder / SUCCESS, "w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, self.columns, lineterminator="\n")
             writer.writeheader()
-            writer.writerows(succeeded.values())
+            writer.writerows(self.succeeded.values())
         with atomic_write(self.folder / FAILED, "w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(["file", "reason"])
-            writer.writerows(failed.items())
+            writer.writerows(self.failed.items())
 
 
-def claim(folder, note, settings, flag):
-    """Make `folder` the place of one job's results, or see that it is.
-
-    Args:
-        folder: Path.
-        note: name of the file in it that holds the settings.
-        settings: {name: value}, plain values of JSON, that the results depend on.
-        flag: that names the folder, for messages.
-
-    Raises:
-        UserError: the folder holds something else, or results of other settings.
-    """
-    note = folder / note
+def _attempt(worker, work):
+    """(file, values of the columns after "file", None), or (file, None, why there is no output)."""
+    file, output = work
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if note.is_file():
-            earlier = json.loads(note.read_text(encoding="utf-8"))
-            for name, value in settings.items():
-                if earlier.get(name) != value:
-                    raise UserError(f"{folder} was made with --{name} {earlier.get(name)}, not {value}: give another "
-                                    f"{flag} or delete the folder")
-        elif any(folder.iterdir()):
-            raise UserError(f"{folder} is not empty and holds no {note.name}: give another {flag}")
-        else:
-            with atomic_write(note, "w", encoding="utf-8") as file:
-                json.dump(settings, file, indent=2)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{flag}: {folder} cannot be used ({error})") from error
+        if output is None:
+            raise NoOutput("another photograph has the same name but for its ending")
+        return file, worker(file, output), None
+    except UnreadableImage as error:
+        return file, None, error.reason
+    except NoOutput as error:
+        return file, None, str(error)
 
 
 def _rows(path, columns):

@@ -11,23 +11,16 @@ from zlib import crc32
 import numpy as np
 import tensorflow as tf
 
-from data_loader.folders import UnreadableImage, decode
+from data_loader.folders import UnreadableImage
 from data_loader.pixel_cache import decoded, open_readers
 from utils.errors import UserError
-
-KEYS = {  # source -> keys of its images, key of its labels
-    "real": (("real",), None),
-    "synthetic": (("synthetic",), "identity"),
-    "pair": (("pair_image", "pair_render"), None),
-    "labelled": (("real",), "real_identity"),
-}
 
 _ENDLESS = np.iinfo(np.int64).max
 _READERS = weakref.WeakSet()
 
 
-def training_batches(sources, batch_size, size, seed, skipped, start_step=0, workers=2, chips=None, readers=None,
-                     part=(0, 1)):
+def training_batches(sources, indexes, batch_size, size, seed, skipped, start_step=0, workers=2, annotations=None,
+                     readers=None, part=(0, 1)):
     """Endless shuffled batches from `start_step` on; the same for any number of workers.
 
     The image at position p of a source is a pure function: permutation(n, seed, source, p // n)[p % n]. An unreadable
@@ -35,77 +28,78 @@ def training_batches(sources, batch_size, size, seed, skipped, start_step=0, wor
     the batches end (iterate through `checked`, which then raises).
 
     Args:
-        sources: {"real" or, with labels, "labelled": ImageIndex, "synthetic": ImageIndex, "pair": PairIndex}, any of
-            them; joined.JoinedIndex and SubsetIndex will do.
+        sources: {name: training_sources.Source}.
+        indexes: {name: index} of the same names: ImageIndex, PairIndex, joined.JoinedIndex or SubsetIndex.
         batch_size, size: images in a batch, pixels of a side.
         seed: int >= 0.
         skipped: SkippedFiles.
         start_step: batches that a resumed run has behind it.
         workers: batches read at once.
-        chips: float32 [n, 4], the place of the face in each image of "synthetic" (data_loader/chips.py); None: unknown.
+        annotations: {name: {key: array [n, …]}}, as Source.annotations gives them; None: none.
         part: (p, parts): only the p-th of so many equal parts of batches of parts * batch_size, for a worker.
-        readers: of pixel_cache.open_readers, for the same sources and size; None: every image is decoded every time.
+        readers: of pixel_cache.open_readers, for the same indexes and size; None: every image is decoded every time.
 
     Returns:
-        tf.data.Dataset of {"real", "synthetic", "pair_image", "pair_render": float32 [b, s, s, 3] in [-1, 1],
-        "identity", "real_identity": int32 [b], "chip": float32 [b, 4]}, with the keys of what is given.
+        tf.data.Dataset of {key of an image: float32 [b, s, s, 3] in [-1, 1], key of a label: int32 [b], key of an
+        annotation: [b, …]}.
 
     Raises:
-        ValueError: unknown source.
+        ValueError: an index without a source.
     """
-    unknown = sorted(set(sources) - set(KEYS))
+    unknown = sorted(set(indexes) - set(sources))
     if unknown:
-        raise ValueError(f"unknown source {unknown[0]!r}; choose from {', '.join(KEYS)}")
-    readers = readers or open_readers(sources, size, "none", None)
-    orders = {name: shuffled_order(len(index), seed, name) for name, index in sources.items()}
+        raise ValueError(f"unknown source {unknown[0]!r}; choose from {', '.join(sources)}")
+    readers = readers or open_readers(indexes, size, "none", None)
+    annotations = annotations or {}
+    orders = {name: shuffled_order(len(index), seed, name) for name, index in indexes.items()}
     spec = {}
-    for name in sources:
-        image_keys, label_key = KEYS[name]
-        spec |= {key: tf.TensorSpec([size, size, 3], tf.uint8) for key in image_keys}
-        spec |= {label_key: tf.TensorSpec([], tf.int32)} if label_key else {}
-    spec |= {} if chips is None else {"chip": tf.TensorSpec([4], tf.float32)}
+    for name in indexes:
+        source = sources[name]
+        spec |= {key: tf.TensorSpec([size, size, 3], tf.uint8) for key in source.images}
+        spec |= {source.label: tf.TensorSpec([], tf.int32)} if source.label else {}
+        spec |= {key: tf.TensorSpec(v.shape[1:], v.dtype) for key, v in annotations.get(name, {}).items()}
 
     def read(position):
         step, place = divmod(position, batch_size)
         position, element = (step * part[1] + part[0]) * batch_size + place, {}
-        for name, index in sources.items():
-            image_keys, label_key = KEYS[name]
+        for name, index in indexes.items():
+            source = sources[name]
             i, images = _next_readable(index, orders[name](position), readers[name], skipped)
-            element |= dict(zip(image_keys, images, strict=True))
-            element |= {label_key: np.int32(index.label(i))} if label_key else {}
-            element |= {"chip": chips[i]} if chips is not None and name == "synthetic" else {}
+            element |= dict(zip(source.images, images, strict=True))
+            element |= {source.label: np.int32(index.label(i))} if source.label else {}
+            element |= {key: values[i] for key, values in annotations.get(name, {}).items()}
         return element
 
     return _batches(read, spec, start_step * batch_size, _ENDLESS, batch_size, workers).map(_to_float).prefetch(2)
 
 
-def ordered_batches(index, batch_size, size, skipped, start_batch=0, workers=2):
-    """Every image once, in the index's order; the last batch may be smaller.
+def ordered_batches(inputs, batch_size, skipped, start_batch=0, workers=2):
+    """Each of an Input once, in order; the last batch may be smaller.
 
-    An unreadable image keeps its place, all zeros, with `readable` False, and is recorded in `skipped`; where that
+    What cannot be read keeps its place, all zeros, with `readable` False, and is recorded in `skipped`; where that
     holds too many, the batches end (iterate through `checked`, which then raises).
 
     Args:
-        index: ImageIndex.
+        inputs: data_loader.inputs.Input.
         start_batch: batches to leave out at the beginning.
-        batch_size, size, skipped, workers: as in training_batches.
+        batch_size, skipped, workers: as in training_batches.
 
     Returns:
-        tf.data.Dataset of {"image": uint8 [b, s, s, 3], "label": int32 [b], "position": int64 [b],
-        "readable": bool [b]}.
+        tf.data.Dataset of {key of `inputs.spec`: [b, …], "position": int64 [b], "readable": bool [b]}; images are
+        uint8.
     """
-    spec = {"image": tf.TensorSpec([size, size, 3], tf.uint8), "label": tf.TensorSpec([], tf.int32),
-            "position": tf.TensorSpec([], tf.int64), "readable": tf.TensorSpec([], tf.bool)}
+    spec = inputs.spec | {"position": tf.TensorSpec([], tf.int64), "readable": tf.TensorSpec([], tf.bool)}
 
     def read(position):
-        element = {"label": np.int32(index.label(position)), "position": np.int64(position)}
         try:
-            return element | {"image": decode(index.path(position), size), "readable": True}
+            element, readable = inputs.read(position), True
         except UnreadableImage as error:
-            skipped.record(index, position, error)
-            return element | {"image": np.zeros((size, size, 3), np.uint8), "readable": False}
+            skipped.record(inputs, position, error)
+            element = {key: np.zeros(value.shape, value.dtype.as_numpy_dtype) for key, value in inputs.spec.items()}
+            readable = False
+        return element | {"position": np.int64(position), "readable": readable}
 
-    return _batches(read, spec, start_batch * batch_size, len(index), batch_size, workers).prefetch(2)
+    return _batches(read, spec, start_batch * batch_size, len(inputs), batch_size, workers).prefetch(2)
 
 
 def checked(batches, skipped):

@@ -25,15 +25,15 @@ def decoded(index, size, i):
     return [decode(path, size) for path in index.files(i)]
 
 
-def open_readers(sources, size, cache, folder):
-    """What reads the images of each source.
+def open_readers(indexes, size, cache, folder):
+    """What reads the images of each index.
 
     The same pixels whatever the cache. A file that cannot be read is never kept: it raises UnreadableImage each time.
 
     Args:
-        sources: {name: index}, as pipeline.training_batches.
+        indexes: {name: index}, as pipeline.training_batches.
         size: pixels of a side.
-        cache: "none"; "memory"; or "disk", a file for each source in `folder`, which the next run and other processes
+        cache: "none"; "memory"; or "disk", a file for each index in `folder`, which the next run and other processes
             share.
         folder: where "disk" keeps its files, never a data set's; made if it is missing.
 
@@ -44,14 +44,14 @@ def open_readers(sources, size, cache, folder):
         UserError: not enough memory, or room on the disk.
     """
     if cache == "none":
-        return {name: partial(decoded, index, size) for name, index in sources.items()}
-    shapes = {name: (len(index), len(index.files(0)), size, size, 3) for name, index in sources.items()}
+        return {name: partial(decoded, index, size) for name, index in indexes.items()}
+    shapes = {name: (len(index), len(index.files(0)), size, size, 3) for name, index in indexes.items()}
     if cache == "memory":
         _check_memory(sum(map(_bytes, shapes.values())))
-        return {name: _Kept(index, size, np.zeros(shapes[name], np.uint8)) for name, index in sources.items()}
+        return {name: _Kept(index, size, np.zeros(shapes[name], np.uint8)) for name, index in indexes.items()}
     if cache == "disk":
         return {name: _Kept(index, size, *_open_file(index, shapes[name], Path(folder)))
-                for name, index in sources.items()}  # fmt: skip
+                for name, index in indexes.items()}  # fmt: skip
     raise UserError(f"--cache: {cache!r} is none of none, memory, disk")
 
 

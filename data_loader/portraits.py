@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from data_loader import assets
-from data_loader.align import resize
+from data_loader.crops import NoOutput, resize
 from data_loader.faces import crop_square, landmark_box
 from data_loader.morphable import parameters, sampling, statistical_formats
 from data_loader.morphable.appearance import Colourist, to_grey
@@ -18,10 +18,8 @@ from data_loader.morphable.sources import BEHIND, MAKEHUMAN, visible
 from data_loader.morphable.statistical_sampling import StatisticalIdentity, StatisticalImage
 from data_loader.morphable.statistical_studio import StatisticalStudio
 from data_loader.morphable.statistics import degrees
-from data_loader.outcome import NoOutput
 from utils.errors import UserError
 
-SMALLEST = 20  # pixels of a photograph's shorter side
 LEAST_FACE = 0.15  # distance of the outer eye corners in the crop: a smaller face is not what the crop is about (ours)
 UNKNOWN_LIGHT = sampling.Light(np.array([0, 0, 1], np.float32), 1.0, (1, 1, 1), 1.0, (1, 1, 1), (1, 1, 1), 0.0, 1.0)
 
@@ -98,8 +96,6 @@ class Fitted(_Portraitist):
                         *parameters.LANDMARKS)
 
     def __call__(self, path, pixels):
-        if min(pixels.shape[:2]) < SMALLEST:
-            raise NoOutput(f"{pixels.shape[1]}x{pixels.shape[0]} pixels: smaller than {SMALLEST} pixels")
         face = self.detect(pixels)
         if face is None:
             raise NoOutput("no face found")

@@ -1,212 +1,117 @@
-"""The `render` job: labelled pictures of people who do not exist, drawn from a morphable face model."""
+"""A folder of renders: people of a morphable face model, drawn into files with a table of their parameters."""
 
-import io
-import json
-import multiprocessing
-import re
-from pathlib import Path
-
-from PIL import Image
-
+from data_loader.crops import save
 from data_loader.morphable import parameters
 from data_loader.morphable.sources import open_source
 from utils.errors import UserError
 from utils.files import atomic_write
-from utils.progress import Progress
 
-FORMATS = ("jpg", "png")
-# What a picture depends on: a folder holds pictures of one setting of these only. The number of people may grow.
-# Of morphable_model and statistics_dir it is the content that counts: source.settings.
+# The flags that a picture depends on. Of morphable_model and statistics_dir it is the content: source.settings.
 SETTINGS = ("random_seed", "syn_scale_size", "published_pose", "yaw_range", "pitch_range", "roll_range", "image_format")
 
 
-def run(options):
-    """Draw n_id people, images_per_id pictures of each, into data_dir/syn_dataset/<person>/<picture>.<image_format>.
+class RenderFolder:
+    """Pictures in <folder>/<person>/<picture>.<image_format>, both counted from 1, and their parameters.
 
-    Picture and parameters depend on (random_seed, person, picture) and the settings alone, so that any shard, any order
-    and a run that goes on after an interruption give the same bytes. <person>/metadata.csv holds the person's
-    parameters, a row a picture; metadata.csv all of them, written by the run that finds every person complete;
-    render.json the settings.
+    Picture and parameters depend on `settings`, person and picture alone, so that any order and several processes at
+    once give the same bytes. <person>/metadata.csv holds a row for each of the person's pictures.
+    It can be pickled: another process opens the model anew.
 
     Args:
-        options: data_dir, syn_dataset, n_id, images_per_id, syn_scale_size (pixels), image_format, random_seed,
-            morphable_model, statistics_dir, published_pose, yaw_range, pitch_range, roll_range (degrees, half-widths),
-            shard ("2/8": the second of eight parts of the people; "": all), num_worker (processes), asset_dir.
+        folder: the data set's, Path.
+        options: n_id, images_per_id, image_format, those of sources.open_source and those of SETTINGS.
+        fits: the statistics that sources.open_source takes, where they have been read before.
+
+    Attributes:
+        settings: {name: value}, what the pictures depend on. The number of people and of their pictures may grow.
 
     Raises:
-        UserError: a value out of range, or a folder that holds pictures of other settings.
-    """
-    _check(options)
-    people = _people(options)
-    folder = Path(options.data_dir).expanduser() / options.syn_dataset
-    source = open_source(options)
-    _claim(folder, {**source.settings, **{name: getattr(options, name) for name in SETTINGS}})
-    artist = _Artist(source, folder, options)
-    missing = [(person, images) for person in people if (images := artist.missing(person))]
-    total = len(people) * options.images_per_id
-    with Progress(total, "render", initial=total - sum(len(images) for _, images in missing)) as progress:
-        if options.num_worker == 1 or len(missing) <= 1:
-            for work in missing:
-                artist.draw_all(work, progress.update)
-        else:
-            _draw_in_processes(source, folder, options, missing, progress)
-    _merge(artist)
-
-
-class _Artist:
-    """Draws any picture of a run into its file.
-
-    Args:
-        source: of sources.open_source. folder: the data set's. options: as `run` takes them.
+        UserError: as sources.open_source.
     """
 
-    def __init__(self, source, folder, options):
-        self.source, self.folder, self.options = source, folder, options
-        self.header = parameters.csv_line([*parameters.PICTURE, *source.columns])
+    def __init__(self, folder, options, fits=None):
+        self.folder, self.options = folder, options
+        self.source = open_source(options, fits)
+        self.header = parameters.csv_line([*parameters.PICTURE, *self.source.columns])
+        self.settings = {**self.source.settings, **{name: getattr(options, name) for name in SETTINGS}}
 
-    def person_folder(self, person):
-        return self.folder / f"{person:05d}"
-
-    def path(self, person, index):
-        """Where a picture lies below the folder; people and pictures count from 1."""
-        return f"{person:05d}/{index:05d}.{self.options.image_format}"
+    def __reduce__(self):
+        return RenderFolder, (self.folder, self.options, self.source.fits)
 
     def missing(self, person):
-        """Pictures of a person that are not there yet, or are but have no row."""
-        there = {f"{person:05d}/{path.name}" for path in self.person_folder(person).glob("*")}
-        rows = self.rows(person)
+        """Numbers of a person's pictures that are not there yet, or are but have no row."""
+        there = {f"{person:05d}/{path.name}" for path in self._person_folder(person).glob("*")}
+        rows = self._rows(person)
         return [index for index in range(1, self.options.images_per_id + 1)
-                if self.path(person, index) not in there or index not in rows]
+                if self._path(person, index) not in there or index not in rows]
 
-    def rows(self, person):
+    def draw(self, work, done=lambda: None):
+        """Draw pictures of a person, then write their rows; files that are there keep their bytes.
+
+        Args:
+            work: (person, numbers of the pictures).
+            done: called after each picture.
+
+        Returns:
+            how many they were.
+
+        Raises:
+            UserError: a file cannot be written.
+        """
+        person, images = work
+        try:
+            self._person_folder(person).mkdir(exist_ok=True)
+            rows = self._rows(person)
+            for index in images:
+                path = self._path(person, index)
+                pixels, about = self.source.draw(person, index)
+                if not (self.folder / path).exists():
+                    save(pixels, self.folder / path)
+                rows[index] = parameters.csv_line([path, person, index, *about])
+                done()
+            _write_table(self._person_folder(person), self.header, (rows[index] for index in sorted(rows)))
+        except OSError as error:
+            raise UserError(f"{self.folder}: cannot be written ({error})") from error
+        return len(images)
+
+    def finish(self):
+        """Write metadata.csv of all people, in order, once all of them are complete. Returns how many are not.
+
+        Whoever finds them complete does so, several at once perhaps: they write the same bytes.
+        """
+        people = range(1, self.options.n_id + 1)
+        waiting = sum(bool(self.missing(person)) for person in people)
+        if not waiting:
+            rows = (self._rows(person) for person in people)
+            _write_table(self.folder, self.header, (of_one[index] for of_one in rows for index in sorted(of_one)))
+        return waiting
+
+    def _person_folder(self, person):
+        return self.folder / f"{person:05d}"
+
+    def _path(self, person, index):
+        """Where a picture lies below the folder."""
+        return f"{person:05d}/{index:05d}.{self.options.image_format}"
+
+    def _rows(self, person):
         """{index: line} of the person's metadata.csv; empty where that is missing or of other columns."""
         try:
-            lines = (self.person_folder(person) / parameters.METADATA).read_text(encoding="utf-8").splitlines(True)
+            lines = (self._person_folder(person) / parameters.METADATA).read_text(encoding="utf-8").splitlines(True)
         except (FileNotFoundError, UnicodeDecodeError):
             return {}
         except OSError as error:
-            raise UserError(f"{self.person_folder(person)}: cannot be read ({error})") from error
+            raise UserError(f"{self._person_folder(person)}: cannot be read ({error})") from error
         if not lines or lines[0] != self.header:
             return {}
         rows = {}
         for line in lines[1:]:
             path, number, index = (line.split(",", 3) + ["", "", ""])[:3]
-            if index.isdecimal() and (path, number) == (self.path(person, int(index)), str(person)):
+            if index.isdecimal() and (path, number) == (self._path(person, int(index)), str(person)):
                 rows[int(index)] = line
         return rows
 
-    def draw_all(self, work, done=lambda: None):
-        """Draw the pictures of (person, [index, ...]), then write their rows; those that are there keep their bytes."""
-        person, images = work
-        try:
-            self.person_folder(person).mkdir(exist_ok=True)
-            rows = self.rows(person)
-            for index in images:
-                path = self.path(person, index)
-                pixels, about = self.source.draw(person, index)
-                if not (self.folder / path).exists():
-                    _save(pixels, self.folder / path)
-                rows[index] = parameters.csv_line([path, person, index, *about])
-                done()
-            with _text(self.person_folder(person) / parameters.METADATA) as file:
-                file.writelines([self.header, *(rows[index] for index in sorted(rows))])
-        except OSError as error:
-            raise UserError(f"{self.folder}: cannot be written ({error})") from error
-        return len(images)
 
-
-def _check(options):
-    for name, least in (("n_id", 1), ("images_per_id", 1), ("syn_scale_size", 16), ("num_worker", 1),
-                        ("random_seed", 0)):
-        if getattr(options, name) < least:
-            raise UserError(f"--{name} {getattr(options, name)}: must be at least {least}")
-    for name, most in (("yaw_range", 90), ("pitch_range", 60), ("roll_range", 180)):
-        if not 0 <= getattr(options, name) <= most:
-            raise UserError(f"--{name} {getattr(options, name)}: must be 0 to {most} degrees")
-    if options.image_format not in FORMATS:
-        raise UserError(f"--image_format {options.image_format}: must be one of {', '.join(FORMATS)}")
-    if options.published_pose and not options.statistics_dir:
-        raise UserError("--published_pose: needs --statistics_dir, whose poses it sets to yaw 0")
-
-
-def _people(options):
-    """The numbers of the people of this shard: k, k + n, k + 2n ... of shard "k/n"."""
-    if not options.shard:
-        return range(1, options.n_id + 1)
-    match = re.fullmatch(r"(\d+)/(\d+)", options.shard, re.ASCII)
-    if not match or not 1 <= int(match[1]) <= int(match[2]):
-        raise UserError(f"--shard {options.shard}: must be k/n with k from 1 to n, e.g. 2/8")
-    return range(int(match[1]), options.n_id + 1, int(match[2]))
-
-
-def _claim(folder, settings):
-    """Make the folder and note the settings in it, or check them against those noted there."""
-    note = folder / "render.json"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not note.is_file():
-            used = any(not path.name.startswith(".") for path in folder.iterdir())
-            if used and not note.is_file():  # another shard may have noted them just now
-                raise UserError(f"{folder} is not empty and holds no render.json: give another --syn_dataset")
-            with _text(note) as file:
-                json.dump(settings, file, indent=2)
-        earlier = json.loads(note.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
-        raise UserError(f"{folder}: cannot be used for renders ({error})") from error
-    changed = [name for name in settings if not isinstance(earlier, dict) or earlier.get(name) != settings[name]]
-    if changed:
-        was = earlier.get(changed[0]) if isinstance(earlier, dict) else None
-        raise UserError(f"{folder} holds renders with --{changed[0]} {was}, not {settings[changed[0]]}: give another "
-                        f"--syn_dataset or delete the folder")
-
-
-def _save(pixels, path):
-    quality = {"quality": 100, "subsampling": 0} if path.suffix == ".jpg" else {}
-    encoded = io.BytesIO()
-    Image.fromarray(pixels).save(encoded, {".jpg": "JPEG", ".png": "PNG"}[path.suffix], **quality)
-    with atomic_write(path, durable=False) as file:
-        file.write(encoded.getbuffer())
-
-
-def _text(path):
-    return atomic_write(path, "w", encoding="utf-8", newline="")
-
-
-def _draw_in_processes(source, folder, options, missing, progress):
-    """Spread people over processes that are started afresh: forking after TensorFlow has threads can hang."""
-    context = multiprocessing.get_context("spawn")
-    processes = min(options.num_worker, len(missing))
-    with context.Pool(processes, _start, (source.fits, folder, options)) as pool:
-        for count in pool.imap_unordered(_work, missing):
-            progress.update(count)
-
-
-_artist = None
-
-
-def _start(fits, folder, options):
-    global _artist
-    _artist = _Artist(open_source(options, fits), folder, options)
-
-
-def _work(work):
-    return _artist.draw_all(work)
-
-
-def _merge(artist):
-    """Write metadata.csv of all people, in order, once all of them are complete.
-
-    Whoever finds them complete does so, several at once perhaps: they write the same bytes.
-    """
-    options, waiting = artist.options, 0
-    for person in range(1, options.n_id + 1):
-        waiting += bool(artist.missing(person))
-    if waiting:
-        print(f"render: {waiting} people of other shards are not there yet; the last one to end writes "
-              f"{artist.folder / parameters.METADATA}")
-        return
-    with _text(artist.folder / parameters.METADATA) as file:
-        file.write(artist.header)
-        for person in range(1, options.n_id + 1):
-            rows = artist.rows(person)
-            file.writelines(rows[index] for index in sorted(rows))
+def _write_table(folder, header, lines):
+    with atomic_write(folder / parameters.METADATA, "w", encoding="utf-8", newline="") as file:
+        file.write(header)
+        file.writelines(lines)

@@ -16,7 +16,7 @@ from pathlib import Path
 import main as command
 from data_loader import folders, pipeline
 from tests.small import make_data, only_run, train_words
-from trainer.machine import peak_memory, timed
+from trainer.benchmark.machine import peak_memory, timed
 
 BATCHES, BATCH = 500, 16
 

@@ -13,9 +13,10 @@ import subprocess
 import sys
 
 from tests.yardstick import DirectFaceGan, copy_weights
-from trainer import benchmark_data, training
-from trainer.benchmark import GENERATIONS, WARM_UP
-from trainer.machine import peak_memory, timed
+from trainer.benchmark import data
+from trainer.benchmark.machine import peak_memory, timed
+from trainer.benchmark.measure import WARM_UP, generations
+from trainer.training import setup
 from utils import command_line
 
 NAMES = ("direct port", "FaceGan")
@@ -33,7 +34,7 @@ def main(words):
         return compare_memory(rest)
     flags = ["benchmark", "--model_def", "models.inception_resnet_v1", *rest]
     options = command_line.parse(flags, {"benchmark": ""})[1]
-    training.seed_everything(options)
+    setup.seed_everything(options)
     return tell_memory(own.alone, options) if own.alone else compare(options)
 
 
@@ -41,11 +42,11 @@ def compare(options):
     """Alternate calls of both; print medians, minima and ratios (over 1: FaceGan is faster)."""
     direct, ours = (build(name, options) for name in NAMES)
     copy_weights(ours, direct)
-    batch = benchmark_data.random_batch(ours, options.input_scale_size, options)
+    batch = data.random_batch(ours, options)
     print(f"{'':36}{NAMES[0]:>14}{NAMES[1]:>14}{'ratio':>10}")
     alternate("training", [lambda: direct.train_step(batch), lambda: ours.train_step(batch)], options.steps)
-    for name, arguments in GENERATIONS.items():
-        calls = [lambda s=s, arguments=arguments: s.generate(batch, **arguments) for s in (direct, ours)]
+    for name, scores in generations(ours.makers["generate"]).items():
+        calls = [lambda s=s, scores=scores: s.generate(batch, scores=scores) for s in (direct, ours)]
         alternate(f"generate, {name}", calls, options.steps)
 
 
@@ -75,7 +76,7 @@ def compare_memory(words):
 def tell_memory(name, options):
     """Train a few steps; print the bytes that this process held at most."""
     system = build(name, options)
-    batch = benchmark_data.random_batch(system, options.input_scale_size, options)
+    batch = data.random_batch(system, options)
     for _ in range(MEMORY_STEPS):
         float(system.train_step(batch)["loss/d_loss"])
     print(peak_memory()["resident"])
@@ -84,9 +85,9 @@ def tell_memory(name, options):
 def build(name, options):
     """The system of that name, with random weights."""
     if name == "FaceGan":
-        return benchmark_data.fresh_system(options)[0]
+        return data.fresh_system(options)
     if name == "direct port":
-        return DirectFaceGan(options, options.n_id)
+        return DirectFaceGan(options, {"synthetic": options.n_id})
     raise ValueError(f"{name!r} is none of {', '.join(NAMES)}")
 
 

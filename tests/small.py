@@ -3,10 +3,20 @@
 import numpy as np
 from PIL import Image
 
+from data_loader.training_sources import Source
+
 NETWORKS = (
     "--input_scale_size 16 --conv_hidden_num 4 --conv_hidden_num_back 4 --conv_hidden_num_res 4 --num_res_rep 1 "
     "--z_num 4 --batch_size 2 --log_step 1 --num_log_id 2 --num_log_samples 2 --num_worker 2"
 ).split()
+
+
+SOURCES = {
+    "real": Source("dataset", ("real",)),
+    "synthetic": Source("syn_dataset", ("synthetic",), "identity"),
+    "pair": Source("dataset_3dmm", ("pair_image", "pair_render")),
+    "labelled": Source("dataset", ("real",), "real_identity"),
+}
 
 
 def face(seed, size=20):

@@ -9,10 +9,11 @@ import keras
 import tensorflow as tf
 
 from tests.plain_networks import PlainAutoencoder, PlainFaceNetwork, PlainGenerator
-from trainer import losses, schedules
-from trainer.facegan import FaceGan
-from trainer.identity import IdentityLoss
-from trainer.scores import SCORES
+from trainer.step import losses, schedules
+from trainer.step.players import Players
+from trainer.systems.facegan import FaceGan
+from trainer.systems.facegan_images import SCORES
+from trainer.systems.identity import IdentityLoss
 
 ADAM_EPSILON = 1e-8
 
@@ -23,15 +24,15 @@ class DirectFaceGan(FaceGan):
     Args:
         options: the flags; without grayscale, random_flip and vary_photographs, which the published code has not, and
             with models.inception_resnet_v1 or no identity loss.
-        n_id: identities among the renders.
-        random: as FaceGan.
+        labels, random: as FaceGan.
     """
 
-    def __init__(self, options, n_id, random=True):
+    def __init__(self, options, labels, random=True):
         if options.grayscale or options.random_flip or options.vary_photographs:
             raise ValueError("the direct port knows no grayscale, random_flip or vary_photographs")
-        self.options, self.random, self.sources = options, random, ("real", "synthetic", "pair")
+        self.options, self.random, self.sources = options, random, self.sources_of(options)
         size, code = options.input_scale_size, options.z_num
+        self.side = size
         self.generator = PlainGenerator(options.conv_hidden_num_res, options.num_res_rep, skips=True)
         self.generator_back = PlainGenerator(options.conv_hidden_num_res, options.num_res_rep, skips=False)
         self.discriminator_real = PlainAutoencoder(size, options.conv_hidden_num, code)
@@ -48,30 +49,29 @@ class DirectFaceGan(FaceGan):
         if options.method_c != "none":
             if options.model_def != "models.inception_resnet_v1":
                 raise ValueError(f"the direct port has no {options.model_def}")
-            self.identity = IdentityLoss(options, n_id)
+            self.identity = IdentityLoss(options, labels["synthetic"])
             self.identity.network = PlainFaceNetwork(options.embedding_size)
             self.identity.network.trainable = options.relax_c
             self.networks["identity_network"] = self.identity.network
-        self._make_optimizers()
-        averaged = [variable for network in self.networks.values() for variable in network.trainable_variables]
-        averaged += [self.identity.weights, self.identity.biases] if self.identity else []
-        self.averages = [(variable, tf.Variable(variable.value, trainable=False)) for variable in averaged]
+        self.players = self._make_players()
+        self.makers = self.make_makers()
 
-    def _make_optimizers(self):
-        options = self.options
-        self.trained = {
-            "generator": self.generator.trainable_variables + (self.identity.trained if self.identity else []),
+    def _make_players(self):
+        options, identity = self.options, self.identity
+        groups = {
+            "generator": self.generator.trainable_variables + (identity.trained_variables if identity else []),
             "generator_back": self.generator_back.trainable_variables,
             "discriminators": self.discriminator_real.trainable_variables
             + self.discriminator_synthetic.trainable_variables,
         }
-        self.optimizers = {}
-        for name, variables in self.trained.items():
+        optimizers = {}
+        for name in groups:
             rate = options.d_lr if name == "discriminators" else options.g_lr
             rate = schedules.halved_rate(rate, options.lr_update_step, options.lr_lower_boundary, options.max_step)
-            optimizer = keras.optimizers.Adam(rate, options.beta1, options.beta2, epsilon=ADAM_EPSILON)
-            optimizer.build(variables)
-            self.optimizers[name] = optimizer
+            optimizers[name] = keras.optimizers.Adam(rate, options.beta1, options.beta2, epsilon=ADAM_EPSILON)
+        averaged = [variable for network in self.networks.values() for variable in network.trainable_variables]
+        averaged += [self.identity.weights, self.identity.biases] if self.identity else []
+        return Players(groups, optimizers, dict(enumerate(averaged)))
 
     @tf.function
     def train_step(self, batch):
@@ -80,14 +80,14 @@ class DirectFaceGan(FaceGan):
             made = self._forward(batch)
             totals = self._totals(made)
         for name, optimizer in self.optimizers.items():
-            gradients = tape.gradient(totals[name], self.trained[name])
-            optimizer.apply(gradients, self.trained[name])
+            gradients = tape.gradient(totals[name], self.players.groups[name])
+            optimizer.apply(gradients, self.players.groups[name])
         decay = schedules.average_decay(self.step)
-        for variable, average in self.averages:
+        for variable, average in self.players.averages:
             average.assign_sub((1.0 - decay) * (average - variable.value))
-        balances = self._move_equilibria(made["judged"], made["judged_back"], made["pair_real"], made["cycle"])
+        balance = self._move_balances(made["judged"], made["judged_back"], made["pair_real"], made["cycle"])
         self.step.assign_add(1)
-        return self._scalars(made, totals, balances)
+        return self._scalars(made, totals, balance)
 
     def _forward(self, batch):
         options, render = self.options, batch["synthetic"]
@@ -132,7 +132,7 @@ class DirectFaceGan(FaceGan):
             + judged_back["real_loss"] - self.k_synthetic * judged_back["fake_loss"],
         }
 
-    def _scalars(self, made, totals, balances):
+    def _scalars(self, made, totals, balance):
         judged, judged_back = made["judged"], made["judged_back"]
         spread = [tf.reduce_mean(tf.math.reduce_std(made[name], axis=0)) + 1e-8 for name in ("fake", "real")]
         return {
@@ -149,13 +149,13 @@ class DirectFaceGan(FaceGan):
             "misc/d_lr": self.optimizers["discriminators"].learning_rate,
             "misc/g_lr": self.optimizers["generator"].learning_rate,
             "misc/lambda_c": tf.constant(self.options.lambda_c),
-            "misc/balance": balances[0],
-            "misc/measure": judged["real_loss"] + tf.abs(balances[0]),
+            "misc/balance": balance,
+            "misc/measure": judged["real_loss"] + tf.abs(balance),
             "misc/diversity": spread[0] / spread[1],
         }
 
     @tf.function
-    def generate(self, batch, scores=SCORES):
+    def generate(self, batch, scores=tuple(SCORES)):
         """As FaceGan's, with the scores named."""
         render = batch["synthetic"]
         fake = self.generator(render)
@@ -178,5 +178,4 @@ def copy_weights(source, target):
     if source.identity:
         for name in ("centroids", "weights", "biases"):
             getattr(target.identity, name).assign(getattr(source.identity, name))
-    for variable, average in target.averages:
-        average.assign(variable.value)
+    target.players.restart_averages()

@@ -7,21 +7,22 @@ from absl import flags as absl_flags
 
 from utils.errors import UserError
 from utils.flags import FLAGS, GROUPS
+from utils.options import Options
 
 TRUE, FALSE = ("true", "t", "1", "yes", "y", "on"), ("false", "f", "0", "no", "n", "off")
 
 
-def parse(argv, jobs):
+def parse(argv, jobs, choices=None):
     """Read a command line.
 
     Args:
         argv: the words after the program's name.
         jobs: {name: one line of help}.
+        choices: {flag: the values that it may have}, of flags whose values are listed elsewhere than in utils/flags.py.
 
     Returns:
-        (job, options). Without a job the published code's flags decide, as there. options has one attribute for each
-        flag, and `explicit`, the set of flags that the command line names. job is "help" where help is asked for;
-        options.help_for is then a job or None.
+        (job, utils.options.Options). Without a job the published code's flags decide, as there. job is "help" where
+        help is asked for; options.help_for is then a job or None.
 
     Raises:
         UserError: unknown flag or job, stray word, value out of range.
@@ -32,20 +33,20 @@ def parse(argv, jobs):
         raise UserError(f"unknown job {job!r}{_nearest(job, jobs)}; jobs: {', '.join(jobs)}")
     if any(word in ("--help", "-help", "-h", "--helpfull") for word in words):
         return "help", SimpleNamespace(help_for=job)
-    values = _flag_values()
+    values = _flag_values(choices or {})
     try:
         stray = values(["main.py", *_join_booleans(words)])[1:]
     except absl_flags.Error as error:
         raise UserError(_one_line(error)) from error
     if stray:
         raise UserError(f"stray word {stray[0]!r} on the command line")
-    options = SimpleNamespace(**{name: values[name].value for name in FLAGS})
-    options.explicit = {name for name in FLAGS if values[name].present}
+    explicit = frozenset(name for name in FLAGS if values[name].present)
+    options = Options(**{name: values[name].value for name in FLAGS}, explicit=explicit)
     return job or _published_choice(options), options
 
 
-def help_text(jobs, job=None):
-    """The help of one job: its flags in groups, with defaults; or, without a job, of all of them."""
+def help_text(jobs, job=None, choices=None):
+    """The help of one job: its flags in groups, with defaults; or, without a job, of all of them. Args as parse."""
     lines = ["usage: python main.py [JOB] [--flag value …]", ""]
     if job is None:
         lines += ["jobs (python main.py JOB --help for the flags of one):"]
@@ -57,16 +58,16 @@ def help_text(jobs, job=None):
         shown = [flag for flag in flags if job is None or flag.jobs is None or job in flag.jobs]
         if shown:
             lines += ["", f"{group}:"]
-            lines += [_flag_help(flag) for flag in shown]
+            lines += [_flag_help(flag, (choices or {}).get(flag.name, flag.choices)) for flag in shown]
     return "\n".join(lines)
 
 
-def _flag_values():
+def _flag_values(choices):
     values = absl_flags.FlagValues()
     values.set_gnu_getopt(True)
     for flag in FLAGS.values():
-        if flag.choices:
-            absl_flags.DEFINE_enum(flag.name, flag.default, list(flag.choices), flag.help, flag_values=values)
+        if allowed := choices.get(flag.name, flag.choices):
+            absl_flags.DEFINE_enum(flag.name, flag.default, list(allowed), flag.help, flag_values=values)
         elif flag.kind is bool:
             absl_flags.DEFINE_boolean(flag.name, flag.default, flag.help, flag_values=values)
         elif flag.kind is int:
@@ -134,6 +135,6 @@ def _nearest(word, names, prefix=""):
     return f"; did you mean {prefix}{found[0]}?" if found else ""
 
 
-def _flag_help(flag):
-    choices = f" [{'|'.join(choice or repr('') for choice in flag.choices)}]" if flag.choices else ""
+def _flag_help(flag, choices):
+    choices = f" [{'|'.join(choice or repr('') for choice in choices)}]" if choices else ""
     return f"  --{flag.name} ({flag.default!r}){choices}\n        {flag.help}"

@@ -43,7 +43,7 @@ def _unused(name, default, why, kind=None):
 
 GROUPS = {
     "what to do": [
-        _flag("system", "facegan", "which system is trained", choices=("facegan", "recognizer"), jobs=TRAINING),
+        _flag("system", "facegan", "which system is trained", jobs=TRAINING),
         _flag("is_train", True, "without a job: False writes the fixed grid (job test)", jobs=()),
         _flag("train_generator", True, "without a job: train; with False the next two are looked at", jobs=()),
         _flag("generate_dataset", True, "without a job: generate when not training", jobs=()),
@@ -104,7 +104,7 @@ GROUPS = {
         _flag("relax_c", False, "train the identity network too (its moving statistics stay)", jobs=TRAINING),
     ],
     "identity network": [
-        _flag("model_def", "models.dlib_resnet", "its network; without it --pretrained_rec says (published: models.nn4)", choices=("models.dlib_resnet", "models.nn4", "models.inception_resnet_v1"), jobs=(*TRAINING, *EVALUATION)),
+        _flag("model_def", "models.dlib_resnet", "its network; without it --pretrained_rec says (published: models.nn4)", jobs=(*TRAINING, *EVALUATION)),
         _flag("pretrained_rec", "facenet_model/model-20171214-014943.ckpt-80000", "its weights: a FaceNet TF1 checkpoint (prefix) or a run folder of train_recognizer; dlib's are fetched; train_recognizer, where named: what it starts from", jobs=FACE_NETWORKS),
         _flag("embedding_size", 128, "size of its embedding; train_recognizer, where not named: the network's own", low=1, jobs=(*FACE_NETWORKS, *BENCHMARK)),
         _flag("facenet_scope", "InceptionResnetV1", "scope of its variables in the checkpoint", jobs=FACE_NETWORKS),
@@ -112,8 +112,8 @@ GROUPS = {
         _flag("align", "auto", "faces cut as the network was trained on, by landmarks, or none: images as they lie", choices=("auto", "none"), jobs=("evaluate",)),
     ],
     "recogniser (train_recognizer)": [
-        _flag("recognizer", "inception_resnet_v1", "its network", choices=("inception_resnet_v1", "nn4", "light_cnn9", "light_cnn29", "dlib_resnet"), jobs=(*RECOGNISING, *BENCHMARK)),
-        _flag("image_size", 160, "its images' height and width, where not named the network's own: 160, 96, 128, 128, 150", low=16, high=1024, jobs=(*RECOGNISING, *BENCHMARK)),
+        _flag("recognizer", "inception_resnet_v1", "its network", jobs=(*RECOGNISING, *BENCHMARK)),
+        _flag("image_size", 160, "its images' height and width, where not named the network's own: 160 for inception_resnet_v1", low=16, high=1024, jobs=(*RECOGNISING, *BENCHMARK)),
         _flag("lambda_syn", 1.0, "weight with which the losses on generated images reach the network (ours; the authors' code: 0)", low=0, jobs=RECOGNISING),
         _flag("center_loss_factor", 0.0, "weight of the center loss", low=0, jobs=RECOGNISING),
         _flag("weight_decay", 5e-5, "factor of half the squared kernels", low=0, jobs=RECOGNISING),
@@ -143,7 +143,7 @@ GROUPS = {
         _flag("pretrained_gen", "pretrained_models/gen", "run folder, its name under log_dir, one checkpoint, or a TF1 checkpoint of the published code; train, where named: start from its weights (not TF1)", jobs=("train", *WEIGHTS)),
         _flag("save_syn_dataset", "generated", "folder of generated images under data_dir: written by generate, read by filter, evaluate and experiment", jobs=("generate", *FILTERING, *EVALUATION, *EXPERIMENT)),
         _flag("save_fitting", "fitting", "output folder of fit under data_dir", jobs=("fit",)),
-        _flag("scores", "d,s,c", "confidence scores to compute, some of d, s, c with commas between, or none; those left out stay empty and their networks do not run", jobs=("generate",)),
+        _flag("scores", "all", "confidence scores to compute: all, none, or names with commas between, the ending _score left out or not; those left out stay empty and their networks do not run", jobs=("generate",)),
         _flag("image_format", "jpg", "format of written images (jpg at image_quality)", choices=("jpg", "png"), jobs=("generate", "fit", "render", *CROPPING)),
         _flag("image_quality", 95, "JPEG quality of generated images (published: 75)", low=1, high=100, jobs=WRITING),
         _flag("export_dir", "export", "where the SavedModel goes: <export_dir>/1/; the run folder of export_format weights", jobs=("export",)),
@@ -152,8 +152,8 @@ GROUPS = {
     ],
     "filter": [
         _flag("save_filtered", "filtered", "output folder under data_dir", jobs=FILTERING),
-        *(_flag(f"max_{score}_score", None, f"drop images whose {score}_score is larger", kind=float, jobs=FILTERING) for score in "dsc"),
-        *(_flag(f"{score}_score_percentile", 100.0, f"keep this many per cent of the images, those of the lowest {score}_score", low=0, high=100, jobs=FILTERING) for score in "dsc"),
+        _flag("score_limits", "", "drop images whose scores are worse, NAME=LIMIT with commas between: larger, or smaller where high is good", jobs=FILTERING),
+        _flag("score_percentiles", "", "keep so many per cent of the images, those that are best by a score: NAME=90", jobs=FILTERING),
         _flag("min_images", 1, "drop identities of which fewer images are left", low=1, jobs=FILTERING),
     ],
     "experiment": [

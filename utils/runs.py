@@ -66,13 +66,15 @@ def read_params(folder):
         raise UserError(f"{path} is damaged: {error}") from None
 
 
-def adopt(options, folder):
-    """Give `options` the flags of a run, but for those that the command line names. Returns the run's params."""
-    params = read_params(folder)
-    for name in FLAGS:
-        if name in params and name not in options.explicit and name not in NOT_READ_BACK:
-            setattr(options, name, params[name])
-    return params
+def adopted(options, params):
+    """The flags of a run, but for those that the command line names.
+
+    Args:
+        options: utils.options.Options.
+        params: the run's, of read_params.
+    """
+    kept = {name for name in FLAGS if name in params} - options.explicit - set(NOT_READ_BACK)
+    return options.changed(**{name: params[name] for name in kept})
 
 
 def find_weights(value, log_dir, flag):

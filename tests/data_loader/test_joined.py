@@ -7,6 +7,7 @@ from PIL import Image
 from data_loader.folders import index_images
 from data_loader.joined import JoinedIndex, SubsetIndex
 from data_loader.pipeline import SkippedFiles, training_batches
+from tests.small import SOURCES
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def test_a_subset_has_the_images_asked_for_and_labels_without_gaps(parts, positi
 
 def test_batches_are_read_through_both(parts):
     index = SubsetIndex(JoinedIndex(parts), [4, 5, 9, 10])
-    batches = training_batches({"labelled": index}, 4, 8, 0, SkippedFiles())
+    batches = training_batches(SOURCES, {"labelled": index}, 4, 8, 0, SkippedFiles())
     (batch,) = list(batches.take(1).as_numpy_iterator())
     numbers = np.rint((batch["real"][:, 0, 0, 0] + 1) * 127.5).astype(int).tolist()
     assert dict(zip(numbers, batch["real_identity"].tolist(), strict=True)) == {4: 0, 5: 1, 9: 2, 10: 2}
@@ -61,7 +62,7 @@ def test_unreadable_files_are_named_from_the_folder_above(parts, tmp_path):
         (tmp_path / root / "1" / "1.png").write_bytes(b"text")
     roots = [index_images(tmp_path / root, tmp_path / "cache", labelled=True) for root in ("x", "y")]
     skipped = SkippedFiles()
-    list(training_batches({"labelled": JoinedIndex(roots)}, 1, 8, 0, skipped).take(1))
+    list(training_batches(SOURCES, {"labelled": JoinedIndex(roots)}, 1, 8, 0, skipped).take(1))
     assert f"2 images in {tmp_path} cannot be read" in str(skipped.error)
 
 

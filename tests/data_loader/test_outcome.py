@@ -1,5 +1,9 @@
+import os
+
 import pytest
 
+from data_loader.crops import NoOutput
+from data_loader.folders import UnreadableImage
 from data_loader.outcome import Outcome
 from utils.errors import UserError
 
@@ -49,11 +53,82 @@ def test_a_line_cut_short_and_an_output_gone_are_done_again(tmp_path):
 
 def test_other_settings_and_other_folders_are_refused(tmp_path):
     outcome(tmp_path / "out")
-    with pytest.raises(UserError, match="--size 8, not 9.*--out"):
+    with pytest.raises(UserError, match="--out: .*--size 8 there, 9 here"):
         outcome(tmp_path / "out", size=9)
+    (tmp_path / "out" / "job.json").write_text('{\n  "size": 10,\n  "image_format": "png"\n}')  # by an earlier version
+    outcome(tmp_path / "out", size=10, image_format="png")
     (tmp_path / "photographs").mkdir()
     (tmp_path / "photographs" / "mine.jpg").touch()
-    with pytest.raises(UserError, match=r"not empty.*job\.json"):
+    with pytest.raises(UserError, match=r"--out: .*holds mine\.jpg but no job\.json"):
         outcome(tmp_path / "photographs")
     with pytest.raises(UserError, match="--out"):
         outcome(tmp_path / "photographs" / "mine.jpg")
+
+
+class Copier:
+    """Writes the photograph's name and its own process; can be pickled."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __call__(self, file, output):
+        if file == "d/none.jpg":
+            raise NoOutput("no face found")
+        if file == "broken.png":
+            raise UnreadableImage(file, "no image")
+        (self.folder / output).parent.mkdir(exist_ok=True)
+        (self.folder / output).write_text(f"{file} {os.getpid()}")
+        return [output, len(file)]
+
+
+FILES = ["a.bmp", "a.jpg", "broken.png", "d/a.jpg", "d/none.jpg"]
+
+
+def work_through(folder, files=FILES, worker=None, processes=1):
+    with outcome(folder) as done:
+        done.work_through(files, "png", worker or Copier(folder), processes)
+    return done
+
+
+def test_every_photograph_is_done_or_has_a_reason(tmp_path):
+    done = work_through(tmp_path)
+    assert {file: row["path"] for file, row in done.succeeded.items()} == {"a.bmp": "a.png", "d/a.jpg": "d/a.png"}
+    assert list(done.failed.items()) == [("a.jpg", "another photograph has the same name but for its ending"),
+                                         ("broken.png", "no image"), ("d/none.jpg", "no face found")]  # fmt: skip
+    assert (tmp_path / "a.png").read_text() == f"a.bmp {os.getpid()}"
+
+
+def test_the_rest_in_two_processes_and_what_is_done_already(tmp_path):
+    work_through(tmp_path / "one")
+    work_through(tmp_path / "two", processes=2)
+    assert (tmp_path / "two" / "a.png").read_text() != f"a.bmp {os.getpid()}"
+    (tmp_path / "two" / "a.png").unlink()
+    again = []
+
+    def worker(file, output):
+        again.append(file)
+        return Copier(tmp_path / "two")(file, output)
+
+    work_through(tmp_path / "two", worker=worker)
+    assert again == ["a.bmp"]
+    for name in ("success.csv", "failed.csv"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_a_mistake_of_the_user_ends_the_work_and_what_is_done_stays(tmp_path):
+    def worker(file, output):
+        if file == "d/a.jpg":
+            raise UserError("pip install")
+        return Copier(tmp_path)(file, output)
+
+    with pytest.raises(UserError, match="pip install"):
+        work_through(tmp_path, worker=worker)
+    with outcome(tmp_path) as done:
+        assert list(done.succeeded) == ["a.bmp"] and list(done.failed) == ["a.jpg", "broken.png"]
+
+
+def test_leftovers_of_a_killed_run_are_removed(tmp_path):
+    work_through(tmp_path)
+    (tmp_path / "d" / ".b.png.x0.tmp").touch()
+    outcome(tmp_path)
+    assert not (tmp_path / "d" / ".b.png.x0.tmp").exists()

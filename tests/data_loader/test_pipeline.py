@@ -14,6 +14,7 @@ from PIL import Image
 
 from data_loader import pipeline
 from data_loader.folders import UnreadableImage, index_images, index_pairs
+from data_loader.inputs import FolderInput
 from data_loader.pipeline import (
     SkippedFiles,
     check_readable,
@@ -23,6 +24,7 @@ from data_loader.pipeline import (
     shuffled_order,
     training_batches,
 )
+from tests.small import SOURCES
 from utils.errors import UserError
 
 SIZE = 8
@@ -58,8 +60,8 @@ def sources(tmp_path_factory):
 
 def take(sources, count, **options):
     options = {"batch_size": 4, "size": SIZE, "seed": 3, "skipped": SkippedFiles()} | options
-    return [{key: value.numpy() for key, value in batch.items()}
-            for batch in itertools.islice(checked(training_batches(sources, **options), options["skipped"]), count)]
+    batches = checked(training_batches(SOURCES, sources, **options), options["skipped"])
+    return [{key: value.numpy() for key, value in batch.items()} for batch in itertools.islice(batches, count)]
 
 
 def same(batches, others):
@@ -129,7 +131,7 @@ def test_a_source_does_not_depend_on_the_others(sources):
 
 def test_an_unknown_source_is_named():
     with pytest.raises(ValueError, match="unknown source 'fake'; choose from real, synthetic, pair"):
-        training_batches({"fake": None}, 4, SIZE, 0, SkippedFiles())
+        training_batches(SOURCES, {"fake": None}, 4, SIZE, 0, SkippedFiles())
 
 
 def test_an_unreadable_file_is_replaced_by_the_next_and_listed_once(tmp_path):
@@ -174,7 +176,7 @@ def test_a_folder_of_unreadable_files_ends(tmp_path):
     with pytest.raises(UserError, match="3 of 3 images"):
         take({"real": index}, 1, skipped=SkippedFiles(1.0))
     with pytest.raises(UserError, match="3 of 3 images"):
-        list(checked(ordered_batches(index, 2, SIZE, skipped := SkippedFiles(1.0)), skipped))
+        list(checked(ordered_batches(FolderInput(index, SIZE, "image"), 2, skipped := SkippedFiles(1.0)), skipped))
 
 
 def test_skipped_files_is_safe_between_threads(sources):
@@ -217,18 +219,18 @@ def test_ordered_batches_keep_every_position(tmp_path, workers):
         write(tmp_path / "set", f"{k // 5}/{k}.png", k)
     (tmp_path / "set/0/3.png").write_bytes(b"text")
     index = index_images(tmp_path / "set", tmp_path / "cache", labelled=True)
-    skipped = SkippedFiles(0.5)
-    batches = list(checked(ordered_batches(index, 4, SIZE, skipped, workers=workers), skipped))
+    inputs, skipped = FolderInput(index, SIZE, "image", {"label": index.labels}), SkippedFiles(0.5)
+    batches = list(checked(ordered_batches(inputs, 4, skipped, workers=workers), skipped))
     assert [len(batch["image"]) for batch in batches] == [4, 4, 2]
     joined = {key: np.concatenate([batch[key] for batch in batches]) for key in batches[0]}
     assert joined["image"].dtype == np.uint8 and joined["position"].tolist() == list(range(10))
     assert joined["image"][:, 0, 0, 0].tolist() == [0, 1, 2, 0, 4, 5, 6, 7, 8, 9]
     assert joined["readable"].tolist() == [k != 3 for k in range(10)]
-    assert joined["label"].tolist() == [0] * 5 + [1] * 5
+    assert joined["label"].tolist() == [0, 0, 0, 0, 0] + [1] * 5  # that of what is unreadable is 0 too
     assert [path for path, _ in skipped.rows] == [str(tmp_path / "set/0/3.png")]
-    later = list(ordered_batches(index, 4, SIZE, skipped, start_batch=2, workers=workers))
+    later = list(ordered_batches(inputs, 4, skipped, start_batch=2, workers=workers))
     assert [batch["position"].numpy().tolist() for batch in later] == [[8, 9]]
-    assert list(ordered_batches(index, 4, SIZE, skipped, start_batch=3)) == []
+    assert list(ordered_batches(inputs, 4, skipped, start_batch=3)) == []
 
 
 def test_files_that_take_long_keep_their_place(tmp_path):
@@ -237,19 +239,21 @@ def test_files_that_take_long_keep_their_place(tmp_path):
         if k % 10 == 0:
             Image.fromarray(np.full((1500, 1500, 3), k, np.uint8)).save(tmp_path / f"set/{k}.png")
     index = index_images(tmp_path / "set", tmp_path / "cache")
-    batches = list(ordered_batches(index, 1, SIZE, SkippedFiles(), workers=4))
+    batches = list(ordered_batches(FolderInput(index, SIZE, "image"), 1, SkippedFiles(), workers=4))
     assert [batch["image"].numpy()[0, 0, 0, 0] for batch in batches] == list(range(40))
 
 
 def in_another_process(code, *arguments):
     code = ("import sys; from data_loader.folders import index_images; from data_loader.pipeline import *\n"
+            "from tests.small import SOURCES\n"
             "index, skipped = index_images(sys.argv[1], sys.argv[2]), SkippedFiles()\n" + code)
     root = Path(pipeline.__file__).parents[1]
     subprocess.run([sys.executable, "-c", code, *arguments], cwd=root, check=True, timeout=60)
 
 
 def test_another_process_reads_the_same_batches(sources, tmp_path):
-    in_another_process("batches = checked(training_batches({'real': index}, 4, 8, 3, skipped, start_step=2), skipped)\n"
+    in_another_process("batches = training_batches(SOURCES, {'real': index}, 4, 8, 3, skipped, start_step=2)\n"
+                       "batches = checked(batches, skipped)\n"
                        "np.save(sys.argv[3], next(batches)['real'].numpy())\n",
                        sources["real"].folder, tmp_path / "cache", tmp_path / "batch.npy")
     np.testing.assert_array_equal(np.load(tmp_path / "batch.npy"), take({"real": sources["real"]}, 3)[2]["real"])
@@ -260,5 +264,6 @@ def test_a_process_that_still_decodes_ends(tmp_path):
         path = tmp_path / f"set/{k}.png"
         path.parent.mkdir(exist_ok=True)
         Image.fromarray(np.full((1500, 1500, 3), k, np.uint8)).save(path)
-    in_another_process("batches = checked(training_batches({'real': index}, 2, 8, 3, skipped, workers=4), skipped)\n"
+    in_another_process("batches = training_batches(SOURCES, {'real': index}, 2, 8, 3, skipped, workers=4)\n"
+                       "batches = checked(batches, skipped)\n"
                        "next(batches)\n", tmp_path / "set", tmp_path / "cache")

@@ -16,7 +16,7 @@ from data_loader import folders, pixel_cache
 from data_loader.folders import index_images, index_pairs
 from data_loader.joined import JoinedIndex, SubsetIndex
 from data_loader.pipeline import SkippedFiles, checked, training_batches
-from tests.small import make_data
+from tests.small import SOURCES, make_data
 from utils.errors import UserError
 
 SIZE = 12
@@ -33,7 +33,7 @@ def sources(tmp_path):
 
 def take(sources, readers=None, count=60):
     skipped = SkippedFiles()
-    batches = checked(training_batches(sources, 4, SIZE, 3, skipped, workers=3, readers=readers), skipped)
+    batches = checked(training_batches(SOURCES, sources, 4, SIZE, 3, skipped, workers=3, readers=readers), skipped)
     return [{key: v.numpy() for key, v in batch.items()} for batch in itertools.islice(batches, count)], skipped.rows
 
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from data_loader import assets
 from models.dlib_resnet import IMAGE_SIZE, DlibResnet, prepared
-from trainer.dlib_import import FILE, load_dlib_resnet
+from trainer.published.dlib_import import FILE, load_dlib_resnet
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+AVERAGE = "/ExponentialMovingAverage"  # ends the name of an averaged weight
+
 
 def write_tf1(prefix, arrays):
     """Write {name: array} as tf.compat.v1.train.Saver would; float64 becomes float32."""

@@ -1,16 +1,16 @@
 import json
-from types import SimpleNamespace
 
 import pytest
 
 from utils import runs
 from utils.errors import UserError
 from utils.flags import FLAGS
+from utils.options import Options
 
 
 def options(**changes):
     values = {name: flag.default for name, flag in FLAGS.items()}
-    return SimpleNamespace(**(values | {"explicit": set()} | changes))
+    return Options(**(values | {"explicit": frozenset()} | changes))
 
 
 @pytest.fixture
@@ -29,8 +29,9 @@ def test_two_runs_in_one_second_do_not_meet(tmp_path):
 
 
 def test_flags_of_a_run_are_read_back_but_for_explicit_ones_and_jobs(run):
-    later = options(z_num=16, explicit={"z_num"})
-    assert runs.adopt(later, run)["n_id"] == 3
+    params = runs.read_params(run)
+    assert params["n_id"] == 3
+    later = runs.adopted(options(z_num=16, explicit=frozenset({"z_num"})), params)
     assert (later.gamma, later.z_num, later.is_train) == (0.7, 16, True)
 
 
@@ -54,7 +55,7 @@ def test_what_is_missing_or_damaged_is_named(run, tmp_path):
             runs.find_weights(value, "logs", "load_path")
     (run / "params.json").write_text(json.dumps({})[:1])
     with pytest.raises(UserError, match="params.json is damaged"):
-        runs.adopt(options(), run)
+        runs.read_params(run)
     (run / "params.json").unlink()
     with pytest.raises(UserError, match="no .*params.json"):
         runs.find_weights(run, "logs", "load_path")

@@ -1,0 +1,4 @@
+"""How good faces are: verification, identification, separability, image quality, leakage; and the reports on it.
+
+Functions of embeddings and folders; the job `evaluate` puts them together.
+"""

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from data_loader.folders import UnreadableImage, decode, decode_whole
-from trainer import scores
+from data_loader.generated_folder import TABLE, read_scores
 from utils.errors import UserError
 from utils.images import LUMINANCE
 from utils.progress import Progress
@@ -63,7 +63,7 @@ def render_differences(generated, renders, matches, workers=2):
     return tuple(np.array(rows).T)
 
 
-def read_scores(index):
+def indexed_scores(index):
     """The scores of the images of a generated folder.
 
     Returns:
@@ -73,9 +73,9 @@ def read_scores(index):
     Raises:
         UserError: a file that is no table of scores.
     """
-    if not (Path(index.folder) / scores.TABLE).is_file():
+    if not (Path(index.folder) / TABLE).is_file():
         return {}
-    table = scores.read_scores(index.folder, index.flag)
+    table = read_scores(index.folder, index.flag)
     rows = {path: row for row, path in enumerate(table.paths)}
     order = np.array([rows.get(index.relative_path(i).replace(os.sep, "/"), -1) for i in range(len(index))])
     found = {name: np.append(column, np.nan)[order] for name, column in table.values.items()}  # -1 finds the nan

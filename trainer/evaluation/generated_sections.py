@@ -70,7 +70,7 @@ def scores_section(generated, scores):
 
     Args:
         generated: LabelledSet.
-        scores: {name: float64 [images of the folder]} of trainer.evaluation.generated.read_scores.
+        scores: {name: float64 [images of the folder]} of trainer.evaluation.generated.indexed_scores.
     """
     embeddings = generated.embeddings
     margin = separability.margins(embeddings.features, embeddings.labels, generated.unit_length)

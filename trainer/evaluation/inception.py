@@ -13,7 +13,7 @@ from utils.images import to_float
 from utils.progress import Progress
 
 NAME, SIZE = "inception_v3", 299
-AT_ONCE = 32  # images in a batch
+DECODED_AT_ONCE = 32  # images in a batch
 
 
 class Inception:
@@ -62,8 +62,8 @@ class Inception:
         """
         parts = []
         with Progress(len(positions), f"{NAME} features") as progress:
-            for start in range(0, len(positions), AT_ONCE):
-                images = np.stack([_image(index, i) for i in positions[start : start + AT_ONCE]])
+            for start in range(0, len(positions), DECODED_AT_ONCE):
+                images = np.stack([_image(index, i) for i in positions[start : start + DECODED_AT_ONCE]])
                 parts.append([keras.ops.convert_to_numpy(part) for part in self._call(images)])
                 progress.update(len(images))
         columns = [np.concatenate(column) for column in zip(*parts, strict=True)]

@@ -9,7 +9,6 @@ import numpy as np
 from data_loader import ijba
 from data_loader.folders import UnreadableImage, decode_whole
 from data_loader.protocols import decode_bytes, read_bin_set, read_lfw_pairs
-from trainer.embedding import embed_images
 from trainer.evaluation.figures import det_figure, histogram_figure, roc_figure
 from trainer.evaluation.report import Section
 from trainer.evaluation.splits import CMC, make_templates, mean_over_splits, search, split_table, verify
@@ -22,6 +21,7 @@ from trainer.evaluation.verification import (
     validation_by_folds,
     verification_metrics,
 )
+from trainer.face_networks.embedding import embed_images
 from utils.errors import UserError
 
 RULES = (
@@ -63,7 +63,7 @@ def lfw_section(face_network, options):
     """The pairs of a pairs.txt, LFW's or one's own.
 
     Args:
-        face_network: trainer.face_network.FaceNetwork.
+        face_network: trainer.face_networks.network.FaceNetwork.
         options: lfw_dir, lfw_pairs, lfw_file_ext, lfw_nrof_folds, and what embed_images takes.
 
     Returns:
@@ -99,7 +99,7 @@ def bin_section(face_network, path, options):
     """The pairs of one insightface .bin set.
 
     Args:
-        face_network: trainer.face_network.FaceNetwork.
+        face_network: trainer.face_networks.network.FaceNetwork.
         path: one of bin_paths(options).
         options: lfw_nrof_folds, and what embed_images takes.
 
@@ -120,7 +120,7 @@ def ijba_section(face_network, options):
     """IJB-A 1:1 and 1:N, as far as `--ijba_dir` has the files.
 
     Args:
-        face_network: trainer.face_network.FaceNetwork.
+        face_network: trainer.face_networks.network.FaceNetwork.
         options: ijba_dir, and what embed_images takes.
 
     Returns:

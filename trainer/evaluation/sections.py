@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from data_loader.folders import ImageIndex, UnreadableImage, decode_whole
-from trainer.embedding import Embeddings
 from trainer.evaluation import figures, separability, verification
 from trainer.evaluation.report import Section, shown
+from trainer.face_networks.embedding import Embeddings
 
 POINTS = 1000  # of a curve that is drawn or written
 SHEET = 6  # pairs on a contact sheet

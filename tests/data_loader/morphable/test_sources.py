@@ -4,7 +4,7 @@ import pytest
 from data_loader.morphable.camera import View, WeakPerspective
 from data_loader.morphable.sources import open_source, visible
 from tests.data_loader.morphable import published
-from tests.data_loader.test_render import options
+from tests.trainer.jobs.test_render import options
 from utils.errors import UserError
 
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from data_loader.folders import index_images
-from trainer.evaluation.generated import match_renders, read_scores, render_differences
+from trainer.evaluation.generated import indexed_scores, match_renders, render_differences
 from utils.errors import UserError
 
 
@@ -61,11 +61,11 @@ def test_an_image_without_a_render(folders):
 def test_scores_in_the_order_of_the_images(folders):
     rows = "path,identity,d_score,s_score,c_score\nb/1.png,b,0.5,2,\na/1.png,a,0.25,,\ngone.png,a,9,9,9\n"
     (folders / "made" / "confidence_scores.csv").write_text(rows)
-    scores = read_scores(index(folders / "made"))
+    scores = indexed_scores(index(folders / "made"))
     assert list(scores) == ["d_score", "s_score"]
     np.testing.assert_array_equal(scores["d_score"], [0.25, np.nan, 0.5])
     np.testing.assert_array_equal(scores["s_score"], [np.nan, np.nan, 2])
-    assert read_scores(index(folders / "syn")) == {}
+    assert indexed_scores(index(folders / "syn")) == {}
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_scores_in_the_order_of_the_images(folders):
 def test_bad_scores_are_one_line(folders, text, message):
     (folders / "made" / "confidence_scores.csv").write_text(text)
     with pytest.raises(UserError, match=f"--save_syn_dataset: .*confidence_scores.csv.*{message}"):
-        read_scores(index(folders / "made"))
+        indexed_scores(index(folders / "made"))
 
 
 @given(text=st.text(alphabet='a/1.png,"\nb0\x00', max_size=40))
@@ -89,6 +89,6 @@ def test_any_file_of_scores_is_read_or_refused(tmp_path_factory, text):
     write(folder / "made" / "a" / "1.png", 1)
     (folder / "made" / "confidence_scores.csv").write_text("path,identity,d_score\n" + text)
     try:
-        assert set(read_scores(index(folder / "made"))) <= {"d_score"}
+        assert set(indexed_scores(index(folder / "made"))) <= {"d_score"}
     except UserError as error:
         assert "\n" not in str(error)

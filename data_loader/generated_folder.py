@@ -1,0 +1,136 @@
+"""What a folder of generated images holds beside them, and how far it has come: the one place that knows.
+
+trainer/output/folder.py writes these files; whoever reads a folder asks here.
+
+    run.json                        from the first moment on: job, settings, inputs, scores, `finished`
+    confidence_scores.partial.csv   while images are made: a row for each that is done
+    confidence_scores.csv           at the end, of jobs that give scores: path, identity, the scores
+"""
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from utils.errors import UserError
+
+RUN, ROWS, TABLE = "run.json", "confidence_scores.partial.csv", "confidence_scores.csv"
+TEXT = {"newline": "", "encoding": "utf-8", "errors": "surrogateescape"}  # file names may be any bytes
+
+
+def is_generated(folder, flag):
+    """Whether a folder was generated (else it holds photographs or renders).
+
+    Args:
+        flag: that names the folder, for messages.
+
+    Raises:
+        UserError: it was, but is not finished.
+    """
+    folder = Path(folder)
+    if (folder / ROWS).is_file() or (folder / RUN).is_file() and not _read(folder, flag).get("finished", True):
+        raise UserError(f"{flag}: {folder} is not finished: run the job that makes it to its end first")
+    return (folder / TABLE).is_file() or (folder / RUN).is_file()
+
+
+def read_run(folder, flag):
+    """run.json of a generated folder.
+
+    Raises:
+        UserError: there is none, or it is none of this program's.
+    """
+    run = _read(Path(folder), flag)
+    lacking = [key for key in ("settings", "flags", "inputs") if not isinstance(run.get(key), dict)]
+    if lacking:
+        raise UserError(f"{flag}: {Path(folder) / RUN} is not one that generate has written: no {lacking[0]}")
+    return run
+
+
+def made_from(folder):
+    """Path of the folder that a generated folder was made from; None for a folder without a run.json.
+
+    Raises:
+        UserError: a run.json that does not say it.
+    """
+    path = Path(folder) / RUN
+    if not path.is_file():
+        return None
+    try:
+        return Path(_read(Path(folder), "run.json")["inputs"]["folder"])
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{path} does not say which folder it was made from ({error!r})") from error
+
+
+def trained_on(folder, flag):
+    """Name of the data set that a flag named when the generator of a folder was trained; None where it is not known."""
+    if not (Path(folder) / RUN).is_file():
+        return None
+    name = (_read(Path(folder), "run.json").get("trained_on") or {}).get(flag)
+    return Path(name).name if name else None
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The rows of confidence_scores.csv, in its order.
+
+    Attributes:
+        paths, identities: lists of str, of length n; paths with forward slashes, relative to the folder.
+        values: {score: float64 [n]}, nan where it is empty.
+    """
+
+    paths: list
+    identities: list
+    values: dict
+
+
+def read_scores(folder, flag):
+    """Read the table of a generated folder.
+
+    Args:
+        flag: that names the folder, for messages.
+
+    Returns:
+        Scores.
+
+    Raises:
+        UserError: no table, another header, or a damaged line, which is named.
+    """
+    path = Path(folder) / TABLE
+    if not path.is_file():
+        raise UserError(f"{flag}: {folder} holds no {TABLE}: it is no folder that generate has finished")
+    paths, identities, rows = [], [], []
+    with open(path, **TEXT) as file:
+        reader = csv.reader(file)
+        header = next(reader, [])
+        if header[:2] != ["path", "identity"]:
+            raise UserError(f"{flag}: {path} does not begin with the columns path,identity")
+        while (row := _next_row(reader, header, f"{flag}: {path}")) is not None:
+            paths.append(row[0])
+            identities.append(row[1])
+            rows.append(row[2:])
+    values = np.array(rows, np.float64).reshape(-1, len(header) - 2)
+    return Scores(paths, identities, {name: values[:, i] for i, name in enumerate(header[2:])})
+
+
+def _read(folder, flag):
+    try:
+        run = json.loads((folder / RUN).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{flag}: {folder / RUN} cannot be read: {error}") from error
+    return run if isinstance(run, dict) else {}
+
+
+def _next_row(reader, header, where):
+    """[path, identity, score …] of the next line; None at the end."""
+    try:
+        row = next(reader, None)
+        if row is None:
+            return None
+        name, identity, *scores = row
+        if len(row) != len(header) or ".." in Path(name).parts or Path(name).is_absolute():
+            raise ValueError
+        return [name, identity, *(float(score) if score else np.nan for score in scores)]
+    except (ValueError, csv.Error):
+        raise UserError(f"{where}, line {reader.line_num}: not a row of path, identity and scores") from None

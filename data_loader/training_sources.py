@@ -1,0 +1,66 @@
+"""Where the batches of a training come from: for each source a folder, and the keys of its images and labels."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from data_loader import folders
+
+
+@dataclass(frozen=True)
+class Source:
+    """One kind of images in a training batch.
+
+    Attributes:
+        flag: the flag that names its folder under data_dir.
+        images: keys of a batch: of its images, or of a pair's photograph and render.
+        label: key of its labels, the names of the first folder level; "": it is not labelled.
+        least: fewest images that a label may have.
+        annotate: index -> {key: array [n, …]}: what else a batch brings for each image; None: nothing.
+        example: {key: such an annotation of one image}, for batches that are made up.
+    """
+
+    flag: str
+    images: tuple[str, ...]
+    label: str = ""
+    least: int = 1
+    annotate: Callable | None = None
+    example: dict = field(default_factory=dict)
+
+    def annotations(self, index):
+        """{key: array [n, …]} of an index's images."""
+        return self.annotate(index) if self.annotate else {}
+
+
+def read_sources(sources, options):
+    """Index the folders that the flags of sources name.
+
+    Args:
+        sources: {name: Source}.
+        options: data_dir, asset_dir, and the flags that the sources name.
+
+    Returns:
+        {name: ImageIndex, or PairIndex where a source has two images}.
+
+    Raises:
+        UserError: as folders.index_images and index_pairs.
+    """
+    indexes = {}
+    for name, source in sources.items():
+        if len(source.images) == 2:
+            folder = Path(options.data_dir).expanduser() / getattr(options, source.flag)
+            indexes[name] = folders.index_pairs(folder, index_cache(options), flag=f"--{source.flag}")
+        else:
+            indexes[name] = index_folder(options, source.flag, bool(source.label), source.least)
+    return indexes
+
+
+def index_folder(options, flag, labelled=False, least=1):
+    """The ImageIndex of the folder under data_dir that a flag names; Args and Raises as folders.index_images."""
+    folder = Path(options.data_dir).expanduser() / getattr(options, flag)
+    return folders.index_images(folder, index_cache(options), labelled, min_per_label=least, flag=f"--{flag}")
+
+
+def index_cache(options):
+    """The folder below --asset_dir in which indexes are kept."""
+    return Path(options.asset_dir).expanduser() / "index"

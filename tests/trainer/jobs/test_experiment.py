@@ -1,0 +1,159 @@
+"""experiment through main.py: the split, the cells, going on, the report; its tables by hand."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+import main
+from tests.small import face
+from trainer.evaluation import experiment_report
+from trainer.jobs import experiment
+from trainer.jobs.experiment import Cell, split_identities
+
+SMALL = (
+    "--recognizer light_cnn9 --image_size 16 --batch_size 4 --max_step 2 --log_step 1 --num_worker 2 --fractions 100 "
+    "--seeds 1"
+).split()
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """data/real: eight people x three photographs; data/generated: three people, as generate leaves them."""
+    folder = tmp_path_factory.mktemp("experiment") / "data"
+    for kind, people in (("real", 8), ("generated", 3)):
+        for number in range(3 * people):
+            path = folder / kind / f"p{number // 3}" / f"{number % 3}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(face(100 * people + number, 20)).save(path)
+    (folder / "generated" / "confidence_scores.csv").write_text("path,identity,d_score,s_score,c_score\n")
+    return folder
+
+
+def run(data, report, *words):
+    folders = ["--data_dir", data, "--dataset", "real", "--save_syn_dataset", "generated", "--report_dir", report]
+    return main.main(["experiment", *map(str, folders), "--asset_dir", str(data.parent / "cache"), *SMALL, *words])
+
+
+@pytest.fixture(scope="module")
+def finished(data):
+    """A report of two cells, and what its cells gave."""
+    report = data.parent / "report"
+    assert run(data, report) == 0
+    return report
+
+
+def cells(report):
+    return {path.parent.name: json.loads(path.read_text()) for path in (report / "cells").glob("*/result.json")}
+
+
+def test_writes_cells_tables_and_page(finished):
+    results = cells(finished)
+    assert set(results) == {"100_without_1", "100_with_1"}
+    without, with_generated = results["100_without_1"], results["100_with_1"]
+    assert without["trained_identities"] == with_generated["trained_identities"] == 4
+    assert (without["trained_images"], with_generated["trained_images"]) == (12, 21)
+    assert without["genuine_pairs"] == 4 * 3 and without["impostor_pairs"] == 66 - 12  # 12 test images: 66 pairs
+    with open(finished / "experiment_summary.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["generated"], float(row["auc mean"])) for row in rows] == [
+        ("without", without["auc"]), ("with", with_generated["auc"])]  # fmt: skip
+    metrics = json.loads((finished / "evaluation.json").read_text())["experiment"]
+    assert metrics["gain_auc"] == pytest.approx(with_generated["auc"] - without["auc"])
+    page = (finished / "report.html").read_text()
+    assert page.count("<img") == 3 and "GANFaces" in page
+    assert not list(finished.rglob("checkpoints"))
+
+
+def test_keeps_finished_cells_and_repeats_the_others(data, finished, capsys):
+    before = cells(finished)
+    marked = finished / "cells" / "100_without_1" / "result.json"
+    marked.write_text(json.dumps(before["100_without_1"] | {"auc": 0.125}))  # would be lost if it were trained again
+    (finished / "cells" / "100_with_1" / "result.json").unlink()
+    assert run(data, finished) == 0
+    assert cells(finished)["100_without_1"]["auc"] == 0.125
+    assert cells(finished)["100_with_1"] == before["100_with_1"]  # the same seed, the same numbers
+    assert "[1/2] 100 % of the real identities, without generated, seed 1" in capsys.readouterr().out
+    marked.write_text(json.dumps(before["100_without_1"]))
+
+
+def test_goes_on_from_a_cells_checkpoint(data, finished, tmp_path, monkeypatch, capsys):
+    """Stopped after one of two steps, a cell is trained to its end and gives what an uninterrupted one gives."""
+    report = tmp_path / "report"
+    train = experiment.train_recognizer
+
+    def one_step(options, *arguments, **more):
+        train(options.changed(max_step=1), *arguments, **more)
+
+    monkeypatch.setattr(experiment, "train_recognizer", one_step)
+    assert run(data, report) == 1
+    assert not cells(report)
+    monkeypatch.setattr(experiment, "train_recognizer", train)
+    capsys.readouterr()
+    assert run(data, report) == 0
+    assert cells(report) == cells(finished)
+    said = capsys.readouterr().out
+    assert (said.count("[0/2] loss"), said.count("[1/2] loss")) == (1, 2)  # the first cell had its first step behind it
+
+
+@given(st.integers(6, 60), st.integers(1, 3), st.integers(0, 2**31 - 1))
+def test_splits_are_disjoint_and_nested(count, test_count, seed):
+    smaller = None
+    for fraction in (0, 1, 20, 50, 100):
+        trained, tested = split_identities(count, test_count, fraction, [seed])
+        assert len(tested) == test_count and not set(trained) & set(tested)
+        assert len(trained) == (max(2, -(-(count - test_count) * fraction // 100)) if fraction else 0)
+        assert smaller is None or smaller <= set(trained)
+        assert (tested == split_identities(count, test_count, 50, [seed])[1]).all()
+        smaller = set(trained)
+    assert len(set(trained) | set(tested)) == count
+
+
+def test_tables_by_hand():
+    """Without .6 .8, with .7 .8 at 100 %: means .7 and .75, sd .1414 and .0707, gains +.1 and 0; at 0 % with only."""
+
+    def metrics(value, val):
+        return {name: value for name in experiment_report.METRICS} | {"val_at_far_0.001": val}
+
+    results = {
+        Cell(100, False, 1): metrics(0.6, 0.1), Cell(100, True, 1): metrics(0.7, None),
+        Cell(100, False, 2): metrics(0.8, 0.3), Cell(100, True, 2): metrics(0.8, 0.5),
+        Cell(0, True, 1): metrics(0.5, None), Cell(0, True, 2): metrics(0.5, None),
+    }  # fmt: skip
+    rows = {(row[0], row[1]): row[2:] for row in experiment_report.summary(results)}
+    assert set(rows) == {(0, "with"), (100, "with"), (100, "without")}
+    np.testing.assert_allclose(rows[100, "without"][:3], [2, 0.7, 0.2 / 2**0.5])
+    np.testing.assert_allclose(rows[100, "with"][:3], [2, 0.75, 0.1 / 2**0.5])
+    assert rows[0, "with"][-2:] == [None, None] and rows[100, "with"][-2:] == [0.5, None]
+    gains = {row[1]: row for row in experiment_report.gains(results)}
+    np.testing.assert_allclose(gains["auc"][2:], [2, 0.05, 0.1 / 2**0.5, 1])
+    np.testing.assert_allclose(gains["val_at_far_0.001"][2:4], [1, 0.2])  # of seed 1 there is none
+    assert set(experiment_report.series(results, "auc")) == {"with generated data", "without generated data"}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--fractions", "20,x"], "--fractions 20,x: percentages"),
+        (["--fractions", "20,120"], "--fractions 20,120: percentages"),
+        (["--fractions", "20,20"], "each once"),
+        (["--test_share", "0.9"], "leaves 1 of 8 identities"),
+        (["--save_syn_dataset", "real"], "real is no folder that generate has made"),
+        (["--dataset", "nowhere"], "no such folder"),
+        (["--recognizer", "nn4"], "--image_size 16: nn4 takes"),
+    ],
+)
+def test_bad_input_writes_nothing(data, tmp_path, words, message, capsys):
+    assert run(data, tmp_path / "report", *words) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+    assert not (tmp_path / "report").exists()
+
+
+def test_other_settings_need_another_report(data, finished, capsys):
+    assert run(data, finished, "--learning_rate", "0.01") == 2
+    assert "--learning_rate 0.1 there, 0.01 here" in capsys.readouterr().err

@@ -1,0 +1,168 @@
+"""filter through main.py: which images stay, what is told of the others, going on, and bad input."""
+
+import csv
+import hashlib
+import json
+import shutil
+
+import pytest
+
+import main
+from trainer.jobs import filter as filter_job
+
+SCORES = {  # path -> d, s, c
+    "a/1.png": (0.10, 0.5, ""), "a/2.png": (0.20, 0.1, ""), "a/3.png": (0.30, 0.1, ""),
+    "b/1.png": (0.40, 0.1, ""), "b/2.png": (0.15, 0.1, ""), "c/1.png": (0.50, 0.1, ""),
+}  # fmt: skip
+
+
+@pytest.fixture
+def data(tmp_path):
+    """data/generated as generate leaves it: six images of three people."""
+    folder = tmp_path / "data" / "generated"
+    for name in SCORES:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(f"pixels of {name}".encode())
+    with open(folder / "confidence_scores.csv", "w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["path", "identity", "d_score", "s_score", "c_score"])
+        writer.writerows([name, name[0], *scores] for name, scores in SCORES.items())
+    settings = {"checkpoint_sha256": {"step-000000002.npz": "abc"}, "input_scale_size": 16, "random_seed": 123,
+                "image_format": "png", "image_quality": None}  # fmt: skip
+    run = {"job": "generate", "settings": settings, "checkpoint": "step-000000002.npz", "finished": True, "images": 6,
+           "inputs": {"folder": "/renders", "images": 6, "identities": 3}, "trained_on": None,
+           "flags": {"save_syn_dataset": "generated", "syn_dataset": "syn", "system": "facegan"}}  # fmt: skip
+    (folder / "run.json").write_text(json.dumps(run))
+    return tmp_path / "data"
+
+
+def run(data, *words):
+    return main.main(["filter", "--data_dir", str(data), *words])
+
+
+def dropped(folder):
+    with open(folder / "dropped.csv", newline="") as file:
+        return {row["path"]: row["reason"] for row in csv.DictReader(file)}
+
+
+def kept(folder):
+    return {str(path.relative_to(folder)) for path in folder.rglob("*.png")}
+
+
+def test_every_rule_and_what_is_told(data, capsys):
+    assert run(data, "--score_limits", "d_score=0.3,s=0.2", "--min_images", "2") == 0
+    folder = data / "filtered"
+    assert kept(folder) == {"a/2.png", "a/3.png"}  # a/1 by s, b/1 and c/1 by d, b/2 because b has one left
+    assert dropped(folder) == {
+        "a/1.png": "s_score 0.5, not up to 0.2 (--score_limits s_score=0.2)",
+        "b/1.png": "d_score 0.4, not up to 0.3 (--score_limits d_score=0.3)",
+        "b/2.png": "1 images of identity b are left, under --min_images 2",
+        "c/1.png": "d_score 0.5, not up to 0.3 (--score_limits d_score=0.3)",
+    }
+    assert "2 images of 1 identities" in capsys.readouterr().out
+    assert (folder / "a" / "2.png").read_bytes() == b"pixels of a/2.png"
+    table = (folder / "confidence_scores.csv").read_text().splitlines()
+    assert table == ["path,identity,d_score,s_score,c_score", "a/2.png,a,0.2,0.1,", "a/3.png,a,0.3,0.1,"]
+    for line in (folder / "SHA256SUMS").read_text().splitlines():
+        digest, _, name = line.partition("  ")
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
+    card = (folder / "README.md").read_text()
+    assert "| identities | 1 " in card and "| images | 2 |" in card and "pretty_name: filtered" in card
+    assert "6 images of 3 identities" in card and "d_score up to 0.3 (--score_limits d_score=0.3)" in card
+
+
+def test_percentile_is_over_all_images(data):
+    assert run(data, "--score_percentiles", "d=40") == 0  # of .1 .15 .2 .3 .4 .5: .2
+    assert kept(data / "filtered") == {"a/1.png", "a/2.png", "b/2.png"}
+
+
+def test_where_high_is_good_the_limits_are_turned_round(data):
+    path = data / "generated" / "run.json"
+    run_json = json.loads(path.read_text()) | {"scores": {"d_score": {"meaning": "how good", "better": "high"}}}
+    path.write_text(json.dumps(run_json))
+    assert run(data, "--score_limits", "d=0.3", "--save_filtered", "limit") == 0
+    assert kept(data / "limit") == {"a/3.png", "b/1.png", "c/1.png"}
+    assert run(data, "--score_percentiles", "d=40", "--save_filtered", "share") == 0  # of .1 .15 .2 .3 .4 .5: .3
+    assert kept(data / "share") == {"a/3.png", "b/1.png", "c/1.png"}
+    assert "`d_score`: how good; high is good" in (data / "share" / "README.md").read_text()
+
+
+def test_the_stricter_of_two_limits_holds(data):
+    assert run(data, "--score_percentiles", "d=40", "--score_limits", "d=0.3", "--save_filtered", "both") == 0
+    assert run(data, "--score_percentiles", "d=80", "--score_limits", "d=0.1", "--save_filtered", "strict") == 0
+    assert kept(data / "both") == {"a/1.png", "a/2.png", "b/2.png"}
+    assert kept(data / "strict") == {"a/1.png"}
+
+
+def test_goes_on_after_a_stop_and_is_idempotent(data, monkeypatch, capsys):
+    assert run(data, "--score_limits", "d=0.3", "--save_filtered", "whole") == 0
+    monkeypatch.setattr(filter_job, "ROWS_AT_ONCE", 2)
+    copy, calls = filter_job._row, []
+
+    def killed(*arguments):
+        calls.append(arguments)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return copy(*arguments)
+
+    monkeypatch.setattr(filter_job, "_row", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(data, "--score_limits", "d=0.3")
+    assert not (data / "filtered" / "confidence_scores.csv").exists()
+    assert run(data, "--score_limits", "d=0.3") == 0
+    assert len(calls) == 4 + 4  # the two of the first whole batch were not done again
+    for path in (data / "whole").rglob("*"):
+        if path.is_file() and path.name not in ("run.json", "README.md"):
+            assert path.read_bytes() == (data / "filtered" / path.relative_to(data / "whole")).read_bytes()
+    capsys.readouterr()
+    assert run(data, "--score_limits", "d=0.3") == 0
+    assert "finished already" in capsys.readouterr().out
+
+
+def test_a_file_that_was_deleted_is_listed(data):
+    (data / "generated" / "a" / "1.png").unlink()
+    assert run(data, "--score_limits", "d=0.3") == 0
+    assert dropped(data / "filtered")["a/1.png"] == "the file is missing"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "no rule"),
+        (["--score_limits", "c=1"], "images without a c_score"),
+        (["--score_limits", "d=0.01"], "nothing of"),
+        (["--score_limits", "e=1"], "--score_limits e=1: confidence_scores.csv has the scores d_score, s_score, c"),
+        (["--score_limits", "d"], "--score_limits d: give a number, like d_score=0.2"),
+        (["--score_limits", "d=nan"], "--score_limits d=nan: not a finite number"),
+        (["--save_syn_dataset", "nowhere", "--min_images", "2"], "holds no confidence_scores.csv"),
+        (["--score_limits", "d=0.3", "--save_filtered", "generated/a"], "is in the input folder of --save_syn_dataset"),
+        (["--score_percentiles", "d=101"], "--score_percentiles d_score=101: 0 to 100 per cent"),
+    ],
+)
+def test_bad_input_changes_nothing(data, words, message, capsys):
+    before = {path: path.read_bytes() for path in data.rglob("*") if path.is_file()}
+    assert run(data, *words) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+    assert {path: path.read_bytes() for path in data.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("line", ["a/9.png,a,high,0.1,", "a/9.png,a,0.1", "../secret.png,a,0.1,0.1,", "/etc/x,a,1,1,"])
+def test_a_damaged_table_names_the_line(data, line, capsys):
+    with open(data / "generated" / "confidence_scores.csv", "a") as file:
+        file.write(line + "\n")
+    assert run(data, "--score_limits", "d=0.3") == 2
+    assert "confidence_scores.csv, line 8: not a row" in capsys.readouterr().err
+
+
+def test_other_rules_need_another_folder(data, capsys):
+    assert run(data, "--score_limits", "d=0.3") == 0
+    assert run(data, "--score_limits", "d=0.2") == 2
+    assert "filtered holds results of other settings (run.json): rules {" in capsys.readouterr().err
+
+
+def test_a_filtered_folder_can_be_filtered_again(data):
+    assert run(data, "--score_limits", "d=0.3") == 0
+    shutil.rmtree(data / "generated")
+    assert run(data, "--save_syn_dataset", "filtered", "--save_filtered", "twice", "--score_limits", "d=0.2") == 0
+    assert kept(data / "twice") == {"a/1.png", "a/2.png", "b/2.png"}

@@ -1,0 +1,145 @@
+import csv
+import json
+from types import SimpleNamespace
+
+import pytest
+from PIL import Image
+
+from tests.data_loader.morphable import published
+from trainer.jobs import render
+from utils.errors import UserError
+
+
+def options(folder, **changes):
+    return SimpleNamespace(**{
+        "data_dir": str(folder), "syn_dataset": "syn", "n_id": 2, "images_per_id": 2, "syn_scale_size": 16,
+        "image_format": "png", "random_seed": 1, "yaw_range": 30.0, "pitch_range": 10.0, "roll_range": 5.0,
+        "num_worker": 1, "asset_dir": "~/.cache/facegan", "morphable_model": "makehuman", "statistics_dir": "",
+        "published_pose": False, "shard": "", **changes})
+
+
+def content(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("first")
+    render.run(options(folder))
+    return content(folder / "syn")
+
+
+def test_folder_holds_people_pictures_and_parameters(tmp_path, first):
+    assert sorted(first) == ["00001/00001.png", "00001/00002.png", "00001/metadata.csv",
+                             "00002/00001.png", "00002/00002.png", "00002/metadata.csv", "metadata.csv", "render.json"]
+    rows = list(csv.DictReader(first["metadata.csv"].decode().splitlines()))
+    assert [row["path"] for row in rows] == sorted(name for name in first if name.endswith("png"))
+    assert all(abs(float(row["yaw"])) <= 30 and abs(float(row["roll"])) <= 5 for row in rows)
+    assert json.loads(first["render.json"]) == {  # also what earlier versions wrote: their folders can be gone on with
+        "morphable_model": "makehuman", "statistics_dir": "", "random_seed": 1, "syn_scale_size": 16,
+        "published_pose": False, "yaw_range": 30, "pitch_range": 10, "roll_range": 5, "image_format": "png"}
+    assert len(set(first.values())) == 8
+    render.run(options(tmp_path, image_format="jpg", n_id=1, images_per_id=1))
+    with Image.open(tmp_path / "syn" / "00001" / "00001.jpg") as image:
+        assert image.format == "JPEG" and image.size == (16, 16)
+        assert set(image.quantization[0]) == {1}  # quality 100
+
+
+def test_rest_of_an_interrupted_run_and_more_processes_give_the_same_bytes(tmp_path, first):
+    folder = tmp_path / "syn"
+    render.run(options(tmp_path, n_id=1))
+    (folder / "00001" / "00002.png").unlink()
+    kept = (folder / "00001" / "00001.png").stat().st_mtime_ns
+    render.run(options(tmp_path, num_worker=2))
+    assert content(folder) == first
+    assert (folder / "00001" / "00001.png").stat().st_mtime_ns == kept
+
+
+def test_shards_in_any_order_equal_one_run(tmp_path, first, capsys):
+    render.run(options(tmp_path, shard="2/3"))
+    assert "metadata.csv" not in content(tmp_path / "syn") and "people of other shards" in capsys.readouterr().out
+    render.run(options(tmp_path, shard="3/3"))  # has nobody
+    render.run(options(tmp_path, shard="1/3"))
+    assert content(tmp_path / "syn") == first
+    render.run(options(tmp_path, shard="2/3"))
+    assert content(tmp_path / "syn") == first
+
+
+@pytest.mark.parametrize("damage", ["00001/metadata.csv", "00002/00002.png", "metadata.csv"])
+def test_what_a_kill_left_out_is_made_again(tmp_path, first, damage):
+    for name, data in first.items():
+        (tmp_path / "syn" / name).parent.mkdir(parents=True, exist_ok=True)
+        if name != damage:
+            (tmp_path / "syn" / name).write_bytes(data)
+    (tmp_path / "syn" / "00001" / ".00001.png.abc.tmp").write_bytes(b"left by a kill")
+    before = (tmp_path / "syn" / "00001" / "00001.png").stat().st_mtime_ns
+    render.run(options(tmp_path))
+    assert (tmp_path / "syn" / "00001" / "00001.png").stat().st_mtime_ns == before
+    assert content(tmp_path / "syn") == first | {"00001/.00001.png.abc.tmp": b"left by a kill"}
+
+
+def test_rows_of_other_columns_are_made_again(tmp_path, first):
+    render.run(options(tmp_path))
+    rows = tmp_path / "syn" / "00002" / "metadata.csv"
+    rows.write_text(rows.read_text().replace(",yaw,", ",turn,"))
+    render.run(options(tmp_path))
+    assert content(tmp_path / "syn") == first
+
+
+def test_pictures_take_the_statistics_of_earlier_ones(tmp_path, first):
+    (tmp_path / "fits").mkdir()
+    rows = list(csv.DictReader(first["metadata.csv"].decode().splitlines()))
+    with open(tmp_path / "fits" / "metadata.csv", "w", newline="") as file:
+        table = csv.DictWriter(file, rows[0])
+        table.writeheader()
+        table.writerows({**row, "light_key": 3} for row in rows)
+    fits = {"statistics_dir": str(tmp_path / "fits")}
+    render.run(options(tmp_path, **fits))
+    rows = list(csv.DictReader((tmp_path / "syn" / "metadata.csv").read_text().splitlines()))
+    assert {row["mood"] for row in rows} == {"fitted"} and len({row["yaw"] for row in rows}) == 4
+    assert {row["light_key"] for row in rows} == {"3"} and len({row["light_red"] for row in rows}) == 4
+    render.run(options(tmp_path, syn_dataset="straight", published_pose=True, **fits))
+    rows = list(csv.DictReader((tmp_path / "straight" / "metadata.csv").read_text().splitlines()))
+    assert {row["yaw"] for row in rows} == {"0"} and len({row["roll"] for row in rows}) == 4
+    lines = first["metadata.csv"].splitlines(keepends=True)
+    (tmp_path / "fits" / "metadata.csv").write_bytes(b"".join(lines[:-1]))
+    with pytest.raises(UserError, match=r"other settings.*: --statistics_dir fits \w{8} there, fits \w{8} here\."):
+        render.run(options(tmp_path, **fits))
+
+
+def test_a_statistical_model_is_drawn_in_processes_too(tmp_path):
+    model = published.write_3ddfa(tmp_path / "3ddfa")
+    for name, processes in (("one", 1), ("two", 2)):
+        render.run(options(tmp_path, syn_dataset=name, morphable_model=str(model), num_worker=processes))
+    assert content(tmp_path / "one") == content(tmp_path / "two") and len(content(tmp_path / "one")) == 8
+
+
+def test_one_person_alone_is_the_same_person(tmp_path, first):
+    for name in ("render.json", "00001/00001.png", "00002/00002.png", "00002/metadata.csv"):
+        (tmp_path / "syn" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "syn" / name).write_bytes(first[name])
+    render.run(options(tmp_path))
+    assert content(tmp_path / "syn") == first
+    assert first["00001/00002.png"] != first["00002/00001.png"]
+
+
+def test_other_settings_need_another_folder(tmp_path):
+    render.run(options(tmp_path, n_id=1, images_per_id=1))
+    before = content(tmp_path)
+    with pytest.raises(UserError, match=r"--syn_dataset: .*: --random_seed 1 there, 2 here\."):
+        render.run(options(tmp_path, random_seed=2))
+    assert content(tmp_path) == before
+    (tmp_path / "photographs").mkdir()
+    (tmp_path / "photographs" / "a.jpg").write_bytes(b"mine")
+    with pytest.raises(UserError, match=r"--syn_dataset: .*photographs holds a\.jpg but no render\.json"):
+        render.run(options(tmp_path, syn_dataset="photographs"))
+
+
+@pytest.mark.parametrize("change", [{"n_id": 0}, {"images_per_id": 0}, {"syn_scale_size": 15}, {"num_worker": 0},
+                                    {"random_seed": -1}, {"yaw_range": 91}, {"pitch_range": -1}, {"roll_range": 181},
+                                    {"yaw_range": float("nan")}, {"image_format": "gif"}, {"shard": "0/2"},
+                                    {"shard": "3/2"}, {"shard": "1of2"}, {"published_pose": True}])
+def test_values_out_of_range_are_named_and_nothing_is_written(tmp_path, change):
+    with pytest.raises(UserError, match=f"--{next(iter(change))}"):
+        render.run(options(tmp_path, **change))
+    assert not list(tmp_path.iterdir())

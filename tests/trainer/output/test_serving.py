@@ -1,0 +1,120 @@
+"""export through main.py; the SavedModel in processes that know nothing of this project."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+import main
+from data_loader import folders
+from tests.small import NETWORKS
+from trainer.output import serving
+from trainer.systems.facegan import FaceGan
+from utils import command_line
+from utils.images import to_uint8
+
+ELSEWHERE = """
+import numpy as np, tensorflow as tf
+model = tf.saved_model.load("model/1")
+assert sorted(model.signatures) == ["scores", "serving_default", "uint8"]
+pixels = np.load("renders.npy")
+results = {}
+for count in (1, 5):
+    images = tf.constant(pixels[:count], tf.float32) / 127.5 - 1
+    (generated,) = model.signatures["serving_default"](images=images).values()
+    results[f"float{count}"] = generated
+    results |= {f"{name}{count}": score for name, score in model.signatures["scores"](images=images).items()}
+    results[f"uint8{count}"] = model.signatures["uint8"](images=tf.constant(pixels[:count]))["generated"]
+np.savez("results.npz", **results)
+"""
+
+
+@pytest.fixture(scope="module")
+def exported(trained_run, tmp_path_factory):
+    """A folder with the SavedModel model/1, renders.npy uint8 [5, 16, 16, 3], and generate's out/."""
+    folder = tmp_path_factory.mktemp("exported")
+    assert main.main(trained_run.words("export", "--export_dir", folder / "model")) == 0
+    words = trained_run.words("generate", "--save_syn_dataset", folder / "out", "--image_format", "png")
+    assert main.main(words) == 0
+    paths = sorted((trained_run.data / "syn").rglob("*.png"))[:5]
+    np.save(folder / "renders.npy", np.stack([folders.decode(path, 16) for path in paths]))
+    return folder
+
+
+def generated_images(exported):
+    return np.stack([np.asarray(Image.open(path)) for path in sorted((exported / "out").rglob("*.png"))[:5]])
+
+
+def test_runs_with_plain_tensorflow(exported):
+    subprocess.run([sys.executable, "-c", ELSEWHERE], cwd=exported, check=True)
+    images = generated_images(exported).astype(int)
+    rows = (exported / "out" / "confidence_scores.csv").read_text().splitlines()[1:]
+    with np.load(exported / "results.npz") as results:
+        for count in (1, 5):
+            assert results[f"uint8{count}"].dtype == np.uint8
+            assert np.abs(results[f"uint8{count}"] - images[:count]).max() <= 1
+            assert results[f"float{count}"].dtype == np.float32
+            assert np.abs((results[f"float{count}"] + 1) * 127.5 - images[:count]).max() < 1.001
+            for column, name in ((2, "d_score"), (3, "s_score")):
+                expected = [float(row.split(",")[column]) for row in rows[:count]]
+                np.testing.assert_allclose(results[f"{name}{count}"], expected, rtol=1e-4)
+
+
+def test_saved_model_cli_gives_the_pixels_of_generate(exported):
+    words = "run --dir model/1 --tag_set serve --signature_def uint8 --inputs images=renders.npy --outdir cli".split()
+    program = Path(sys.executable).with_name("saved_model_cli")
+    subprocess.run([program, *words], cwd=exported, check=True, capture_output=True)
+    served = np.load(exported / "cli" / "generated.npy")
+    assert np.abs(served.astype(int) - generated_images(exported)).max() <= 1
+
+
+def test_pixels_of_a_network_with_contrast():
+    """A network after two steps makes all but grey; this one shows a wrong range by many grey levels."""
+    system = FaceGan(command_line.parse(["export", "--method_c", "none", *NETWORKS], main.JOBS)[1], {"synthetic": 1})
+    rng = np.random.default_rng(0)
+    for weight in system.generator.weights:
+        weight.assign(rng.normal(0, 0.3, weight.shape))
+    pixels = rng.integers(0, 256, (3, 16, 16, 3), np.uint8)
+    expected = to_uint8(system.generate({"synthetic": pixels.astype(np.float32) / 127.5 - 1.0})["image"].numpy())
+    served = serving.signatures(system.makers["generate"])["uint8"](images=tf.constant(pixels))["generated"].numpy()
+    assert expected.std() > 40 and np.abs(served.astype(int) - expected).max() <= 1
+
+
+def test_a_second_export_is_the_next_version(trained_run, tmp_path, capsys):
+    for version in (3, 10):  # by number: "10" sorts before "3"
+        (tmp_path / str(version)).mkdir()
+    assert main.main(trained_run.words("export", "--export_dir", tmp_path)) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"3", "10", "11"}
+    assert (tmp_path / "11" / "saved_model.pb").is_file() and (tmp_path / "11").stat().st_mode & 0o055
+    assert "TensorFlow Serving takes the highest, which is 11 now" in capsys.readouterr().out
+
+
+def test_weights_alone_generate_the_same(trained_run, exported, tmp_path, capsys):
+    small, words = tmp_path / "small", trained_run.words("export", "--export_format", "weights")
+    assert main.main([*words, "--export_dir", str(small)]) == 0
+    (checkpoint,) = small.glob("checkpoints/*.npz")
+    with np.load(checkpoint) as file:
+        halves = {name for name in file.files if file[name].dtype == np.float16}
+        assert {name.partition("/")[0] for name in file.files if name not in halves} == {"state"}
+        assert {name.partition("/")[0] for name in halves} == {"generator", "generator_back", "discriminator_real",
+                                                               "discriminator_synthetic"}  # fmt: skip
+    assert str(trained_run.data) not in (small / "params.json").read_text()
+    words = ["generate", "--data_dir", str(trained_run.data), "--syn_dataset", "syn", "--image_format", "png"]
+    words += ["--pretrained_gen", str(small), "--save_syn_dataset", str(tmp_path / "out")]
+    assert main.main(words) == 0
+    images = np.stack([np.asarray(Image.open(path)) for path in sorted((tmp_path / "out").rglob("*.png"))[:5]])
+    assert np.abs(images.astype(int) - generated_images(exported)).max() <= 1
+    words = trained_run.words("export", "--export_format", "weights", "--export_dir", small)
+    assert main.main(words) == 2 and "holds a checkpoint already" in capsys.readouterr().err
+
+
+def test_bad_input(trained_run, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main.main(trained_run.words("export", "--export_dir", tmp_path / "file")) == 2
+    assert capsys.readouterr().err.startswith(f"error: --export_dir: cannot write {tmp_path / 'file'}")
+    assert main.main(["export", "--pretrained_gen", "nowhere", "--export_dir", str(tmp_path / "new")]) == 2
+    assert "--pretrained_gen" in capsys.readouterr().err and not (tmp_path / "new").exists()

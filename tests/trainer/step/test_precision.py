@@ -1,0 +1,93 @@
+"""Training in 16 bits and under XLA: near float32, with everything that lasts in float32."""
+
+import re
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import main
+from tests.small import NETWORKS, make_data, train_words
+from trainer.step.precision import GROWS_AFTER, LARGEST, LossScale, computing_in
+from trainer.systems.facegan import FaceGan
+from utils import command_line
+from utils.errors import UserError
+
+IMAGES = ("real", "synthetic", "pair_image", "pair_render")
+
+
+def make(precision, *more):
+    words = ["train", *NETWORKS, "--mixed_precision", precision, "--method_c", "none", *more]
+    keras.utils.set_random_seed(1)
+    return FaceGan(command_line.parse(words, main.JOBS)[1], {"synthetic": 3}, random=False)
+
+
+def batch(value=1.0):
+    rng = np.random.default_rng(2)
+    images = {name: tf.constant(rng.uniform(-value, value, (2, 16, 16, 3)).astype("float32")) for name in IMAGES}
+    return images | {"identity": tf.constant([0, 2])}
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_near_float32(precision):
+    half, full = make(precision), make("float32")
+    assert half.generator.first.compute_dtype == precision
+    assert keras.config.dtype_policy().name == "float32"  # nothing is left behind
+    for _ in range(3):
+        scalars, expected = half.train_step(batch()), full.train_step(batch())
+    for tag in expected:
+        np.testing.assert_allclose(scalars[tag], expected[tag], rtol=0.03, atol=1e-4, err_msg=tag)
+    lasting = [*half.state.values(), *half.generator.weights, *half.optimizers["generator"].variables]
+    assert {tf.as_dtype(variable.dtype) for variable in lasting} <= {tf.float32, tf.int64}
+    assert half.generate(batch())["image"].dtype == tf.float32
+
+
+def test_an_overflow_moves_nothing_and_halves_the_scale():
+    system = make("float16")
+    system.state["loss_scale"].assign(3e38)
+    before = [weight.numpy() for weight in system.generator.weights]
+    system.train_step(batch())
+    assert float(system.state["loss_scale"]) == pytest.approx(1.5e38)
+    for weight, old in zip(system.generator.weights, before, strict=True):
+        np.testing.assert_array_equal(weight, old)
+
+
+def test_scale_grows_after_quiet_steps():
+    scale = LossScale("float16")
+    scale.scale.assign(8.0)
+    scale.steps.assign(GROWS_AFTER - 1)
+    ((gradient,),) = scale.unscaled([[tf.constant([16.0])]])
+    assert float(gradient[0]) == 2.0 and float(scale.scale) == 16.0 and int(scale.steps) == 0
+    scale.scale.assign(LARGEST)
+    scale.steps.assign(GROWS_AFTER)
+    scale.unscaled([[tf.constant([1.0])]])
+    assert float(scale.scale) == LARGEST
+    assert LossScale("bfloat16").unscaled([[gradient]]) == [[gradient]]
+
+
+def test_unknown_precision():
+    with pytest.raises(UserError, match="--mixed_precision"), computing_in("float8"):
+        pass
+
+
+@pytest.mark.slow
+def test_xla_trains_alike():
+    plain, compiled = make("float32"), make("float32")
+    step = tf.function(compiled.train_step.python_function, jit_compile=True)
+    for _ in range(2):
+        expected, scalars = plain.train_step(batch()), step(batch())
+    for tag in expected:
+        np.testing.assert_allclose(scalars[tag], expected[tag], rtol=1e-4, atol=1e-6, err_msg=tag)
+
+
+@pytest.mark.slow
+def test_xla_by_its_flag(tmp_path, capsys):
+    """Dropout draws otherwise there, so that losses are near, not equal."""
+    data, losses = make_data(tmp_path / "data"), []
+    for name, more in (("plain", []), ("compiled", ["--jit_compile"])):
+        assert main.main(train_words(data, tmp_path / name / "logs", "--max_step", "2", *more)) == 0
+        numbers = re.findall(r"Loss_D: ([\d.]+) Loss_G: ([\d.]+)", capsys.readouterr().out)
+        losses.append(np.array(numbers, float))
+    assert losses[0].shape == (2, 2)
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-2)

@@ -1,0 +1,223 @@
+"""The system through its contract: what a step moves, and what it must leave alone."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from data_loader import assets, chips
+from tests.small import NETWORKS
+from trainer.published.dlib_import import FILE, load_dlib_resnet
+from trainer.systems.facegan import FaceGan
+from utils import command_line
+
+
+def make(*flags, random=True):
+    words = ["train", "--method_c", "none", *NETWORKS, "--input_scale_size", "32", *flags]
+    return FaceGan(command_line.parse(words, {"train": ""})[1], {"synthetic": 5}, random=random)
+
+
+def batch(size=32, count=2):
+    rng = np.random.default_rng(0)
+    names = ("real", "synthetic", "pair_image", "pair_render")
+    images = {name: tf.constant(rng.uniform(-1, 1, (count, size, size, 3)), tf.float32) for name in names}
+    return images | {"identity": tf.constant([1, 4])}
+
+
+def weights(network):
+    return [weight.numpy() for weight in network.trainable_variables]
+
+
+def moved(before, network):
+    return any((old != new).any() for old, new in zip(before, weights(network), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("rate", "still"),
+    [("--g_lr", {"generator", "generator_back"}), ("--d_lr", {"discriminator_real", "discriminator_synthetic"})],
+)
+def test_each_optimizer_moves_its_own_networks_only(rate, still):
+    system = make(rate, "0")
+    before = {name: weights(network) for name, network in system.networks.items()}
+    system.train_step(batch())
+    assert {name for name, network in system.networks.items() if not moved(before[name], network)} == still
+
+
+def test_gradients_equal_those_of_the_losses_as_written():
+    """One pass for both players gives what separate passes on the written losses give."""
+    system = make(random=False)
+    for k, value in ((system.k_real, 0.3), (system.k_synthetic, 0.2), (system.k_pair, 0.1)):
+        k.assign(value)
+    data = batch()
+    error = lambda a, b: tf.reduce_mean(tf.abs(a - b))  # noqa: E731
+    with tf.GradientTape(persistent=True) as tape:
+        x = system.generator(data["synthetic"])
+        y = system.generator_back(x)
+        cycle, pair = error(y, data["synthetic"]), error(system.generator_back(data["pair_image"]), data["pair_render"])
+        fake, back = error(system.discriminator_real(x), x), error(system.discriminator_synthetic(y), y)
+        real = error(system.discriminator_real(data["real"]), data["real"])
+        render = error(system.discriminator_synthetic(data["synthetic"]), data["synthetic"])
+        mask = tf.cast(data["synthetic"] > -1.0, tf.float32)
+        loss = {
+            "generator": fake + 0.5 * cycle + 0.1 * tf.reduce_mean(mask * tf.abs(x - data["synthetic"])),
+            "generator_back": back + 0.5 * (pair - 0.1 * cycle) + 0.5 * cycle,
+            "discriminators": real - 0.3 * fake + render - 0.2 * back,
+        }
+    expected = {name: tape.gradient(loss[name], variables) for name, variables in system.players.groups.items()}
+    taken = {}
+    for name, optimizer in system.optimizers.items():
+        optimizer.apply = lambda gradients, _, name=name: taken.update({name: gradients})
+    system.step_with_images(data)
+    for name, gradients in expected.items():
+        for ours, theirs in zip(taken[name], gradients, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-7)
+
+
+def test_averages_follow_with_the_early_ramp():
+    system = make()
+    variable, average = system.players.averages[0]
+    before = average.numpy()
+    system.train_step(batch())
+    np.testing.assert_allclose(average.numpy(), 0.1 * before + 0.9 * variable.numpy(), rtol=1e-5)
+
+
+def test_without_pairs_the_pair_term_is_off():
+    system = make("--dataset_3dmm", "")
+    data = {name: value for name, value in batch().items() if not name.startswith("pair")}
+    scalars = system.train_step(data)
+    assert float(scalars["loss/sd_loss_forw"]) == 0.0
+    assert float(scalars["misc/k_t3"]) == 0.0
+
+
+def test_dropout_and_crop_are_in_training_only_and_follow_the_seed():
+    first, second, other = make(), make(), make("--random_seed", "7")
+    for system in (second, other):
+        for name, network in system.networks.items():
+            network.set_weights(first.networks[name].get_weights())
+    outputs = [system.step_with_images(batch())[1]["x"].numpy() for system in (first, second, other)]
+    assert (outputs[0] == outputs[1]).all()
+    assert (outputs[0] != outputs[2]).any()
+    still = make()
+    images = {"synthetic": batch()["synthetic"]}
+    assert (still.generate(images)["image"].numpy() == still.generate(images)["image"].numpy()).all()
+
+
+@pytest.mark.parametrize(
+    ("method", "model_def"),
+    [("magnet", "nn4"), ("softmax", "nn4"), ("center", "nn4"), ("magnet", "dlib_resnet"), ("softmax", "dlib_resnet")],
+)
+def test_identity_losses_reach_the_generator(method, model_def):
+    flags = ["--method_c", method, "--model_def", f"models.{model_def}", "--lambda_c", "1"]
+    system = make(*flags)
+    before = weights(system.generator)
+    centroids, head = system.identity.centroids.numpy(), system.identity.weights.numpy()
+    frozen = weights(system.identity.network)
+    scalars = system.train_step(batch())
+    assert float(scalars["loss/c_loss"]) > 0
+    assert moved(before, system.generator)
+    assert not frozen
+    assert (centroids != system.identity.centroids.numpy()).any() == (method == "magnet")
+    assert (head != system.identity.weights.numpy()).any() == (method == "softmax")
+
+
+@pytest.mark.parametrize("model_def", ["nn4", "dlib_resnet"])
+def test_relaxed_identity_network_is_trained_but_for_its_statistics(model_def):
+    system = make("--method_c", "softmax", "--relax_c", "--lambda_c", "1", "--model_def", f"models.{model_def}")
+    network = system.identity.network
+    before = weights(network)
+    statistics = [weight.numpy() for weight in network.non_trainable_variables]
+    system.train_step(batch())
+    assert moved(before, network)
+    assert all((a == b.numpy()).all() for a, b in zip(statistics, network.non_trainable_variables, strict=True))
+
+
+def test_the_identity_loss_looks_where_the_chip_is():
+    """Only what the chip covers moves the score, in training and in generation alike; without one, chips.FIXED."""
+    system = make("--method_c", "magnet", "--lambda_c", "1", random=False)
+    load_dlib_resnet(system.identity.network, assets.fetch("dlib_models", "~/.cache/facegan") / FILE)
+    system.identity.centroids.assign(tf.random.stateless_normal([5, 128], [0, 1]))
+    data = batch()
+    left, whole = tf.constant([[0.25, 0.5, 0.3, 0.0]] * 2), tf.constant([chips.FIXED] * 2)
+
+    def score(chip):
+        renders = {"synthetic": data["synthetic"], "identity": data["identity"]}
+        return system.generate(renders | ({} if chip is None else {"chip": chip}))["c_score"].numpy()
+
+    np.testing.assert_array_equal(score(None), score(whole))
+    assert (score(left) != score(whole)).all()
+    with tf.GradientTape() as tape:
+        fake = tf.Variable(data["synthetic"])
+        scores = system.identity.scores(fake, data["identity"], left)
+    gradient = np.abs(tape.gradient(scores, fake)).sum(axis=(0, 1, 3))
+    assert (gradient[15:] == 0).all() and (gradient[5:11] > 0).all()
+
+    trained = system.step_with_images(data | {"chip": left})[1]
+    moved = system.identity.scores(trained["x"], data["identity"], left)
+    np.testing.assert_allclose(trained["c_score"], moved, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("scores", "networks"),
+    [
+        ((), {"generator"}),
+        (("d_score",), {"generator", "discriminator_real"}),
+        (("s_score",), {"generator", "generator_back"}),
+        (("c_score",), {"generator", "identity_network"}),
+    ],
+)
+def test_generate_runs_the_networks_that_the_scores_need(scores, networks):
+    system = make("--method_c", "magnet", "--model_def", "models.nn4")
+    renders = {name: batch()[name] for name in ("synthetic", "identity")}
+    held = {variable.ref() for variable in system.generate.get_concrete_function(renders, scores=scores).variables}
+    run = {name for name, network in system.networks.items() if held & {v.value.ref() for v in network.weights}}
+    assert run == networks
+    few, all_of_them = system.generate(renders, scores=scores), system.generate(renders)
+    assert set(few) == {"image", *scores} and set(all_of_them) == {"image", "d_score", "s_score", "c_score"}
+    for name, values in few.items():
+        np.testing.assert_array_equal(values, all_of_them[name])
+
+
+def test_an_unknown_score_is_named():
+    system = make()
+    with pytest.raises(ValueError, match="no score 'e_score'; one of d_score, s_score, c_score"):
+        system.generate({"synthetic": batch()["synthetic"]}, scores=("e_score",))
+
+
+def test_grayscale_takes_the_colour_out_before_every_network():
+    system = make("--grayscale")
+    data = batch()
+    grey = {
+        name: value if name == "identity" else tf.repeat(tf.reduce_sum(value * [0.299, 0.587, 0.114], 3, True), 3, 3)
+        for name, value in data.items()
+    }
+    for job, key in ((system.generate, "image"), (system.preview, "Real Images"), (system.fit, "image")):
+        np.testing.assert_allclose(job(data)[key], job(grey)[key], atol=1e-5)
+    shown = system.preview(data)["Rendering GT"].numpy()
+    assert (shown == shown[..., :1]).all() and shown.std() > 0.1
+
+
+@pytest.mark.parametrize(("flag", "unchanged"), [("--random_flip", range(1, 8)), ("--vary_photographs", [0])])
+def test_photographs_are_augmented_by_the_seed(flag, unchanged):
+    plain, augmented = make(), make(flag)
+    for name, network in augmented.networks.items():
+        network.set_weights(plain.networks[name].get_weights())
+    data = batch(count=8) | {"identity": tf.zeros(8, tf.int32)}
+    expected = plain.step_with_images(data)[1]["AE_u"].numpy()
+    found = augmented.step_with_images(data)[1]["AE_u"].numpy()
+    same = np.isclose(expected, found, atol=1e-5).all(axis=(1, 2, 3))
+    assert same.sum() in unchanged
+
+
+def test_collapse_is_told_once_it_lasts():
+    system = make()
+    bad = {"misc/diversity": 0.01, "misc/k_t": 0.5, "misc/k_t2": 1.0, "misc/measure": 0.2}
+    told = [system.health(bad) for _ in range(60)]
+    assert [i for i, text in enumerate(told) if text] == [39]
+    assert "mode collapse" in told[39] and "misc/k_t2 stays at 1" in told[39]
+
+
+def test_errors_without_bound_are_told_soon():
+    system = make()
+    well = {"misc/diversity": 1.0, "misc/k_t": 0.5, "misc/k_t2": 0.5}
+    told = [system.health(well | {"misc/measure": m}) for m in (0.1, 1.5, 1.6, 0.2, 1.1, 1.2, 1.3, 1.4)]
+    assert [i for i, text in enumerate(told) if text] == [6]
+    assert "measure 1.30" in told[6] and "--g_lr and --d_lr" in told[6]

@@ -1,0 +1,63 @@
+"""Two logical CPU devices compute what one computes with the whole batch."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+CHILD = """
+import sys
+import keras, numpy as np, tensorflow as tf
+import main
+from tests.small import NETWORKS
+from trainer.training import checkpoint
+from trainer.training.devices import Devices
+from trainer.systems.facegan import FaceGan
+from trainer.systems.identity import IdentityLoss
+from utils import command_line
+tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0],
+                                           [tf.config.LogicalDeviceConfiguration()] * 2)
+method = sys.argv[1]
+steps, per_device, RATE = 3, 2, 1e-3
+
+def train(count):
+    words = ["train", *NETWORKS, "--input_scale_size", "32", "--method_c", method, "--num_gpu", count, "--lambda_c",
+             "0.1", "--model_def", "models.dlib_resnet", "--warm_up", "0", "--g_lr", RATE / count, "--d_lr",
+             RATE / count, "--lr_lower_boundary", "0", "--lambda_k", "0.1"]
+    options = command_line.parse([str(word) for word in words], main.JOBS)[1]
+    keras.utils.set_random_seed(1)
+    devices = Devices(count)
+    with devices.scope():
+        system = FaceGan(options, {"synthetic": 5}, random=False)
+    step = tf.function(lambda batch: devices.run(system.train_step.python_function, batch))
+    rng = np.random.default_rng(2)
+    moments = {}
+    for _ in range(steps):
+        size = (2 * per_device, 32, 32, 3)
+        images = ("real", "synthetic", "pair_image", "pair_render")
+        contrast = np.float32([1.0] * per_device + [0.2] * per_device)[:, None, None, None]  # so that balances differ
+        batch = {name: tf.constant(contrast * rng.uniform(-1, 1, size).astype("float32")) for name in images}
+        batch["identity"] = tf.constant(rng.integers(0, 5, 2 * per_device).astype("int32"))
+        scalars = {tag: float(value) for tag, value in step(devices.split(batch)).items()}
+        moments = moments or {name: variable.numpy() for name, variable in checkpoint.named_variables(system).items()
+                              if name.startswith("optimizer/")}
+    return scalars, moments, {name: variable.numpy() for name, variable in checkpoint.named_variables(system).items()}
+
+(one, moments, weights), (two, spread_moments, spread) = train(1), train(2)
+for name in moments:  # of the first step; they show a wrong factor that Adam's steps would hide
+    assert np.abs(spread_moments[name] - moments[name]).max() <= 1e-4 * np.abs(moments[name]).max(), name
+for name in weights:
+    if not name.startswith("optimizer/"):  # in the mean: Adam turns a gradient that is all rounding either way
+        assert np.abs(spread[name] - weights[name]).mean() <= 0.003 * steps * RATE, name
+for tag in set(one) - {"misc/diversity"}:
+    np.testing.assert_allclose(two[tag], one[tag], rtol=1e-3, atol=1e-6, err_msg=tag)
+print("equal")
+"""
+
+
+@pytest.mark.parametrize("method", ["magnet", "none"])
+def test_two_devices_equal_one(method):
+    done = subprocess.run([sys.executable, "-c", CHILD, method], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.strip().endswith("equal"), done.stdout[-500:] + done.stderr[-3000:]

@@ -1,0 +1,164 @@
+"""What an experiment found: a table and a plot, with the paper's own figures beside them."""
+
+from pathlib import Path
+
+import numpy as np
+
+from data_loader.generated_folder import trained_on
+from trainer.evaluation import figures, report
+
+METRICS = ("one_minus_eer", "auc", "accuracy", "val_at_far_0.001")
+# LFW of the ECCV paper's figure: per cent of VGG-Face's 2,622 identities -> (without, with GANFaces). The published
+# repository's figures/final.mat, rows named by its figure_eccv.m.
+PUBLISHED = {
+    20: {"accuracy": (0.861, 0.888), "one_minus_eer": (0.860, 0.890), "auc": (0.932, 0.955)},
+    50: {"accuracy": (0.924, 0.923), "one_minus_eer": (0.923, 0.927), "auc": (0.976, 0.980)},
+    100: {"accuracy": (0.948, 0.949), "one_minus_eer": (0.946, 0.951), "auc": (0.987, 0.987)},
+}
+
+
+def write(folder, results, real, generated, options):
+    """Write evaluation.json, the CSV tables and report.html of an experiment, and print the main table.
+
+    Args:
+        folder: the report's.
+        results: {trainer.jobs.experiment.Cell: {metric: number}} of every cell.
+        real, generated: their indexes.
+        options: the flags.
+
+    Returns:
+        Path of report.html.
+    """
+    rows, gain_rows = summary(results), gains(results)
+    header = ["real identities %", "generated", "seeds"]
+    header += [f"{name} {what}" for name in METRICS for what in ("mean", "sd")]
+    section = report.Section(
+        key="experiment",
+        title="Does the generated data help?",
+        text=_text(results, real, generated, options),
+        metrics={"cells": len(results)} | _gain_metrics(gain_rows),
+        tables={
+            "summary": (header, rows),
+            "gain": (["real identities %", "metric", "seeds", "mean difference", "sd", "seeds with a gain"], gain_rows),
+            "cells": (["real identities %", "generated", "seed", *next(iter(results.values()))], _cells(results)),
+            "published": (["% of VGG-Face", "metric", "without", "with GANFaces-500K"], _published()),
+        },
+        figures=[
+            figures.fraction_figure("1 - EER on the test identities, mean ± sd over seeds",
+                                    series(results, "one_minus_eer"), "1 - EER"),
+            figures.fraction_figure("AUC on the test identities, mean ± sd over seeds", series(results, "auc"), "AUC"),
+            figures.fraction_figure("Published: 1 - EER on LFW, by % of VGG-Face", _published_series(), "1 - EER"),
+        ],
+    )  # fmt: skip
+    _print(header, rows, gain_rows)
+    settings = {"dataset": real.folder, "save_syn_dataset": generated.folder}
+    settings |= {name: getattr(options, name) for name in ("recognizer", "image_size", "max_step", "batch_size")}
+    return report.write_report(folder, [section], settings)
+
+
+def summary(results):
+    """A row for each fraction, with and without: mean and standard deviation (over seeds, n - 1) of each metric."""
+    rows = []
+    for fraction, generated in sorted({(cell.fraction, cell.generated) for cell in results}):
+        some = [metrics for cell, metrics in results.items()
+                if (cell.fraction, cell.generated) == (fraction, generated)]  # fmt: skip
+        row = [fraction, "with" if generated else "without", len(some)]
+        for name in METRICS:
+            row += mean_and_sd([metrics[name] for metrics in some])
+        rows.append(row)
+    return rows
+
+
+def gains(results):
+    """What the generated data change, seed by seed: rows of fraction, metric, seeds, mean, sd, seeds with a gain."""
+    rows = []
+    for fraction in sorted({cell.fraction for cell in results if not cell.generated}):
+        for name in METRICS:
+            pairs = [(metrics[name], _with(results, cell)[name]) for cell, metrics in results.items()
+                     if cell.fraction == fraction and not cell.generated]  # fmt: skip
+            changes = [b - a for a, b in pairs if a is not None and b is not None]
+            if changes:
+                better = sum(change > 0 for change in changes)
+                rows.append([fraction, name, len(changes), *mean_and_sd(changes), better])
+    return rows
+
+
+def mean_and_sd(values):
+    """[mean, standard deviation (n - 1)] of those that are not None; None where there are too few."""
+    values = [value for value in values if value is not None]
+    return [float(np.mean(values)) if values else None, float(np.std(values, ddof=1)) if len(values) > 1 else None]
+
+
+def series(results, name):
+    """{"without" | "with": (fractions, means, standard deviations)} of one metric, for the plot."""
+    found = {}
+    for fraction, generated, _, *numbers in summary(results):
+        mean, spread = numbers[2 * METRICS.index(name):][:2]
+        if mean is not None:
+            found.setdefault(f"{generated} generated data", []).append((fraction, mean, spread or 0.0))
+    return {label: tuple(zip(*points, strict=True)) for label, points in found.items()}
+
+
+def _with(results, cell):
+    return next(metrics for other, metrics in results.items()
+                if (other.fraction, other.seed) == (cell.fraction, cell.seed) and other.generated)  # fmt: skip
+
+
+def _gain_metrics(rows):
+    """The changes at the largest fraction, as metrics of the report."""
+    largest = max((row[0] for row in rows), default=None)
+    metrics = {}
+    for fraction, name, _, mean, spread, _ in rows:
+        if fraction == largest:
+            metrics |= {f"gain_{name}": mean, f"gain_{name}_sd": spread}
+    return metrics
+
+
+def _cells(results):
+    return [[cell.fraction, "with" if cell.generated else "without", cell.seed, *metrics.values()]
+            for cell, metrics in results.items()]  # fmt: skip
+
+
+def _published():
+    return [[fraction, name, *pair] for fraction, metrics in PUBLISHED.items() for name, pair in metrics.items()]
+
+
+def _published_series():
+    """For the plot; the published file has no deviations."""
+    return {
+        label: tuple(zip(*((fraction, metrics["one_minus_eer"][i], 0.0) for fraction, metrics in PUBLISHED.items()),
+                         strict=True))
+        for i, label in enumerate(("VGG-Face alone", "with GANFaces-500K"))
+    }  # fmt: skip
+
+
+def _text(results, real, generated, options):
+    pairs = next(iter(results.values()))["pairs"]
+    start = options.pretrained_rec if "pretrained_rec" in options.explicit else "its usual start"
+    text = (
+        f"{options.recognizer} at {options.image_size} x {options.image_size}, {options.max_step} steps of "
+        f"{options.batch_size} real images, and as many generated ones beside them where there are any, from {start}. "
+        f"{len(real.label_names)} real identities ({len(real)} images), of which {options.test_share:.0%} are tested "
+        f"on and never trained on; {len(generated.label_names)} generated identities ({len(generated)} images). Each "
+        f"cell is tested on all {pairs:,} pairs of the test identities; a seed draws the split, the weights and the "
+        "batches."
+    )
+    if trained_on(generated.folder, "dataset") == Path(options.dataset).name:
+        text += (
+            " The generator itself was trained on these photographs, those of the test identities included, though "
+            "without their labels: the gain is an upper bound."
+        )
+    return text
+
+
+def _print(header, rows, gain_rows):
+    print(f"\n{header[0]:>18} {header[1]:>10} {header[2]:>6}" + "".join(f"{name:>22}" for name in METRICS))
+    for fraction, generated, seeds, *numbers in rows:
+        pairs = zip(numbers[::2], numbers[1::2], strict=True)
+        cells = [report.shown(mean) + (f" ± {report.shown(sd)}" if sd is not None else "") for mean, sd in pairs]
+        print(f"{fraction:>18} {generated:>10} {seeds:>6}" + "".join(f"{cell:>22}" for cell in cells))
+    for fraction, name, seeds, mean, sd, better in gain_rows:
+        if name == METRICS[0]:
+            spread = f" ± {report.shown(sd)}" if sd is not None else ""
+            change = f"generated data change {name} by {mean:+.4f}{spread}"
+            print(f"at {fraction} %: {change}; {better} of {seeds} seeds gain")

@@ -1,0 +1,104 @@
+"""Every face network: where it is built, what sizes it takes, what it is shown of a face, whose weights it can have.
+
+The one list: `--recognizer` names those that can be trained here, `--model_def` (as "models.<name>", the published
+flag's form) those of which someone's weights can be read. Nothing here needs TensorFlow.
+"""
+
+from dataclasses import dataclass, field
+
+from utils.errors import UserError
+
+DLIB = "models.dlib_resnet"  # --model_def of the network whose weights anyone can have
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One network.
+
+    Attributes:
+        title: for reports.
+        target: "module:class".  arguments: for its constructor.
+        size: side of its images in pixels where the user names none; smallest, largest: that it can take.
+        margin: of the images that training reads, a square of 1 / margin of the side is shown: the centre, or with
+            random_crop any.
+        embedding: length of its feature where the user names none.
+        sized: it is built for one size of images.  fixed_embedding: its feature has that one length.
+        freezes: its constructor takes `frozen`: batch norms as constants.
+        dropout_inside: it drops activations itself, before its last layer; else that is done to its feature.
+        look: how it is shown pixels: "standardized", "grey" or "dlib" (face_networks/preparation.py).
+        weights: whose can be read: "facenet", "dlib", or "" for none but those trained here.
+        alignment: how a face is cut for those weights: "chip", dlib's face chip, or "square", what `align` cuts out.
+        unit_length: whether embeddings of those weights are compared at length 1; dlib compares them raw.
+    """
+
+    title: str
+    target: str
+    size: int
+    smallest: int
+    largest: int
+    margin: float
+    embedding: int
+    arguments: dict = field(default_factory=dict)
+    sized: bool = False
+    fixed_embedding: bool = False
+    freezes: bool = False
+    dropout_inside: bool = False
+    look: str = "standardized"
+    weights: str = ""
+    alignment: str = "square"
+    unit_length: bool = True
+
+
+def _light_cnn(depth):  # reads 144, shows 128, as its authors
+    return Kind(
+        f"Light CNN-{depth}", "models.light_cnn:LightCnn", 128, 16, 1024, 144 / 128, 256,
+        arguments={"depth": depth}, sized=True, look="grey",
+    )  # fmt: skip
+
+
+KINDS = {
+    "light_cnn9": _light_cnn(9),
+    "light_cnn29": _light_cnn(29),
+    "inception_resnet_v1": Kind(  # reads 182, shows 160, as FaceNet
+        "FaceNet Inception-ResNet-v1", "models.inception_resnet_v1:InceptionResnetV1", 160, 75, 1024, 182 / 160, 128,
+        freezes=True, dropout_inside=True, weights="facenet",
+    ),
+    "nn4": Kind(
+        "FaceNet NN4", "models.nn4:NN4", 96, 96, 96, 108 / 96, 128,
+        freezes=True, dropout_inside=True, weights="facenet",
+    ),
+    "dlib_resnet": Kind(
+        "dlib's ResNet", "models.dlib_resnet:DlibResnet", 150, 150, 150, 1.0, 128,
+        fixed_embedding=True, look="dlib", weights="dlib", alignment="chip", unit_length=False,
+    ),
+}  # fmt: skip
+MODEL_DEFS = {f"models.{name}": kind for name, kind in KINDS.items() if kind.weights}
+
+
+def kind_of(name, flag="recognizer"):
+    """The Kind that `--recognizer`, or `--model_def`, names.
+
+    Raises:
+        UserError: no such network; lists them.
+    """
+    kinds = MODEL_DEFS if flag == "model_def" else KINDS
+    if name not in kinds:
+        raise UserError(f"--{flag}: {name!r} is none of {', '.join(kinds)}")
+    return kinds[name]
+
+
+def with_sizes(options):
+    """The flags with the network's own image_size and embedding_size where the command line names none.
+
+    Raises:
+        UserError: a size that the network cannot take.
+    """
+    name, kind = options.recognizer, kind_of(options.recognizer)
+    own = {"image_size": kind.size, "embedding_size": kind.embedding}
+    options = options.changed(**{flag: value for flag, value in own.items() if flag not in options.explicit})
+    if not kind.smallest <= options.image_size <= kind.largest:
+        sizes = f"{kind.size} only" if kind.smallest == kind.largest else f"{kind.smallest} to {kind.largest}"
+        raise UserError(f"--image_size {options.image_size}: {name} takes images of {sizes}")
+    if kind.fixed_embedding and options.embedding_size != kind.embedding:
+        raise UserError(f"--embedding_size {options.embedding_size}: {name} has {kind.embedding} only")
+    return options

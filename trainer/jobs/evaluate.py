@@ -1,0 +1,249 @@
+"""The job `evaluate`: what a face network makes of the folders and protocols that the flags name, as a report."""
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from data_loader import folders, ijba
+from data_loader.generated_folder import is_generated
+from data_loader.protocols import read_bin_set, read_lfw_pairs
+from trainer.evaluation import generated, generated_sections, image_quality, protocols, sections, separability
+from trainer.evaluation.inception import NAME, Inception
+from trainer.evaluation.report import main_figures, write_report
+from trainer.face_networks.embedding import embed_folder
+from trainer.face_networks.network import open_face_network
+from utils.errors import UserError
+from utils.versions import versions
+
+EVALUATED = {  # flag -> what it names
+    "dataset": "labelled folders",
+    "save_syn_dataset": "a generated folder (with --syn_dataset: and its renders)",
+    "lfw_dir": "LFW's images",
+    "bin_sets": "insightface sets",
+    "ijba_dir": "IJB-A",
+}
+
+
+def run(options):
+    """Evaluate what the command line names. Everything that can be wrong with it is found before anything is long."""
+    started = time.monotonic()
+    inputs = read_inputs(options)
+    face_network = open_face_network(options)
+    found = []
+    for title, section in _protocols(face_network, options):
+        with _timed(title):
+            found.append(section())
+    labelled, threshold = _labelled_sections(face_network, inputs, options, found)
+    settings = _settings(face_network, inputs, threshold, options) | {"seconds": round(time.monotonic() - started, 1)}
+    top = {"auc": separability.pair_metrics(labelled[0].pairs)["auc"]} if labelled else {}
+    page = write_report(inputs.report, found, settings, top)
+    _print_main_figures(found)
+    print(f"{time.monotonic() - started:.0f} s; the report is {page}")
+
+
+@dataclass
+class Inputs:
+    """What the flags name, indexed and checked.
+
+    Attributes:
+        real: list of ImageIndex, of --dataset.
+        generated, renders: ImageIndex or None.
+        matches: the render of each generated image, or None.
+        scores: {name: float64 [n]} of the generated images.
+        inception: Inception or None.
+        report: Path, where the report goes.
+    """
+
+    real: list = field(default_factory=list)
+    generated: folders.ImageIndex | None = None
+    renders: folders.ImageIndex | None = None
+    matches: np.ndarray | None = None
+    scores: dict = field(default_factory=dict)
+    inception: Inception | None = None
+    report: Path = Path("report")
+
+
+def read_inputs(options):
+    """The Inputs that the command line names.
+
+    Raises:
+        UserError: nothing named, or anything wrong with what is named.
+    """
+    named = [flag for flag in EVALUATED if flag in options.explicit and getattr(options, flag)]
+    if not named:
+        raise UserError(
+            f"nothing to evaluate: name {', '.join(f'--{flag} ({what})' for flag, what in EVALUATED.items())}"
+        )
+    inputs = Inputs(report=Path(options.report_dir).expanduser())
+    if "dataset" in named:
+        names = [name.strip() for name in options.dataset.split(",") if name.strip()]
+        inputs.real = [_labelled_index(name, "--dataset", options) for name in names]
+    if "save_syn_dataset" in named:
+        inputs.generated = _labelled_index(options.save_syn_dataset, "--save_syn_dataset", options)
+        inputs.scores = generated.indexed_scores(inputs.generated)
+    if "syn_dataset" in options.explicit:
+        if not inputs.generated:
+            raise UserError("--syn_dataset: renders are compared with what was made of them: --save_syn_dataset")
+        inputs.renders = _labelled_index(options.syn_dataset, "--syn_dataset", options)
+        inputs.matches = generated.match_renders(inputs.generated, inputs.renders)
+    _refuse_report_in_inputs(inputs, options, named)
+    _check_protocols(options, named)
+    if options.inception_weights and not (inputs.real and inputs.generated):
+        raise UserError("--inception_weights: needs both --dataset and --save_syn_dataset")
+    if inputs.real and inputs.generated:
+        inputs.inception = Inception(options.inception_weights) if options.inception_weights else None
+        image_quality.check_sizes(
+            sum(map(len, inputs.real)),
+            len(inputs.generated),
+            bool(inputs.inception and inputs.inception.has_classes),
+        )
+    return inputs
+
+
+def _labelled_index(name, flag, options):
+    cache = Path(options.asset_dir).expanduser() / "index"
+    index = folders.index_images(Path(options.data_dir).expanduser() / name, cache, labelled=True, flag=flag)
+    is_generated(index.folder, flag)  # an error where it is half written
+    if len(index.label_names) < 2:
+        raise UserError(f"{flag}: {index.folder} has one identity, {index.label_names[0]}: nothing to tell apart")
+    if np.bincount(index.labels).max() < 2:
+        raise UserError(f"{flag}: {index.folder} has one image of each identity: no pair shows one person")
+    return index
+
+
+def _refuse_report_in_inputs(inputs, options, named):
+    """Nothing is written into what the user gave."""
+    indexes = [*inputs.real, inputs.generated, inputs.renders]
+    given = {index.flag.removeprefix("--"): index.folder for index in indexes if index}
+    given |= {flag: getattr(options, flag) for flag in ("lfw_dir", "ijba_dir") if flag in named}
+    report = inputs.report.resolve()
+    for flag, folder in given.items():
+        if Path(folder).expanduser().resolve() in (report, *report.parents):
+            raise UserError(
+                f"--report_dir: {inputs.report} is in the input folder of --{flag}, where nothing is written"
+            )
+    existing = next(path for path in (report, *report.parents) if path.exists())
+    if not existing.is_dir():
+        raise UserError(f"--report_dir: {existing} is not a folder")
+
+
+def _check_protocols(options, named):
+    """Read the protocols' lists once, so that a mistake in the last of them does not come after hours of the first.
+
+    IJB-A is evaluated first, and its reader checks all that it needs before an image is embedded.
+    """
+    if "lfw_dir" in named:
+        read_lfw_pairs(options.lfw_pairs, options.lfw_dir, options.lfw_file_ext)
+    if "bin_sets" in named:
+        for path in protocols.bin_paths(options):
+            read_bin_set(path)
+    if "ijba_dir" in named:
+        ijba.find_splits(options.ijba_dir)
+
+
+def _protocols(face_network, options):
+    """(title, function that makes the section) of each protocol that the command line names."""
+    if "ijba_dir" in options.explicit and options.ijba_dir:
+        yield "IJB-A", lambda: protocols.ijba_section(face_network, options)
+    if "lfw_dir" in options.explicit and options.lfw_dir:
+        yield "LFW", lambda: protocols.lfw_section(face_network, options)
+    if "bin_sets" in options.explicit and options.bin_sets:
+        for path in protocols.bin_paths(options):
+            yield path.name, lambda path=path: protocols.bin_section(face_network, path, options)
+
+
+def _labelled_sections(face_network, inputs, options, found):
+    """Add the sections of the labelled folders to `found`. Returns (list of LabelledSet, Threshold or None)."""
+    wanted = [
+        ("dataset" if i == 0 else f"dataset_{i + 1}", "Photographs", index) for i, index in enumerate(inputs.real)
+    ]
+    wanted += [("generated", "Generated images", inputs.generated)] if inputs.generated else []
+    wanted += [("syn_dataset", "Renders", inputs.renders)] if inputs.renders else []
+    labelled = [_embedded(face_network, *one, options) for one in wanted]
+    if not labelled:
+        return [], None
+    threshold = sections.choose_threshold(options.threshold, face_network.unit_length, labelled[0])
+    for one in labelled:
+        with _timed(one.title):
+            found.append(sections.separability_section(one, threshold))
+    if len(labelled) > 1:
+        found.append(sections.comparison_section(labelled))
+    if inputs.generated:
+        made = labelled[len(inputs.real)]
+        found += _generated_sections(face_network, inputs, made, labelled[: len(inputs.real)], threshold, options)
+    return labelled, threshold
+
+
+def _embedded(face_network, key, kind, index, options):
+    with _timed(f"embeddings of {index.folder}"):
+        embeddings = embed_folder(face_network, index, options)
+        pairs = separability.compare_pairs(
+            embeddings.features, embeddings.labels, options.num_pairs, options.random_seed
+        )
+    title = f"{kind}: {Path(index.folder).name}"
+    return sections.LabelledSet(key, title, index, embeddings, pairs, face_network.unit_length)
+
+
+def _generated_sections(face_network, inputs, made, real, threshold, options):
+    if inputs.renders:
+        with _timed("renders"):
+            differences = generated.render_differences(
+                inputs.generated, inputs.renders, inputs.matches, options.num_worker
+            )
+        yield generated_sections.renders_section(inputs.generated, inputs.renders, inputs.matches, *differences)
+    if real:
+        with _timed("leakage"):
+            yield generated_sections.leakage_section(made, real, threshold)
+        with _timed("image quality"):
+            yield _quality(face_network, inputs, made, real, options)
+    if inputs.scores:
+        with _timed("scores"):
+            yield generated_sections.scores_section(made, inputs.scores)
+
+
+def _quality(face_network, inputs, made, real, options):
+    if not inputs.inception:
+        photographs = np.concatenate([labelled.embeddings.features for labelled in real])
+        return image_quality.quality_section(
+            face_network.name, photographs, made.embeddings.features, seed=options.random_seed
+        )
+    photographs = np.concatenate([
+        inputs.inception.features(labelled.index, labelled.embeddings.positions)[0] for labelled in real
+    ])  # fmt: skip
+    features, probabilities = inputs.inception.features(made.index, made.embeddings.positions)
+    return image_quality.quality_section(NAME, photographs, features, probabilities, options.random_seed)
+
+
+def _settings(face_network, inputs, threshold, options):
+    shown = {
+        "face network": face_network.name,
+        "faces cut": face_network.alignment if options.align == "auto" else "no",
+    }
+    shown |= {"distances": "squared Euclidean, " + ("length 1" if face_network.unit_length else "raw embeddings")}
+    shown |= {"threshold": threshold.text} if threshold else {}
+    for index in (*inputs.real, inputs.generated, inputs.renders):
+        if index:
+            shown[f"{index.flag} {index.folder}"] = f"{len(index)} images, index {index.digest}"
+    shown |= {f"--{flag}": getattr(options, flag) for flag in EVALUATED
+              if flag in options.explicit and flag not in ("dataset", "save_syn_dataset")}  # fmt: skip
+    shown |= {f"--{flag}": getattr(options, flag) for flag in ("num_pairs", "random_seed", "inception_weights")}
+    return shown | {f"version of {name}": version for name, version in versions().items()}
+
+
+def _print_main_figures(found):
+    rows = main_figures(found)
+    if not rows:
+        return
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    for row in rows:
+        print("  ".join(text.ljust(width) for text, width in zip(row, [*widths, 0], strict=True)).rstrip())
+
+
+@contextmanager
+def _timed(title):
+    started = time.monotonic()
+    yield
+    print(f"{title}: {time.monotonic() - started:.1f} s", flush=True)

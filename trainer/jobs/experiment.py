@@ -1,0 +1,180 @@
+"""The job `experiment`: does generated data help a recogniser? The ECCV paper's protocol as one command.
+
+Real identities are split into those that are trained on and those that are tested on. Of the former a fraction is
+taken, by identity; a recogniser learns it with and without the generated data, from the same start, for the same number
+of steps; then it must tell the test identities apart. Each of these cells is done for several seeds, which draw the
+split, the weights and the batches, and is kept as soon as it is finished.
+"""
+
+import json
+import math
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from data_loader.folders import index_images
+from data_loader.generated_folder import is_generated
+from data_loader.joined import SubsetIndex
+from trainer.evaluation import experiment_report, verification
+from trainer.face_networks.embedding import embed_folder
+from trainer.face_networks.network import open_recognizer
+from trainer.face_networks.table import with_sizes
+from trainer.training.recognition import train_recognizer
+from utils import runs
+from utils.claim import Claim
+from utils.errors import UserError
+from utils.files import atomic_write
+
+RESULT = "result.json"
+FOLDS = 10
+# What a cell's result depends on, beside the data.
+SHAPING = (
+    *("recognizer", "image_size", "embedding_size", "max_step", "batch_size", "learning_rate", "weight_decay"),
+    *("learning_rate_decay_epochs", "learning_rate_decay_factor", "epoch_size", "trunk_lr_factor", "lambda_syn"),
+    *("center_loss_factor", "center_loss_alfa", "keep_probability", "moving_average_decay", "random_crop"),
+    *("random_flip", "random_rotate", "use_fixed_image_standardization", "beta1", "beta2", "pretrained_rec"),
+    *("test_share", "random_seed"),
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One recogniser: trained on `fraction` per cent of the real identities, with or without the generated ones."""
+
+    fraction: int
+    generated: bool
+    seed: int
+
+    @property
+    def name(self):
+        return f"{self.fraction:03d}_{'with' if self.generated else 'without'}_{self.seed}"
+
+    def __str__(self):
+        generated = "with" if self.generated else "without"
+        return f"{self.fraction} % of the real identities, {generated} generated, seed {self.seed}"
+
+
+def run(options):
+    """Train and test every cell that has no result yet, then write the report into --report_dir.
+
+    Returns:
+        Exit status: 0; 1 where a signal stopped it, after which the same command goes on.
+
+    Raises:
+        UserError: a folder is missing or too small, a fraction that is none, or results of other settings.
+    """
+    fractions = _fractions(options.fractions)
+    real, generated = _indexes(options)
+    steps = options.max_step if "max_step" in options.explicit else options.experiment_steps
+    options = with_sizes(options.changed(max_step=steps, explicit=options.explicit | {"max_step"}))
+    pool = len(real.label_names) - _test_count(real, options)
+    if pool < 2:
+        raise UserError(f"--test_share {options.test_share:g}: leaves {pool} of {len(real.label_names)} identities to "
+                        "train on; two are needed")
+    folder = Path(options.report_dir).expanduser()
+    settings = {name: getattr(options, name) for name in SHAPING}
+    settings |= {"dataset": real.digest, "save_syn_dataset": generated.digest}
+    Claim(folder, "experiment.json", settings, "--report_dir").take(alone=True)
+
+    tf.get_logger().setLevel("ERROR")  # each cell traces the step anew, which TensorFlow takes for a mistake
+    cells = [Cell(fraction, generated, seed) for seed in range(1, options.seeds + 1) for fraction in fractions
+             for generated in ((True,) if fraction == 0 else (False, True))]  # fmt: skip
+    results = {}
+    for number, cell in enumerate(cells, 1):
+        start = time.monotonic()
+        result = _result(folder / "cells" / cell.name, cell, real, generated, options)
+        if result is None:
+            print(f"stopped in cell {number} of {len(cells)}; the same command goes on there")
+            return 1
+        results[cell] = result
+        print(f"[{number}/{len(cells)}] {cell}: 1-EER {result['one_minus_eer']:.4f}, AUC {result['auc']:.4f} "
+              f"({time.monotonic() - start:.0f} s)", flush=True)  # fmt: skip
+    page = experiment_report.write(folder, results, real, generated, options)
+    print(f"report: {page}")
+    return 0
+
+
+def split_identities(count, test_count, fraction, seeds):
+    """Which identities are trained and tested on.
+
+    Args:
+        count: real identities.  test_count: of them, tested on.
+        fraction: per cent of the others that is trained on, rounded up, two at least; 0: none.
+        seeds: ints that draw the split. A larger fraction holds the identities of a smaller one.
+
+    Returns:
+        (trained on, tested on): int arrays.
+    """
+    order = np.random.default_rng(seeds).permutation(count)
+    rest = order[test_count:]
+    taken = max(2, math.ceil(len(rest) * fraction / 100)) if fraction else 0
+    return np.sort(rest[:taken]), np.sort(order[:test_count])
+
+
+def _result(folder, cell, real, generated, options):
+    """A cell's metrics: read where they are there, else trained and measured; None where a signal stopped it."""
+    path = folder / RESULT
+    if path.is_file():
+        return json.loads(path.read_text(encoding="utf-8"))
+    seed = options.random_seed + 1000 * cell.seed
+    options = options.changed(random_seed=seed, max_minutes=0.0, task=cell.name)
+    trained, tested = split_identities(len(real.label_names), _test_count(real, options), cell.fraction,
+                                       [options.random_seed])  # fmt: skip
+    sources = {}
+    if len(trained):
+        sources["labelled"] = _of_identities(real, trained)
+    if cell.generated:
+        sources["synthetic" if sources else "labelled"] = generated
+    newest = runs.newest_checkpoint(folder)
+    if runs.steps_done(newest) < options.max_step:
+        train_recognizer(options, sources, folder=folder, resumed=runs.Weights(folder, newest) if newest else None)
+    if runs.steps_done(runs.newest_checkpoint(folder)) < options.max_step:
+        return None
+    metrics = _measured(open_recognizer(folder), _of_identities(real, tested), options)
+    metrics |= {"trained_identities": len(trained), "trained_images": sum(map(len, sources.values()))}
+    with atomic_write(path, "w", encoding="utf-8") as file:
+        json.dump(metrics, file, indent=1)
+    shutil.rmtree(folder / "checkpoints")
+    return metrics
+
+
+def _measured(network, index, options):
+    """Verification on all pairs of the test identities."""
+    embeddings = embed_folder(network, index, options)
+    first, second, same = verification.labelled_pairs(embeddings.labels)
+    distances = verification.pair_distances(embeddings.features, first, second)
+    count = min(FOLDS, same.sum(), (~same).sum())
+    folds = verification.make_folds(same, count, seed=options.random_seed)
+    return verification.verification_metrics(distances, same, folds)
+
+
+def _of_identities(index, labels):
+    return SubsetIndex(index, np.flatnonzero(np.isin(index.labels, labels)))
+
+
+def _test_count(real, options):
+    return round(len(real.label_names) * options.test_share)
+
+
+def _indexes(options):
+    data, cache = Path(options.data_dir).expanduser(), Path(options.asset_dir).expanduser() / "index"
+    real = index_images(data / options.dataset, cache, labelled=True, min_per_label=2, flag="--dataset")
+    folder = data / options.save_syn_dataset
+    generated = index_images(folder, cache, labelled=True, flag="--save_syn_dataset")
+    if not is_generated(folder, "--save_syn_dataset"):
+        raise UserError(f"--save_syn_dataset: {folder} is no folder that generate has made")
+    return real, generated
+
+
+def _fractions(text):
+    try:
+        fractions = [int(part) for part in text.split(",")]
+    except ValueError:
+        fractions = []
+    if not fractions or any(not 0 <= fraction <= 100 for fraction in fractions) or len(set(fractions)) < len(fractions):
+        raise UserError(f"--fractions {text}: percentages from 0 to 100, each once, like 20,50,100")
+    return sorted(fractions)

@@ -1,0 +1,26 @@
+"""The job `export`: a SavedModel for TensorFlow Serving, or a run folder of weights alone, small enough to share."""
+
+from pathlib import Path
+
+from trainer.output.serving import export, export_weights
+from trainer.training.load import load_system
+from utils.errors import UserError
+
+
+def run(options):
+    """Write <export_dir>/<version>/, version 1 or the next after those that are there; or the weights in export_dir."""
+    loaded = load_system(options)
+    base = Path(options.export_dir).expanduser()
+    try:
+        if options.export_format == "weights":
+            path = export_weights(loaded, base)
+            print(f"{path}: {path.stat().st_size / 1e6:.1f} MB; --pretrained_gen {base}")
+            return
+        if options.export_format != "saved_model":
+            raise ValueError(f"export_format {options.export_format!r} is none of saved_model, weights")
+        target, names = export(loaded.maker("generate"), base)
+    except OSError as error:
+        raise UserError(f"--export_dir: cannot write {base}: {error.strerror or error}") from error
+    print(f"{target}: signatures {', '.join(names)}")
+    if target.name != "1":
+        print(f"{base} had versions already; TensorFlow Serving takes the highest, which is {target.name} now")

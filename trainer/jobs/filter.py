@@ -1,0 +1,171 @@
+"""The `filter` job: the generated images whose scores are good enough, as a data set folder of its own."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from data_loader.generated_folder import TABLE, read_run, read_scores
+from trainer.output import card
+from trainer.output.folder import OutputFolder, target_folder
+from trainer.output.scores import ENDING
+from utils.errors import UserError
+from utils.files import atomic_write
+from utils.progress import Progress
+from utils.signals import StopRequest
+
+ROWS_AT_ONCE = 64  # images between two notes of how far it came
+
+
+def run(options):
+    """Copy the images of data_dir/save_syn_dataset that pass every rule into data_dir/save_filtered.
+
+    A rule is a limit of a score (--score_limits NAME=0.2), or a percentage of all images, those that are best by a
+    score (--score_percentiles NAME=90). What is left of an identity with fewer than --min_images images goes too.
+    dropped.csv names every image that was left out, and why. A second run goes on where the first one stopped.
+
+    Returns:
+        Exit status: 0; 1 where a signal stopped it.
+
+    Raises:
+        UserError: no finished generated folder, no rule, a rule for a score that is empty or not there, nothing left.
+    """
+    source = Path(options.data_dir).expanduser() / options.save_syn_dataset
+    target = target_folder("save_filtered", options, ("save_syn_dataset", "dataset", "syn_dataset", "dataset_3dmm"))
+    table = read_scores(source, "--save_syn_dataset")
+    description = read_run(source, "--save_syn_dataset")
+    rules = _rules(table, description.get("scores") or {}, options)
+    reasons = _reasons(table, rules, options.min_images)
+    kept = [reason == "" for reason in reasons]
+    if not any(kept):
+        raise UserError(f"filter: nothing of {source} passes; for the first image: {reasons[0]}")
+    identities = len({identity for identity, keep in zip(table.identities, kept, strict=True) if keep})
+    description = _describe(description, source, rules, identities, options)
+    output = OutputFolder(target, description, "--save_filtered", tuple(table.values), skipped="dropped.csv")
+    if output.finished:
+        print(f"{target} is finished already: {output.run['images']} images; nothing to do")
+        return 0
+    with StopRequest() as stop:
+        done = _copy(source, table, reasons, output, stop)
+    if done < len(reasons):
+        print(f"stopped by {stop.name} after {done} of {len(reasons)} images; the same command goes on there")
+        return 1
+    written, dropped = output.finish(partial(card.text, output.run))
+    print(f"{written} images of {identities} identities in {target}; {dropped} dropped, see dropped.csv")
+    return 0
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A limit that a score must keep: at most `limit`, or at least where `high` is good. flag: where it comes from."""
+
+    limit: float
+    high: bool
+    flag: str
+
+    def passes(self, values):
+        return values >= self.limit if self.high else values <= self.limit
+
+    def __str__(self):
+        return f"{'at least' if self.high else 'up to'} {self.limit:.6g} ({self.flag})"
+
+
+def _rules(table, told, options):
+    """{score: Rule} of the flags that are given, the stricter one where there are two.
+
+    Args:
+        told: what run.json says of each score: {name: {"better": "low" or "high"}}; older folders' are all low.
+    """
+    rules = {}
+    for flag in ("score_limits", "score_percentiles"):
+        for score, value in _assignments(flag, getattr(options, flag), table.values).items():
+            high = told.get(score, {}).get("better") == "high"
+            values, limit = table.values[score], value
+            if np.isnan(values).any():
+                raise UserError(f"--{flag}: {TABLE} has images without a {score}")
+            if flag == "score_percentiles":
+                if not 0 <= value <= 100:
+                    raise UserError(f"--{flag} {score}={value:g}: 0 to 100 per cent")
+                limit = float(np.percentile(values, 100 - value if high else value))
+            rule = Rule(limit, high, f"--{flag} {score}={value:g}")
+            rules[score] = (max if high else min)(rules.get(score, rule), rule, key=lambda rule: rule.limit)
+    if not rules and options.min_images <= 1:
+        raise UserError("filter: no rule; give --score_limits, --score_percentiles, --min_images or several of them")
+    return rules
+
+
+def _assignments(flag, text, scores):
+    """{score: number} of "NAME=0.2,OTHER=0.1"; the ending "_score" may be left out."""
+    values = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, _, number = part.partition("=")
+        found = [score for score in scores if name.strip() in (score, score.removesuffix(ENDING))]
+        if not found:
+            raise UserError(f"--{flag} {part}: {TABLE} has the scores {', '.join(scores) or 'none'}")
+        try:
+            values[found[0]] = float(number)
+        except ValueError:
+            raise UserError(f"--{flag} {part}: give a number, like {found[0]}=0.2") from None
+        if not np.isfinite(values[found[0]]):
+            raise UserError(f"--{flag} {part}: not a finite number")
+    return values
+
+
+def _reasons(table, rules, min_images):
+    """For each image why it is dropped; '' for those that stay."""
+    reasons = [""] * len(table.paths)
+    for score, rule in rules.items():
+        for i in np.flatnonzero(~rule.passes(table.values[score])):
+            reasons[i] = reasons[i] or f"{score} {table.values[score][i]:.6g}, not {rule}"
+    left = {}
+    for identity, reason in zip(table.identities, reasons, strict=True):
+        left[identity] = left.get(identity, 0) + (reason == "")
+    for i, identity in enumerate(table.identities):
+        if not reasons[i] and left[identity] < min_images:
+            reasons[i] = f"{left[identity]} images of identity {identity} are left, under --min_images {min_images}"
+    return reasons
+
+
+def _describe(run, source, rules, identities, options):
+    """run.json: that of the generated folder, with what was done to it."""
+    settings = run["settings"] | {
+        "filtered_sha256": hashlib.sha256((source / TABLE).read_bytes()).hexdigest(),
+        "rules": {score: rule.limit for score, rule in rules.items()},
+        "min_images": options.min_images,
+    }
+    flags = run["flags"] | {"save_syn_dataset": options.save_filtered}  # the name on the card
+    told = [f"{score} {rule}" for score, rule in rules.items()]
+    told.append(f"at least {options.min_images} images an identity")
+    filtered = {"source": str(source), "identities": identities, "rules": "; ".join(told)}
+    return run | {"job": "filter", "settings": settings, "flags": flags, "filter": filtered, "finished": False}
+
+
+def _copy(source, table, reasons, output, stop):
+    """Copy what has no reason against it, in the table's order; returns the number of images dealt with."""
+    done = len(output.begin(ROWS_AT_ONCE))
+    with output.open_rows() as file, Progress(len(reasons), "filter", initial=done) as progress:
+        while done < len(reasons) and not stop.name:
+            rows = [_row(source, table, reasons[i], i, output.folder) for i in range(done, len(reasons))[:ROWS_AT_ONCE]]
+            output.append(file, rows)
+            done += len(rows)
+            progress.update(len(rows))
+    return done
+
+
+def _row(source, table, reason, i, target):
+    """Copy image i, if it stays; its row for OutputFolder."""
+    name = table.paths[i]
+    scores = ["" if np.isnan(table.values[score][i]) else f"{table.values[score][i]:.9g}" for score in table.values]
+    if not reason:
+        try:
+            data = (source / name).read_bytes()
+        except FileNotFoundError:
+            reason = "the file is missing"
+    if reason:
+        return [name, table.identities[i], *scores, "", reason]
+    (target / name).parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(target / name, durable=False) as file:
+        file.write(data)
+    return [name, table.identities[i], *scores, hashlib.sha256(data).hexdigest(), ""]

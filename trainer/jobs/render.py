@@ -1,0 +1,69 @@
+"""The `render` job: labelled pictures of people who do not exist, drawn from a morphable face model."""
+
+import re
+from pathlib import Path
+
+from data_loader.crops import check_format
+from data_loader.morphable.parameters import METADATA
+from data_loader.render import RenderFolder
+from utils.claim import Claim
+from utils.errors import UserError
+from utils.processes import spread
+from utils.progress import Progress
+
+
+def run(options):
+    """Draw n_id people, images_per_id pictures of each, into data_dir/syn_dataset/<person>/<picture>.<image_format>.
+
+    Picture and parameters depend on (random_seed, person, picture) and the settings alone, so that any shard, any order
+    and a run that goes on after an interruption give the same bytes. <person>/metadata.csv holds the person's
+    parameters, a row a picture; metadata.csv all of them, written by the run that finds every person complete;
+    render.json the settings.
+
+    Args:
+        options: data_dir, syn_dataset, n_id, images_per_id, syn_scale_size (pixels), image_format, random_seed,
+            morphable_model, statistics_dir, published_pose, yaw_range, pitch_range, roll_range (degrees, half-widths),
+            shard ("2/8": the second of eight parts of the people; "": all), num_worker (processes), asset_dir.
+
+    Raises:
+        UserError: a value out of range, or a folder that holds pictures of other settings.
+    """
+    _check(options)
+    people = _people(options)
+    renders = RenderFolder(Path(options.data_dir).expanduser() / options.syn_dataset, options)
+    Claim(renders.folder, "render.json", renders.settings, "--syn_dataset").take()  # by all shards, at once perhaps
+    missing = [(person, images) for person in people if (images := renders.missing(person))]
+    total = len(people) * options.images_per_id
+    with Progress(total, "render", initial=total - sum(len(images) for _, images in missing)) as progress:
+        if options.num_worker == 1 or len(missing) <= 1:
+            for work in missing:
+                renders.draw(work, progress.update)
+        else:
+            for drawn in spread(renders.draw, missing, options.num_worker):
+                progress.update(drawn)
+    if waiting := renders.finish():
+        print(f"render: {waiting} people of other shards are not there yet; the last one to end writes "
+              f"{renders.folder / METADATA}")
+
+
+def _check(options):
+    for name, least in (("n_id", 1), ("images_per_id", 1), ("syn_scale_size", 16), ("num_worker", 1),
+                        ("random_seed", 0)):
+        if getattr(options, name) < least:
+            raise UserError(f"--{name} {getattr(options, name)}: must be at least {least}")
+    for name, most in (("yaw_range", 90), ("pitch_range", 60), ("roll_range", 180)):
+        if not 0 <= getattr(options, name) <= most:
+            raise UserError(f"--{name} {getattr(options, name)}: must be 0 to {most} degrees")
+    check_format(options.image_format)
+    if options.published_pose and not options.statistics_dir:
+        raise UserError("--published_pose: needs --statistics_dir, whose poses it sets to yaw 0")
+
+
+def _people(options):
+    """The numbers of the people of this shard: k, k + n, k + 2n ... of shard "k/n"."""
+    if not options.shard:
+        return range(1, options.n_id + 1)
+    match = re.fullmatch(r"(\d+)/(\d+)", options.shard, re.ASCII)
+    if not match or not 1 <= int(match[1]) <= int(match[2]):
+        raise UserError(f"--shard {options.shard}: must be k/n with k from 1 to n, e.g. 2/8")
+    return range(int(match[1]), options.n_id + 1, int(match[2]))

@@ -1,0 +1,44 @@
+"""The job `train`: what the flags of a system name in, a run folder out."""
+
+from data_loader.training_sources import read_sources
+from trainer.systems import system_class
+from trainer.training import checkpoint, setup
+from trainer.training.devices import Devices
+from trainer.training.grid import Grid
+from trainer.training.load import starting_weights
+from utils import runs
+from utils.errors import UserError
+
+
+def run(options):
+    """Train. Everything that can be wrong with the input is found before anything is written."""
+    resumed, options = setup.resumed_run(options, job="train")
+    kind = system_class(options.system)
+    if kind.job != "train":
+        raise UserError(f"--system {options.system}: the job {kind.job} trains it")
+    devices, start = Devices(options.num_gpu), None
+    setup.seed_everything(options)
+    if not resumed:
+        options, start = starting_weights(kind.with_defaults(options))
+    indexes = read_sources(kind.sources_of(options), options)
+    unreadable = setup.unreadable_files(indexes)
+    if not resumed:
+        options = kind.resolved(options)
+    sources = kind.sources_of(options)
+    annotations = setup.read_annotations(sources, indexes)
+    with devices.scope():
+        system = kind(options, setup.label_counts(sources, indexes))
+        if resumed:
+            checkpoint.restore(system, resumed.checkpoint)
+        else:
+            system.load_pretrained()
+        if start:
+            start(system)
+    setup.check_steps_left(system, options, resumed, devices.count)
+    data = setup.open_data(indexes, annotations, system.side, options, unreadable)
+    people = setup.people(sources, indexes)
+    grid, folder = Grid.of(system, options, people), None
+    if devices.chief:
+        folder = runs.new_run_folder(options)
+        runs.write_params(folder, options, **people)
+    setup.run_loop(system, data, folder, options, grid, devices)

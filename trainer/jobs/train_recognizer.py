@@ -1,0 +1,41 @@
+"""The job `train_recognizer`: labelled folders in, a run folder with a face recogniser out."""
+
+from pathlib import Path
+
+from data_loader import folders
+from data_loader.generated_folder import is_generated
+from data_loader.joined import JoinedIndex
+from data_loader.training_sources import index_cache
+from trainer.training import setup
+from trainer.training.recognition import train_recognizer
+from utils.errors import UserError
+
+
+def run(options):
+    """Train. Everything that can be wrong with the input is found before anything is written."""
+    resumed, options = setup.resumed_run(options, job="train_recognizer")
+    train_recognizer(options, read_roots(options), resumed=resumed)
+
+
+def read_roots(options):
+    """Index the roots that --dataset names: {"labelled": index} and, where any was generated, "synthetic": index.
+
+    Roots of one kind share one label space, one after the other. Where all roots were generated they take the real
+    ones' place. What `filter` kept of a generated folder is a folder like it: nothing is filtered here.
+
+    Raises:
+        UserError: a root is missing, named twice or not labelled.
+    """
+    data, cache = Path(options.data_dir).expanduser(), index_cache(options)
+    names = [name.strip() for name in options.dataset.split(",")]
+    for name in names:
+        if not name or names.count(name) > 1:
+            raise UserError(f"--dataset {options.dataset}: {'a folder is named twice' if name else 'an empty name'}")
+    parts = {"labelled": [], "synthetic": []}
+    for name in names:
+        index = folders.index_images(data / name, cache, labelled=True, flag="--dataset")
+        parts["synthetic" if is_generated(index.folder, "--dataset") else "labelled"].append(index)
+    if not parts["labelled"]:
+        print("--dataset: all of it was generated, and is trained on as real images would be (lambda_syn is off)")
+        parts = {"labelled": parts["synthetic"]}
+    return {name: part[0] if len(part) == 1 else JoinedIndex(part) for name, part in parts.items() if part}

@@ -1,0 +1,98 @@
+"""README.md of a generated data set: what it is, where it came from, what it is for."""
+
+from pathlib import PurePath
+
+SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"))
+
+CARD = """---
+# license: choose one before you publish; see Sources below
+pretty_name: {name}
+task_categories:
+- image-classification
+tags:
+- synthetic
+- face-recognition
+- faces
+size_categories:
+- {size_category}
+---
+
+# {name}
+
+Generated faces, labelled by identity. No photograph of a person is in this folder, and the people shown do not
+exist: any resemblance to a real person is unintentional.
+
+## Composition
+
+| | |
+|---|---|
+| identities | {identities} (one folder each; the folder's name is the label) |
+| images | {images} |
+| resolution | {side} x {side}, RGB, {image_format} |
+
+`confidence_scores.csv` has a row for each image: its `path`, its `identity`, and these scores. A score is empty where
+it was not asked for, or its network was not at hand.
+
+{scores}
+
+`SHA256SUMS` lists the files, `run.json` everything that is needed to make them again.
+
+## Generation
+
+{made_of} The system is `{system}`, with averaged weights and without dropout.
+
+- checkpoint: `{checkpoint}`, SHA-256 {sha256}
+- seed: {seed}
+- kept: {kept}
+
+## Sources
+
+- made of: `{input}`, {input_images} images of {input_identities} identities
+- the system was trained on: {trained_on}
+
+The licences of both, and of the 3D face model, bind what may be done with these images. The license above is left
+open: set it when you have checked them.
+
+## Use
+
+Intended: training and testing of face recognition where photographs of real people are missing or may not be used,
+and research on synthetic data. Not intended: identifying, imitating or deceiving real people, surveillance, and
+decisions about people on the basis of these images alone. The set is no more balanced by age, sex or skin than its
+renders and photographs were; measure that before you rely on it.
+"""
+
+
+def text(run, images):
+    """The card.
+
+    Args:
+        run: the contents of run.json; has "filter" where a part was kept.
+        images: number of images written.
+    """
+    flags, settings, inputs, kept = run["flags"], run["settings"], run["inputs"], run.get("filter")
+    trained_on = [f"`{name}` (`--{flag}`)" for flag, name in (run.get("trained_on") or {}).items()]
+    return CARD.format(
+        name=PurePath(flags["save_syn_dataset"]).name,
+        size_category=next((name for limit, name in SIZES if images < limit), "n>10M"),
+        identities=(kept or inputs)["identities"],
+        kept=f"{kept['rules']}; `dropped.csv` lists the others" if kept else "every image",
+        images=images,
+        side=settings["input_scale_size"],
+        image_format={"jpg": "JPEG", "png": "PNG"}[settings["image_format"]],
+        scores=_scores(run.get("scores") or {}),
+        made_of=run.get("made_of") or "Each image was made from one image of the input.",
+        system=flags["system"],
+        checkpoint=PurePath(run["checkpoint"]).name,
+        sha256=", ".join(settings["checkpoint_sha256"].values()),
+        seed=settings["random_seed"],
+        input=PurePath(inputs["folder"]).name,
+        input_images=inputs["images"],
+        input_identities=inputs["identities"],
+        trained_on=", ".join(trained_on) or "not known",
+    )
+
+
+def _scores(scores):
+    """A line for each of run.json's scores."""
+    lines = [f"- `{name}`: {score['meaning']}; {score['better']} is good" for name, score in scores.items()]
+    return "\n".join(lines) or "- none"

@@ -1,0 +1,73 @@
+"""What made a data set: the contents of its run.json, so that it can be made again."""
+
+import hashlib
+import os
+import subprocess
+from pathlib import Path
+
+from utils.flags import FLAGS
+from utils.versions import versions
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def describe(job, loaded, inputs, options):
+    """What made a data set. Holds no time and no host, so that the same run gives the same bytes.
+
+    Args:
+        job: key of System.makers.
+        loaded: trainer.training.load.Loaded.
+        inputs: data_loader.inputs.Input that images are made of.
+        options: the flags.
+
+    Returns:
+        dict for JSON; `settings` is the part that one folder's images must share.
+    """
+    system, maker, params = loaded.system, loaded.maker(job), loaded.params
+    flags = [source.flag for source in system.sources.values()]
+    return {
+        "job": job,
+        "settings": {
+            "checkpoint_sha256": loaded.sha256(),
+            "input_names_sha256": _names_sha256(inputs),
+            "input_scale_size": options.input_scale_size,
+            "batch_size": options.batch_size,
+            "random_seed": options.random_seed,
+            "image_format": options.image_format,
+            "image_quality": options.image_quality if options.image_format == "jpg" else None,
+        },
+        "checkpoint": str(loaded.checkpoint),
+        "trained_on": {flag: params[flag] for flag in flags if flag in params} if params else None,
+        "inputs": {
+            "flag": inputs.flag,
+            "folder": inputs.folder,
+            "images": len(inputs),
+            "identities": len(inputs.label_names),
+        },
+        "made_of": maker.text,
+        "scores": {name: {"meaning": score.meaning, "better": score.better} for name, score in maker.scores.items()},
+        "flags": {name: getattr(options, name) for name in FLAGS},
+        "versions": versions(),
+        "commit": _commit(),
+        "finished": False,
+    }
+
+
+def _names_sha256(inputs):
+    """SHA-256 of what images are made of, in order, each ended by a newline."""
+    digest = hashlib.sha256()
+    for i in range(len(inputs)):
+        digest.update(os.fsencode(inputs.source(i)) + b"\n")
+    return digest.hexdigest()
+
+
+def _commit():
+    """The commit of this code, with "-dirty" where files were changed; None without git or outside a clone."""
+    if not (ROOT / ".git").exists():
+        return None
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

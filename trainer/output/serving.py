@@ -1,0 +1,115 @@
+"""A trained system to hand on: a SavedModel for TensorFlow Serving, or a run folder of weights alone."""
+
+import json
+import logging
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from trainer.training import checkpoint
+from utils.errors import UserError
+from utils.files import UMASK, atomic_write
+from utils.flags import FLAGS
+from utils.runs import checkpoints
+
+PATHS = ("data_dir", "log_dir", "asset_dir", "load_path", "pretrained_gen", "pretrained_rec")  # of this machine
+
+
+def export(maker, base):
+    """Write the next version of a SavedModel, first under a name that TensorFlow Serving overlooks.
+
+    Args:
+        maker: trainer.systems.system.Maker of a system with averaged weights.
+        base: Path of the model; versions are folders in it.
+
+    Returns:
+        (Path of the version, names of its signatures).
+    """
+    base.mkdir(parents=True, exist_ok=True)
+    functions = signatures(maker)
+    module = tf.Module()
+    # Keras keeps layers in plain lists, which TensorFlow's tracking does not see: name the variables themselves.
+    module.weights = list({v.ref(): v for function in functions.values() for v in function.variables}.values())
+    temporary = Path(tempfile.mkdtemp(dir=base, prefix=".writing-"))
+    try:
+        tf.get_logger().setLevel(logging.WARNING)  # no line about each file
+        tf.saved_model.save(module, str(temporary), functions)
+        temporary.chmod(0o777 & ~UMASK)
+        versions = [int(path.name) for path in base.iterdir() if path.name.isdecimal()]
+        return temporary.rename(base / str(max(versions, default=0) + 1)), list(functions)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def export_weights(loaded, base):
+    """Write a run folder that generates, and that training can start from: averaged weights in half precision.
+
+    What only training needs stays out: networks in losses are someone else's, their state is of one training's people.
+
+    Args:
+        loaded: trainer.training.load.Loaded.
+        base: Path of the run folder; it must hold no checkpoint yet.
+
+    Returns:
+        Path of the checkpoint.
+    """
+    if loaded.run is None:
+        raise UserError(f"--export_format weights: {loaded.checkpoint} is no run of this project")
+    target = base / "checkpoints" / loaded.checkpoint.name
+    if checkpoints(base):
+        raise UserError(f"--export_dir: {base} holds a checkpoint already")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(target) as file:
+        np.savez_compressed(file, **checkpoint.slim(loaded.system))
+    how = [name for name, flag in FLAGS.items() if flag.jobs is None or "train" in flag.jobs]
+    params = {name: loaded.params[name] for name in how if name in loaded.params and name not in PATHS}
+    labels = loaded.system.label_counts(loaded.params)
+    params |= loaded.system.training_only_off | {"labels": labels, "label_names": {}}
+    with atomic_write(base / "params.json", "w") as file:
+        json.dump(params, file, indent=1)
+    return target
+
+
+def signatures(maker):
+    """{name: concrete function} of what is served; any batch size.
+
+    serving_default: the maker's arguments, images float32 [n, s, s, 3] in [-1, 1] -> generated, the same.
+    uint8: the same with images uint8 -> generated, uint8, the very pixels that the job `generate` writes.
+    scores: as serving_default -> the scores that need nothing else, float32 [n]; where there are any.
+    """
+    specs = {name: tf.TensorSpec(spec.shape, spec.dtype, name) for name, (_, spec) in maker.arguments.items()}
+    pixels = {name: tf.TensorSpec(spec.shape, tf.uint8, name) if _is_image(spec) else spec
+              for name, spec in specs.items()}  # fmt: skip
+    own = tuple(name for name, score in maker.scores.items() if not score.needs)
+
+    def made(arguments, scores=()):
+        return maker.make({key: arguments[name] for name, (key, _) in maker.arguments.items()}, scores=scores)
+
+    @tf.function
+    def serving_default(**arguments):
+        return {"generated": made(arguments)["image"]}
+
+    @tf.function
+    def uint8(**arguments):
+        floats = {name: tf.cast(value, tf.float32) / 127.5 - 1.0 if _is_image(specs[name]) else value
+                  for name, value in arguments.items()}  # fmt: skip
+        levels = tf.clip_by_value((made(floats)["image"] + 1.0) * 127.5, 0.0, 255.0)
+        return {"generated": tf.cast(tf.round(levels), tf.uint8)}
+
+    @tf.function
+    def scores(**arguments):
+        results = made(arguments, own)
+        return {name: results[name] for name in own}
+
+    functions = {
+        "serving_default": serving_default.get_concrete_function(**specs),
+        "uint8": uint8.get_concrete_function(**pixels),
+    }
+    return functions | ({"scores": scores.get_concrete_function(**specs)} if own else {})
+
+
+def _is_image(spec):
+    return spec.dtype == tf.float32 and len(spec.shape) == 4

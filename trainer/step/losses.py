@@ -1,0 +1,75 @@
+"""Every loss as a pure function of tensors, with its equation and where it comes from."""
+
+import tensorflow as tf
+
+
+def absolute_error(a, b):
+    """Mean |a - b| over images, pixels and channels; the L1 of every FaceGAN term (paper eqs. 1 to 6). A scalar."""
+    return tf.reduce_mean(tf.abs(a - b))
+
+
+def absolute_error_per_image(a, b):
+    """Mean |a - b| of each image: [n, h, w, c] twice -> [n]."""
+    return tf.reduce_mean(tf.abs(a - b), axis=[1, 2, 3])
+
+
+def masked_absolute_error(a, b, mask):
+    """Mean of mask * |a - b| over all pixels, not over the mask's (published code, docs/published.md D15). A scalar."""
+    return tf.reduce_mean(mask * tf.abs(a - b))
+
+
+def magnet_loss_per_image(features, labels, centroids, margin=1.0, squared_variance=True):
+    """Magnet loss with one cluster for each identity (paper eq. 7; Rippel et al. 2015 eq. 4).
+
+    l_i = relu(-log(exp(v d_i,own - margin) / (sum over the others exp(v d_i,j) + 1e-8) + 1e-8)) with
+    v = -1 / (2 s^2), where d are squared distances to the centroids and s the variance sum(d_own) / (n - 1). The paper
+    has 2 s there; the published code squares the variance once more (docs/published.md D6).
+
+    Args:
+        features: float32 [n, d], unit length.
+        labels: int32 [n], 0 … c-1.
+        centroids: float32 [c, d], already moved by this batch in training (docs/published.md D31).
+        margin: the paper's eta.
+        squared_variance: True as the published code, False as the paper.
+
+    Returns:
+        float32 [n]. Gradients reach the features, through the variance too, and not the centroids.
+    """
+    centroids = tf.stop_gradient(tf.convert_to_tensor(centroids))
+    distances = tf.reduce_sum(tf.math.squared_difference(centroids[None], features[:, None]), axis=2)  # [n, c]
+    own = tf.one_hot(labels, tf.shape(centroids)[0])  # [n, c]
+    own_distance = tf.reduce_sum(own * distances, axis=1)  # [n]
+    count = tf.cast(tf.maximum(tf.shape(features)[0] - 1, 1), tf.float32)
+    variance = tf.reduce_sum(own_distance) / count
+    scale = -1.0 / (2.0 * (variance**2 if squared_variance else variance))
+    numerator = tf.exp(scale * own_distance - margin)
+    denominator = tf.reduce_sum((1.0 - own) * tf.exp(scale * distances), axis=1)
+    return tf.nn.relu(-tf.math.log(numerator / (denominator + 1e-8) + 1e-8))
+
+
+def moved_centroids(centroids, features, labels, step):
+    """Centroids after each feature drew the centroid of its label towards itself, by `step` of their difference.
+
+    Where a label is repeated its moves add up (docs/published.md D7).
+
+    Args:
+        centroids: float32 [c, d] before the move; all differences are to these.
+        features: float32 [n, d].  labels: int32 [n].
+        step: 1 - center_loss_alfa, so 0.05 by default; the paper prints 0.95.
+
+    Returns:
+        float32 [c, d], without gradient.
+    """
+    centroids = tf.convert_to_tensor(centroids)
+    difference = tf.stop_gradient(tf.gather(centroids, labels) - features)
+    return tf.tensor_scatter_nd_sub(centroids, labels[:, None], step * difference)
+
+
+def center_loss(features, labels, centroids):
+    """Mean over batch and dimensions of (feature - centroid of its label)^2 (after Wen et al. 2016). A scalar."""
+    return tf.reduce_mean(tf.square(features - tf.stop_gradient(tf.gather(centroids, labels))))
+
+
+def softmax_loss(logits, labels):
+    """Mean cross-entropy of float32 logits [n, c] against int32 labels [n]. A scalar."""
+    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))

@@ -1,0 +1,270 @@
+"""FaceGAN (Gecer et al., ECCV 2018): renders of a 3D face model into photographs of people who do not exist.
+
+Symbols of the paper and of its code, and the names here:
+    G, "G_inf"            generator                 render -> photograph
+    G', "G_inv"           generator_back            photograph -> render
+    D_R, "D_forw"         discriminator_real        judges photographs
+    D_S, "D_back"         discriminator_synthetic   judges renders
+    D_P, "sd_loss"        pair                      G' on photographs whose render is known
+    C                     identity_network          a face recogniser
+    k_t, k_t2, k_t3       k_real, k_synthetic, k_pair
+    s_loss, p_loss, c_loss    cycle, pixel, identity
+"""
+
+from functools import partial
+
+import tensorflow as tf
+
+from data_loader import chips
+from data_loader.training_sources import Source
+from models.autoencoder import Autoencoder
+from models.generator import Generator
+from trainer.face_networks import network as face_networks
+from trainer.published import facegan as published
+from trainer.published.arrays import named_weights
+from trainer.step import began, losses, replicas, schedules
+from trainer.step.adam import FusedAdam
+from trainer.step.health import BeganHealth
+from trainer.step.pixels import flipped, varied
+from trainer.step.players import Players
+from trainer.step.precision import computing_in
+from trainer.systems.facegan_images import FaceGanImages
+from trainer.systems.identity import IdentityLoss, chip_places, takes_chips
+from trainer.systems.system import new_step
+
+
+class FaceGan(FaceGanImages):
+    """Two generators, two BEGAN discriminators, and a loss on identity.
+
+    Args:
+        options: the flags (utils/flags.py): widths, rates, weights of the losses, method_c.
+        labels: {"synthetic": identities among the renders}.
+        random: False switches off dropout, random crop and flip, as in the reference runs.
+    """
+
+    shaping = (
+        *("input_scale_size", "conv_hidden_num", "conv_hidden_num_back", "conv_hidden_num_res", "num_res_rep"),
+        *("z_num", "method_c", "relax_c", "model_def", "embedding_size", "grayscale"),
+    )
+    flags = (
+        *shaping,
+        *("dataset", "syn_dataset", "dataset_3dmm", "random_seed", "random_flip", "vary_photographs", "max_step"),
+        *("g_lr", "d_lr", "lr_update_step", "lr_lower_boundary", "warm_up", "beta1", "beta2", "mixed_precision"),
+        *("gamma", "lambda_k", "lambda_d", "lambda_s", "lambda_p", "lambda_c", "pixel_mask"),
+        *("center_loss_alfa", "paper_variance", "move_centers", "pretrained_rec", "facenet_scope"),
+        *("use_fixed_image_standardization", "data_dir", "asset_dir"),
+    )
+    # The identity network is someone else's, its centroids are of one training's people.
+    training_only_flags = ("method_c", "relax_c", "model_def", "embedding_size")
+    training_only_names = ("identity_network/", "state/identity/")
+    training_only_off = {"method_c": "none"}
+    rate_flags = "--g_lr and --d_lr"
+    published = published
+
+    def __init__(self, options, labels, random=True):
+        self.options, self.random, self.sources = options, random, self.sources_of(options)
+        self.side = options.input_scale_size
+        with computing_in(options.mixed_precision):
+            self._make_networks(labels["synthetic"])
+        self.step = new_step()
+        self.k_real, self.k_synthetic, self.k_pair = (began.new_balance_variable() for _ in range(3))
+        self.players = self._make_players()
+        self.state = {
+            "step": self.step,
+            "k_real": self.k_real,
+            "k_synthetic": self.k_synthetic,
+            "k_pair": self.k_pair,
+        } | self.players.state
+        if self.identity:
+            self.state |= self.identity.state
+        self.makers = self.make_makers()
+        self._health = BeganHealth(self.rate_flags)
+
+    @classmethod
+    def sources_of(cls, options):
+        """Photographs, renders, and pairs of both where `--dataset_3dmm` is not ''."""
+        chip = {}
+        if takes_chips(options):
+            chip = {"annotate": lambda index: {"chip": chip_places(index)}, "example": {"chip": chips.FIXED}}
+        sources = {
+            "real": Source("dataset", ("real",)),
+            "synthetic": Source("syn_dataset", ("synthetic",), "identity", least=2, **chip),
+        }
+        if options.dataset_3dmm:
+            sources["pair"] = Source("dataset_3dmm", ("pair_image", "pair_render"))
+        return sources
+
+    @classmethod
+    def label_counts(cls, params):
+        """Older runs have n_id alone; the published code's checkpoints neither."""
+        return params.get("labels") or {"synthetic": params.get("n_id", 1)}
+
+    @classmethod
+    def resolved(cls, options):
+        """The flags with the identity network that `--pretrained_rec` holds; says which losses are off."""
+        if not options.dataset_3dmm:
+            print("--dataset_3dmm '': no pairs, so the pair loss (lambda_d) and k_t3 are off")
+        if options.method_c == "none":
+            print("--method_c none: the identity loss (lambda_c) is off")
+            return options
+        return face_networks.chosen_network(options)
+
+    def load_pretrained(self):
+        """Read the identity network's weights."""
+        if self.identity:
+            face_networks.load_weights(self.identity.network, self.options)
+
+    def _make_networks(self, n_id):
+        options = self.options
+        size, code = options.input_scale_size, options.z_num
+        self.generator = Generator(options.conv_hidden_num_res, options.num_res_rep, skips=True)
+        self.generator_back = Generator(options.conv_hidden_num_res, options.num_res_rep, skips=False)
+        self.discriminator_real = Autoencoder(size, options.conv_hidden_num, code)
+        self.discriminator_synthetic = Autoencoder(size, options.conv_hidden_num_back, code)
+        self.networks = {
+            "generator": self.generator,
+            "generator_back": self.generator_back,
+            "discriminator_real": self.discriminator_real,
+            "discriminator_synthetic": self.discriminator_synthetic,
+        }
+        self.identity = None
+        if options.method_c != "none":
+            self.identity = IdentityLoss(options, n_id)
+            self.networks["identity_network"] = self.identity.network
+
+    def _make_players(self):
+        options, identity = self.options, self.identity
+        groups = {
+            "generator": self.generator.trainable_variables + (identity.trained_variables if identity else []),
+            "generator_back": self.generator_back.trainable_variables,
+            "discriminators": self.discriminator_real.trainable_variables
+            + self.discriminator_synthetic.trainable_variables,
+        }
+        optimizers = {}
+        for name in groups:
+            rate = options.d_lr if name == "discriminators" else options.g_lr
+            schedule = schedules.of_replicas(rate, options, replicas.count())
+            optimizers[name] = FusedAdam(schedule, options.beta1, options.beta2, epsilon=1e-8)
+        averaged = {
+            weight: variable
+            for name, network in self.networks.items()
+            for weight, variable in named_weights(name, network).items()
+            if variable.trainable and network.trainable
+        }
+        if identity:
+            averaged |= {"identity/weights": identity.weights, "identity/biases": identity.biases}
+        return Players(groups, optimizers, averaged, options.mixed_precision)
+
+    @tf.function
+    def train_step(self, batch):
+        scalars, _ = self.step_with_images(batch)
+        return scalars
+
+    def step_with_images(self, batch):
+        """One step: ({TensorBoard tag: scalar}, {name: what the networks made of the batch before the step})."""
+        options, batch, scale = self.options, self.shown(batch), self.players.scale
+        seed = tf.stack([tf.constant(options.random_seed, tf.int64), self.step]) if self.random else None
+        seed = replicas.own_seed(seed)
+        render, labels = batch["synthetic"], batch["identity"]
+        real = self._augmented(batch["real"], seed)
+        with tf.GradientTape(persistent=True) as tape:
+            fake = self.generator(render, dropout_seed=seed)
+            cycled = self.generator_back(fake)
+            cycle = losses.absolute_error(cycled, render)
+            pixel = self._pixel_loss(fake, render)
+            identity, identity_scores = tf.constant(0.0), None
+            if self.identity:
+                identity, identity_scores = self.identity(fake, labels, seed, batch.get("chip"))
+            pair_real = tf.constant(0.0)
+            if "pair" in self.sources:
+                pair_real = losses.absolute_error(self.generator_back(batch["pair_image"]), batch["pair_render"])
+        judged = began.judge(self.discriminator_real, self.k_real, real, fake, scale)
+        judged_back = began.judge(self.discriminator_synthetic, self.k_synthetic, render, cycled, scale)
+
+        k_pair = self.k_pair if "pair" in self.sources else 0.0
+        weights = (options.lambda_s, options.lambda_p, options.lambda_c)
+        gradients = {
+            "generator": tape.gradient(
+                [fake, cycle, pixel, identity],
+                self.players.groups["generator"],
+                [judged["fake_gradient"], *(scale * weight for weight in weights)],
+            ),
+            "generator_back": tape.gradient(
+                [cycled, cycle, pair_real],
+                self.players.groups["generator_back"],
+                [
+                    judged_back["fake_gradient"],
+                    scale * (options.lambda_s - options.lambda_d * k_pair),
+                    scale * options.lambda_d,
+                ],
+            ),
+            "discriminators": judged["gradients"] + judged_back["gradients"],
+        }
+        pair = pair_real - k_pair * cycle  # before k_pair moves
+        self.players.move(gradients, schedules.average_decay(self.step))
+        balance = self._move_balances(judged, judged_back, pair_real, cycle)
+        self.step.assign_add(1)
+
+        scalars = {
+            "loss/d_loss": judged["loss"] + judged_back["loss"],
+            "loss/s_loss": cycle,
+            "loss/p_loss": pixel,
+            "loss/g_loss": judged["fake_loss"] + judged_back["fake_loss"],
+            "loss/g_loss_back": judged_back["fake_loss"],
+            "loss/c_loss": identity,
+            "loss/sd_loss_forw": pair,
+            "misc/k_t": self.k_real.read_value(),
+            "misc/k_t2": self.k_synthetic.read_value(),
+            "misc/k_t3": self.k_pair.read_value(),
+            "misc/d_lr": self.optimizers["discriminators"].learning_rate,
+            "misc/g_lr": self.optimizers["generator"].learning_rate,
+            "misc/lambda_c": tf.constant(options.lambda_c),
+            "misc/balance": balance,
+            "misc/measure": began.measure(judged["real_loss"], balance),
+            "misc/diversity": _spread(fake) / _spread(real),
+        }
+        images = {
+            "x": fake,
+            "y": cycled,
+            "AE_x": judged["fake_decoded"],
+            "AE_u": judged["real_decoded"],
+            "d_score": losses.absolute_error_per_image(judged["fake_decoded"], fake),
+            "s_score": losses.absolute_error_per_image(cycled, render),
+            "c_score": identity_scores,
+        }
+        return scalars, images
+
+    def _augmented(self, real, seed):
+        """Photographs as D_R sees them in training."""
+        if self.options.random_flip and self.random:
+            real = flipped(real, tf.random.experimental.stateless_fold_in(seed, 100))
+        if self.options.vary_photographs and self.random:
+            real = varied(real, tf.random.experimental.stateless_fold_in(seed, 200))
+        return real
+
+    def _pixel_loss(self, fake, render):
+        if not self.options.pixel_mask:
+            return losses.absolute_error(fake, render)
+        return losses.masked_absolute_error(fake, render, tf.cast(render > -1.0, tf.float32))
+
+    def _move_balances(self, judged, judged_back, pair_real, cycle):
+        """Move the three k_t's; returns the first one's balance."""
+        move = partial(began.move_balance, gamma=self.options.gamma, lambda_k=self.options.lambda_k)
+        balance = move(self.k_real, judged["real_loss"], judged["fake_loss"])
+        move(self.k_synthetic, judged_back["real_loss"], judged_back["fake_loss"])
+        if "pair" in self.sources:
+            move(self.k_pair, pair_real, cycle)
+        return balance
+
+    def log_line(self, values):
+        """The published code's line."""
+        return f"Loss_D: {values['loss/d_loss']:.6f} Loss_G: {values['loss/g_loss']:.6f}, k_t: {values['misc/k_t']:.4f}"
+
+    def health(self, values):
+        """Warn of signs of collapse, as the contract says (trainer/step/health.py)."""
+        return self._health.warning(values)
+
+
+def _spread(images):
+    """How much the images of a batch differ: standard deviation over the batch, meaned over pixels. A scalar."""
+    return tf.reduce_mean(tf.math.reduce_std(images, axis=0)) + 1e-8

@@ -1,0 +1,157 @@
+"""How FaceGAN keeps a face's identity: a face network C looks at the generated image, a set loss compares."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from data_loader import chips
+from data_loader.face_places import known_places
+from trainer.face_networks.network import build_network
+from trainer.face_networks.preparation import preparation
+from trainer.face_networks.table import kind_of
+from trainer.step import losses, pixels, replicas
+from utils.errors import UserError
+
+METHODS = ("none", "magnet", "softmax", "center")
+INPUT_SIZE = 96  # the crop that the published code shows FaceNet's networks, whichever it is
+
+
+class IdentityLoss:
+    """The identity term of G's loss and the per-image identity score.
+
+    Args:
+        options: method_c, model_def, embedding_size, center_loss_alfa, relax_c, paper_variance, move_centers,
+            use_fixed_image_standardization, random_seed.
+        n_id: identities, the largest label plus one.
+
+    Attributes:
+        network: C, keras.Model: faces as `prepare` gives them -> [n, embedding_size] before normalisation.
+        centroids: float32 [n_id, embedding_size], one for each identity, starting at 0.
+        weights, biases: the softmax layer on top of C's output, trained by G's optimizer.
+    """
+
+    def __init__(self, options, n_id):
+        if options.method_c not in METHODS:
+            raise UserError(f"--method_c: {options.method_c!r} is none of {', '.join(METHODS)}")
+        self.options = options
+        self.network = build_network(options)
+        self.network.trainable = options.relax_c
+        look = kind_of(options.model_def, "model_def").look
+        self.prepare_levels = preparation(look, options.use_fixed_image_standardization)
+        size = options.embedding_size
+        initial = keras.initializers.TruncatedNormal(stddev=0.1, seed=options.random_seed)
+        self.centroids = keras.Variable(
+            tf.zeros((n_id, size)), trainable=False, aggregation="only_first_replica", name="centroids"
+        )
+        self.weights = keras.Variable(initial((size, n_id)), name="identity_weights")
+        self.biases = keras.Variable(tf.zeros(n_id), name="identity_biases")
+
+    @property
+    def state(self):
+        """What of it must survive a restart, by name."""
+        return {
+            "identity/centroids": self.centroids,
+            "identity/weights": self.weights,
+            "identity/biases": self.biases,
+        }
+
+    @property
+    def trained_variables(self):
+        """Variables that G's optimizer trains beside G's own."""
+        head = [self.weights, self.biases] if self.options.method_c == "softmax" else []
+        return head + list(self.network.trainable_variables)
+
+    def __call__(self, images, labels, crop_seed, chip=None):
+        """Loss of a batch in training; moves the centroids.
+
+        Args:
+            images: float32 [n, s, s, 3] in [-1, 1].  labels: int32 [n].
+            crop_seed: int32 [2] for crop and flip, or None for the central crop.
+            chip: float32 [n, 4], places of the faces (data_loader/chips.py), for a network that takes face chips;
+                None: all at chips.FIXED.
+
+        Returns:
+            Scalar loss, and the score of each image [n] (magnet) or None (the published code has none there).
+        """
+        codes = replicas.gathered(self.embed(images, crop_seed, chip))
+        labels = replicas.gathered(labels)  # magnet's variance and the centroids are the whole batch's
+        features = tf.math.l2_normalize(codes, axis=1, epsilon=1e-10)
+        method, step = self.options.method_c, 1.0 - self.options.center_loss_alfa
+        if method == "magnet":
+            self.centroids.assign(losses.moved_centroids(self.centroids, features, labels, step))
+            scores = self._magnet(features, labels)
+            return tf.reduce_mean(scores), scores
+        if method == "center":
+            loss = losses.center_loss(features, labels, self.centroids)
+            if self.options.move_centers:
+                self.centroids.assign(losses.moved_centroids(self.centroids, features, labels, step))
+            return loss, None
+        if method == "softmax":
+            return losses.softmax_loss(tf.matmul(codes, self.weights) + self.biases, labels), None
+        raise ValueError(f"no identity loss for method_c {method!r}; one of {', '.join(METHODS[1:])}")
+
+    def scores(self, images, labels, chip=None):
+        """Identity score of each generated image, float32 [n] (magnet), centroids left alone; None elsewhere."""
+        if self.options.method_c != "magnet":
+            return None
+        codes = self.embed(images, None, chip)
+        return self._magnet(tf.math.l2_normalize(codes, axis=1, epsilon=1e-10), labels)
+
+    def embed(self, images, crop_seed, chip):
+        """What the network makes of images, as __call__ takes them: float32 [n, embedding_size], not normalised."""
+        return tf.cast(self.network(self.prepare(images, crop_seed, chip)), tf.float32)
+
+    def _magnet(self, features, labels):
+        squared = not self.options.paper_variance
+        return losses.magnet_loss_per_image(features, labels, self.centroids, squared_variance=squared)
+
+    def prepare(self, images, crop_seed, chip=None):
+        """[n, s, s, 3] in [-1, 1] -> what C takes.
+
+        dlib's network is shown the face's chip, cut where `chip` says, as it was trained; nothing of it is random
+        (ours). FaceNet's are shown 96x96 pixels, as published: at 108 a window, in training one random offset for the
+        whole batch and a flip for each image (docs/published.md D18, D23); every other size is resized by TF1's corner
+        rule, which the published code does at 64 (D29).
+        """
+        images = pixels.levels(images)
+        if takes_chips(self.options):
+            if chip is None:
+                chip = tf.tile(tf.constant([chips.FIXED]), [tf.shape(images)[0], 1])
+            images = chips.cut_differentiably(images, chip)
+        elif images.shape[1] == 108:
+            images = _crop(images, crop_seed)
+        else:
+            images = tf.raw_ops.ResizeBilinear(images=images, size=[INPUT_SIZE, INPUT_SIZE])
+        return self.prepare_levels(images)
+
+
+def takes_chips(options):
+    """Whether the identity loss that `options` name looks at face chips, so that it wants to know where faces are."""
+    return options.method_c != "none" and kind_of(options.model_def, "model_def").alignment == "chip"
+
+
+def chip_places(index):
+    """Places of the faces in renders, for the batches' `chip`: float32 [n, 4].
+
+    Those that no metadata.csv knows are at chips.FIXED; says how many.
+
+    Args:
+        index: data_loader.folders.ImageIndex of the renders.
+    """
+    places = known_places(index, "chip")
+    unknown = np.isnan(places[:, 0])
+    places[unknown] = chips.FIXED
+    if unknown.any():
+        print(f"{unknown.sum()} of {len(places)} renders in {index.folder} have no landmarks in a metadata.csv: the "
+              "identity network looks at a fixed central crop of them")
+    return places
+
+
+def _crop(images, seed):
+    if seed is None:
+        return pixels.centre_cropped(images, INPUT_SIZE)
+    margin = images.shape[1] - INPUT_SIZE
+    top, left = tf.unstack(tf.random.stateless_uniform([2], seed, 0, margin + 1, tf.int32))
+    window = tf.slice(images, [0, top, left, 0], [-1, INPUT_SIZE, INPUT_SIZE, -1])
+    seed = tf.random.experimental.stateless_fold_in(seed, 1)
+    return tf.ensure_shape(pixels.flipped(window, seed), [None, INPUT_SIZE, INPUT_SIZE, 3])

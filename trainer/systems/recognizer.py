@@ -1,0 +1,237 @@
+"""A face recogniser: a network that embeds faces, trained to tell the identities of labelled folders apart.
+
+Softmax with center loss (Wen et al. 2016), as FaceNet's train_softmax.py and its fork that made FaceGAN's tables. The
+fork gives generated data a softmax head of their own: their identities are no one's among the real ones.
+"""
+
+import keras
+import tensorflow as tf
+
+from data_loader.training_sources import Source
+from models.layers import seeded_dropout
+from trainer.face_networks.network import build_recognizer
+from trainer.face_networks.preparation import FaceInput
+from trainer.face_networks.table import kind_of, with_sizes
+from trainer.published.arrays import named_weights
+from trainer.step import losses, schedules
+from trainer.step.adam import FusedAdam
+from trainer.step.health import SoftmaxHealth
+from trainer.step.players import Players
+from trainer.systems.system import System, new_step
+
+SOURCES = {
+    "labelled": Source("dataset", ("real",), "real_identity"),
+    "synthetic": Source("dataset", ("synthetic",), "identity"),
+}
+ADAM_EPSILON = 0.1  # FaceNet's (facenet.py, optimizer ADAM); far over the usual 1e-7, so that Adam is near momentum
+
+
+class Recognizer(System):
+    """One network, and a softmax head for each kind of label.
+
+    Args:
+        options: the flags (utils/flags.py); image_size and embedding_size are those of the network (table.with_sizes).
+        labels: {"labelled": identities of the real images}, and with generated ones {"synthetic": theirs}.
+
+    Attributes:
+        network: keras.Model: what `face_input.prepare` gives -> float32 [n, embedding_size], before normalisation.
+        face_input: FaceInput.
+        heads: {"real": Head} and, with generated images, "synthetic".
+    """
+
+    shaping = ("recognizer", "image_size", "embedding_size", "use_fixed_image_standardization")
+    flags = (
+        *shaping,
+        *("random_seed", "random_crop", "random_flip", "random_rotate", "keep_probability", "weight_decay"),
+        *("center_loss_factor", "center_loss_alfa", "lambda_syn", "beta1", "beta2", "moving_average_decay"),
+        *("learning_rate", "learning_rate_decay_epochs", "learning_rate_decay_factor", "learning_rate_schedule_file"),
+        *("trunk_lr_factor", "epoch_size", "max_nrof_epochs"),
+    )
+    rate_flags = "--learning_rate"
+    job = "train_recognizer"
+
+    def __init__(self, options, labels):
+        self.options, self.kind = options, kind_of(options.recognizer)
+        self.sources = {name: source for name, source in SOURCES.items() if name in labels}
+        self.face_input, self.network = FaceInput(options), build_recognizer(options)
+        self.networks, self.side = {"recognizer": self.network}, self.face_input.shown
+        self.heads = {"real": Head("real", options, labels["labelled"], weight=1.0)}
+        if "synthetic" in labels:
+            self.heads["synthetic"] = Head("synthetic", options, labels["synthetic"], weight=options.lambda_syn)
+        classes = {f"loss/cross_entropy{head.ending}": head.weights.shape[1] for head in self.heads.values()}
+        self._health = SoftmaxHealth(classes, self.rate_flags)
+        kernels = [v for v in self.network.trainable_variables if v.name == "kernel"]
+        self.decayed = kernels + [head.weights for head in self.heads.values()]
+        self.step, self.players = new_step(), self._make_players()
+        self.state = {"step": self.step} | self.players.state
+        for head in self.heads.values():
+            self.state |= head.state
+
+    @classmethod
+    def sources_of(cls, options):
+        """Real images alone; generated ones come where --dataset names folders that hold them."""
+        return {"labelled": SOURCES["labelled"]}
+
+    @classmethod
+    def with_defaults(cls, options):
+        """The flags with the network's own sizes."""
+        return with_sizes(options)
+
+    @classmethod
+    def label_counts(cls, params):
+        """Older runs have n_id and n_syn."""
+        counts = params.get("labels") or {"labelled": params["n_id"], "synthetic": params.get("n_syn", 0)}
+        return {name: count for name, count in counts.items() if count}
+
+    def _make_players(self):
+        options = self.options
+        groups = {
+            "trunk": self.network.trainable_variables,
+            "heads": [variable for head in self.heads.values() for variable in (head.weights, head.biases)],
+        }
+        rates, optimizers = schedules.epoch_rates(options), {}
+        for name, factor in (("trunk", options.trunk_lr_factor), ("heads", 1.0)):
+            schedule = schedules.RateByEpoch([factor * rate for rate in rates], options.epoch_size)
+            optimizers[name] = FusedAdam(schedule, options.beta1, options.beta2, epsilon=ADAM_EPSILON)
+        return Players(groups, optimizers, named_weights("recognizer", self.network))
+
+    @tf.function
+    def train_step(self, batch):
+        """One step on `real` with `real_identity` and, where there is a head for them, `synthetic` with `identity`.
+
+        Both go through the network as one batch, so that batch norm sees them together, as in the fork.
+        """
+        options = self.options
+        dropout_seed, augment_seed = self._seeds()
+        images = [batch["real"]] + ([batch["synthetic"]] if "synthetic" in self.heads else [])
+        labels = {"real": batch["real_identity"], "synthetic": batch.get("identity")}
+        counts = [tf.shape(part)[0] for part in images]
+        shown = self.face_input.prepare(self._augmented(tf.concat(images, axis=0), augment_seed))
+        with tf.GradientTape() as tape:
+            features = self._features(shown, dropout_seed)
+            told = {}
+            for (name, head), part in zip(self.heads.items(), tf.split(features, counts), strict=True):
+                told[name] = head.judge(part, labels[name], self._head_dropout(dropout_seed, name))
+            decay = options.weight_decay * tf.add_n([tf.nn.l2_loss(weight.value) for weight in self.decayed])
+            total = decay + tf.add_n([
+                each["cross_entropy"] + options.center_loss_factor * each["center"] for each in told.values()
+            ])
+        gradients = tape.gradient(total, self.players.groups)
+        self.players.move(gradients, schedules.average_decay(self.step, options.moving_average_decay))
+        for (name, head), part in zip(self.heads.items(), tf.split(features, counts), strict=True):
+            head.move_centroids(part, labels[name])
+        self.step.assign_add(1)
+        return self._scalars(told, decay, total)
+
+    def _seeds(self):
+        """int32 [2] for dropout and for augmentation, a function of (random_seed, step)."""
+        seed = tf.stack([tf.constant(self.options.random_seed, tf.int64), self.step])
+        return [tf.random.experimental.stateless_fold_in(seed, i) for i in range(2)]
+
+    def _augmented(self, images, seed):
+        options = self.options
+        return self.face_input.augmented(
+            images, seed, options.random_crop, options.random_flip, options.random_rotate
+        )
+
+    def _features(self, shown, seed):
+        if self.kind.dropout_inside:
+            return self.network(shown, training=True, dropout_seed=seed, keep=self.options.keep_probability)
+        return self.network(shown, training=True)
+
+    def _head_dropout(self, seed, name):
+        """What a head does to its features before it looks at them, where the network drops nothing itself."""
+        if self.kind.dropout_inside:
+            return lambda features: features
+        seed = tf.random.experimental.stateless_fold_in(seed, list(self.heads).index(name))
+        return lambda features: seeded_dropout(features, self.options.keep_probability, seed)
+
+    def _scalars(self, told, decay, total):
+        scalars = {
+            "loss/total": total,
+            "loss/weight_decay": decay,
+            "misc/learning_rate": self.optimizers["heads"].learning_rate,
+        }
+        for name, each in told.items():
+            ending = self.heads[name].ending
+            scalars |= {f"loss/{key}{ending}": each[key] for key in ("cross_entropy", "center")}
+            scalars[f"train/accuracy{ending}"] = each["accuracy"]
+        return scalars
+
+    @tf.function(reduce_retracing=True)
+    def embed(self, images):
+        """Faces as they are read, float32 [n, shown, shown, 3] in [-1, 1] -> float32 [n, embedding_size], raw."""
+        return self.network(self.face_input.prepare(images), training=False)
+
+    @tf.function
+    def preview(self, batch):
+        """The faces as this step of training shows them."""
+        names = ("real", "synthetic") if "synthetic" in self.heads else ("real",)
+        return {f"Shown {name}": self._augmented(batch[name], self._seeds()[1]) for name in names}
+
+    def log_line(self, values):
+        line = f"loss: {values['loss/total']:.4f} accuracy: {values['train/accuracy']:.3f}"
+        if "synthetic" in self.heads:
+            line += f" synthetic: {values['train/accuracy_synthetic']:.3f}"
+        return line
+
+    def health(self, values):
+        """Warn of losses without bound, as the contract says (trainer/health.py)."""
+        return self._health.warning(values)
+
+
+class Head:
+    """Softmax layer and centroids of one set of labels. Weights start as FaceNet's: truncated N(0, 0.1), biases at 0.
+
+    Args:
+        name: "real" or "synthetic".
+        options: embedding_size, center_loss_alfa, random_seed.
+        n_id: labels.
+        weight: with which its losses reach the network (its own weights they move in full).
+    """
+
+    def __init__(self, name, options, n_id, weight):
+        self.name, self.options, self.weight = name, options, weight
+        self.ending = "" if name == "real" else f"_{name}"  # of its scalars' tags
+        initial = keras.initializers.TruncatedNormal(stddev=0.1, seed=options.random_seed)
+        self.weights = keras.Variable(initial((options.embedding_size, n_id)), name=f"{name}_weights")
+        self.biases = keras.Variable(tf.zeros(n_id), name=f"{name}_biases")
+        self.centroids = keras.Variable(
+            tf.zeros((n_id, options.embedding_size)), trainable=False, name=f"{name}_centroids"
+        )
+
+    @property
+    def state(self):
+        """What of it must survive a restart, by name."""
+        prefix = f"head/{self.name}"
+        return {
+            f"{prefix}/weights": self.weights,
+            f"{prefix}/biases": self.biases,
+            f"{prefix}/centroids": self.centroids,
+        }
+
+    def judge(self, features, labels, dropout):
+        """Losses of features [n, d] with labels int32 [n]: {"cross_entropy", "center", "accuracy": scalars}."""
+        features = _with_scaled_gradient(features, self.weight)
+        logits = tf.matmul(dropout(features), self.weights) + self.biases
+        right = tf.equal(tf.argmax(logits, axis=1, output_type=tf.int32), labels)
+        return {
+            "cross_entropy": losses.softmax_loss(logits, labels),
+            "center": losses.center_loss(features, labels, self.centroids),
+            "accuracy": tf.reduce_mean(tf.cast(right, tf.float32)),
+        }
+
+    def move_centroids(self, features, labels):
+        """After the loss was taken, as in FaceNet."""
+        step = 1.0 - self.options.center_loss_alfa
+        self.centroids.assign(losses.moved_centroids(self.centroids, features, labels, step))
+
+
+def _with_scaled_gradient(values, weight):
+    """`values`, whose gradient is scaled by `weight` on its way back."""
+
+    @tf.custom_gradient
+    def scale(values):
+        return tf.identity(values), lambda upstream: weight * upstream
+
+    return scale(values)

@@ -1,0 +1,106 @@
+"""Saving a system and getting it back, bit by bit the same.
+
+A checkpoint is one .npz file (NumPy's own format, read without unpickling): every weight of every network, every
+optimizer's variables and the system's state, each under a readable name. It is written to a temporary file, flushed to
+disk and renamed, so that a kill at any moment leaves the older ones as they were.
+"""
+
+import numpy as np
+from tensorflow import as_dtype
+
+from trainer.published.arrays import check_names, named_weights, read_arrays
+from utils.errors import UserError
+from utils.files import atomic_write
+from utils.runs import checkpoints, steps_done
+
+KEEP = 2  # checkpoints of a run
+AVERAGE = "state/average/"  # begins the name of an averaged weight
+
+
+def save(system, folder, step, keep_step=0):
+    """Write <folder>/checkpoints/step-<step>.npz and drop all but the newest two and those that are kept for good.
+
+    Args:
+        system: trainer.systems.system.System.  folder: run folder (Path).  step: steps done.
+        keep_step: checkpoints of its multiples are kept for good; 0: none.
+
+    Returns:
+        Path of the checkpoint.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written; older checkpoints are still there.
+    """
+    target = folder / "checkpoints" / f"step-{step:09d}.npz"
+    try:
+        target.parent.mkdir(exist_ok=True)
+        _remove_leftovers(target.parent)
+        with atomic_write(target) as file:
+            np.savez(file, **{name: np.asarray(variable) for name, variable in named_variables(system).items()})
+    except OSError as error:
+        raise UserError(f"cannot save {target}: {error.strerror or error}; older checkpoints are untouched") from error
+    for old in checkpoints(folder)[:-KEEP]:
+        if not keep_step or steps_done(old) % keep_step:
+            old.unlink()
+    return target
+
+
+def restore(system, path):
+    """Read a checkpoint into a system of the same widths.
+
+    Raises:
+        UserError: the file is damaged, or its weights are not the system's: lists what is missing, left over or of
+            another shape. The system is then unchanged.
+    """
+    variables = named_variables(system)
+    arrays = read_arrays(path)
+    check_names(variables, {name: array.shape for name, array in arrays.items()}, path)
+    for name, variable in variables.items():
+        variable.assign(arrays[name])
+
+
+def restore_weights(system, path, ignored=()):
+    """Read weights and state of a checkpoint for everything but going on as if nothing had been: averaged weights
+    where the checkpoint has them; optimizers stay fresh, averages begin at the weights.
+
+    Args:
+        system, path: as restore; a file that `slim` wrote will do.
+        ignored: first parts of names that are left as they are in the system, whatever the checkpoint holds.
+
+    Raises:
+        UserError: as restore.
+    """
+    arrays = read_arrays(path)
+    ignored = (*ignored, "optimizer/", AVERAGE)
+    variables = {f"{AVERAGE}{name}" if f"{AVERAGE}{name}" in arrays else name: variable
+                 for name, variable in named_variables(system).items() if not name.startswith(ignored)}
+    raw = {name.removeprefix(AVERAGE) for name in variables}
+    left_over = {name for name in arrays if name.startswith(ignored) or name in raw}
+    check_names(variables, {name: array.shape for name, array in arrays.items()}, path, left_over)
+    for name, variable in variables.items():
+        variable.assign(arrays[name].astype(as_dtype(variable.dtype).as_numpy_dtype))
+    system.players.restart_averages()
+
+
+def slim(system):
+    """{name: array} of what `restore_weights` needs: networks in half precision, and state that is no average; without
+    the parts that only training needs."""
+    left_out = (*system.training_only_names, "optimizer/", AVERAGE)
+    arrays = {name: np.asarray(variable) for name, variable in named_variables(system).items()
+              if not name.startswith(left_out)}  # fmt: skip
+    return {name: array if name.startswith("state/") else array.astype(np.float16) for name, array in arrays.items()}
+
+
+def named_variables(system):
+    """{name: variable} of everything that a checkpoint holds."""
+    variables = {}
+    for name, network in system.networks.items():
+        variables |= named_weights(name, network)
+    for name, optimizer in system.optimizers.items():
+        for index, variable in enumerate(optimizer.variables):
+            variables[f"optimizer/{name}/{index:04d}"] = variable
+    return variables | {f"state/{name}": variable for name, variable in system.state.items()}
+
+
+def _remove_leftovers(folder):
+    for temporary in folder.glob(".step-*.tmp"):  # of a run that was killed while it saved
+        temporary.unlink()

@@ -1,0 +1,136 @@
+"""What any training does before the loop: resuming, checking the input, the run folder, batches; then the loop."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from data_loader import pipeline, pixel_cache
+from trainer.systems import system_class
+from trainer.training.devices import Devices
+from trainer.training.loop import Loop
+from utils import runs
+from utils.errors import UserError
+
+
+def resumed_run(options, job):
+    """What --load_path leads to.
+
+    Args:
+        job: "train" or "train_recognizer": the run must be one of this job.
+
+    Returns:
+        (runs.Weights with a run folder, the flags with the run's adopted); (None, the flags) without --load_path.
+
+    Raises:
+        UserError: no such run, a TF1 checkpoint, or a run of another job.
+    """
+    if not options.load_path:
+        return None, options
+    found = runs.find_weights(options.load_path, options.log_dir, "load_path")
+    if found.run is None:
+        raise UserError(f"--load_path: training goes on from a run folder, not from {found.checkpoint}")
+    params = runs.read_params(found.run)
+    trained_by = system_class(params.get("system")).job
+    if trained_by != job:
+        raise UserError(f"--load_path: {found.run} is a run of the job {trained_by}")
+    return found, runs.adopted(options, params)
+
+
+def seed_everything(options):
+    """The same weights and the same arithmetic every time."""
+    keras.utils.set_random_seed(options.random_seed)
+    tf.config.experimental.enable_op_determinism()
+
+
+def unreadable_files(indexes):
+    """(path, reason) of what cannot be read among a sample of each index; an error where it is too much."""
+    return [row for index in indexes.values() for row in pipeline.check_readable(index)]
+
+
+def label_counts(sources, indexes):
+    """{source: number of labels} of the labelled ones: what a system is built with."""
+    return {name: len(index.label_names) for name, index in indexes.items() if sources[name].label}
+
+
+def check_steps_left(system, options, resumed, count=1):
+    """An error where a resumed run, or `count` devices, have nothing left to do."""
+    step, steps = int(system.state["step"].numpy()), options.max_step // count
+    if step >= steps:
+        reason = f"less than a step for each of {count} devices"
+        if resumed:
+            reason = f"{resumed.checkpoint} has done {step} of {steps} steps already"
+        raise UserError(f"--max_step {options.max_step}: {reason}")
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a training reads, opened and checked before a run folder is made.
+
+    Attributes:
+        indexes: {source: index}.
+        size: side of the images of a batch.
+        annotations: {source: {key: array [n, …]}}.
+        readers: of pixel_cache.open_readers.
+        unreadable: (path, reason) of files found unreadable, to tell.
+    """
+
+    indexes: dict
+    size: int
+    annotations: dict
+    readers: dict
+    unreadable: list
+
+
+def read_annotations(sources, indexes):
+    """{source: {key: array [n, …]}}: what batches bring beside pixels and labels."""
+    return {name: sources[name].annotations(index) for name, index in indexes.items()}
+
+
+def open_data(indexes, annotations, size, options, unreadable=()):
+    """Data of {source: index}; an error where there is no room for the pixels (--cache)."""
+    folder = Path(options.asset_dir).expanduser() / "pixels"
+    readers = pixel_cache.open_readers(indexes, size, options.cache, folder)
+    return Data(indexes, size, annotations, readers, list(unreadable))
+
+
+def people(sources, indexes):
+    """What params.json says of whom a run learns: {"labels": {source: number}, "label_names": {source: names}}, and
+    `n_id`, the first of these numbers, in place of the flag."""
+    counts = label_counts(sources, indexes)
+    names = {name: list(indexes[name].label_names) for name in counts}
+    return {"labels": counts, "label_names": names} | ({"n_id": next(iter(counts.values()))} if counts else {})
+
+
+def run_loop(system, data, folder, options, grid=None, devices=None):
+    """Train a system from its step on, in a run folder.
+
+    Args:
+        data: Data of the system's sources.
+        folder: run folder; None: a worker beside the one that keeps it.
+        grid: trainer.training.grid.Grid or None.
+        devices: trainer.training.devices.Devices that the system was built on; None: one.
+    """
+    devices = devices or Devices()
+    print(f"run folder: {folder}" if folder else f"worker {devices.worker}: worker 0 keeps the run folder")
+    for path, reason in data.unreadable:
+        print(f"warning: {path} is skipped: {reason}", file=sys.stderr)
+    if grid and folder:
+        grid.save_inputs(folder)
+    skipped = pipeline.SkippedFiles()
+    batches = pipeline.training_batches(
+        system.sources,
+        data.indexes,
+        batch_size=devices.local * options.batch_size,
+        size=data.size,
+        seed=options.random_seed,
+        start_step=int(system.state["step"].numpy()),
+        workers=options.num_worker,
+        skipped=skipped,
+        annotations=data.annotations,
+        part=(devices.worker, devices.workers),
+        readers=data.readers,
+    )
+    Loop(system, folder, options, grid, devices).run(pipeline.checked(batches, skipped))

@@ -1,4 +1,4 @@
-"""Convolutions of our own compute what plain ones compute, gradients too."""
+"""Convolutions of our own compute what plain ones compute, gradients too, and the gradients of these."""
 
 import keras
 import numpy as np
@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from models.convolutions import ConvFromFew, ConvOfDoubled, ConvToFew
+from tests.models.second_order import assert_same, penalty_and_gradients
 
 
 def both(kind, channels, filters, window, padding):
@@ -39,6 +40,15 @@ def test_equals_the_plain_convolution(kind, channels, filters, window, padding):
     assert_equal(values_and_gradients(ours, images), values_and_gradients(plain, images))
 
 
+@pytest.mark.parametrize("traced", [False, True])
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize(("kind", "channels", "filters"), [(ConvToFew, 8, 3), (ConvFromFew, 3, 8)])
+def test_a_gradient_penalty_moves_the_same_as_through_the_plain_convolution(kind, channels, filters, padding, traced):
+    (ours, plain), images = both(kind, channels, filters, 3, padding)
+    wanted = penalty_and_gradients(plain, images, plain.trainable_variables)
+    assert_same(penalty_and_gradients(ours, images, ours.trainable_variables, traced), wanted)
+
+
 def test_convolution_of_the_doubled_image_equals_doubling_and_the_plain_one():
     (ours, plain), images = both(ConvOfDoubled, 5, 4, 3, "same")
 
@@ -49,3 +59,6 @@ def test_convolution_of_the_doubled_image_equals_doubling_and_the_plain_one():
     found, wanted = values_and_gradients(ours, images), values_and_gradients(doubled_first, images)
     assert found[0].shape == (2, 24, 20, 4) == ours.compute_output_shape(images.shape)
     assert_equal(found, wanted)
+    wanted = penalty_and_gradients(doubled_first, images, plain.trainable_variables)
+    for traced in (False, True):
+        assert_same(penalty_and_gradients(ours, images, ours.trainable_variables, traced), wanted)

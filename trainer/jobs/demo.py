@@ -22,8 +22,10 @@ from utils.images import save_grid
 
 MAIN = Path(__file__).resolve().parents[2] / "main.py"
 SIZE = 64
-IDENTITIES, IMAGES = 100, 8
-GRID_IDENTITIES = 5
+# Where the command line names no others: what is rendered, and processes that fit and render.
+PEOPLE = {"n_id": 100, "images_per_id": 8}
+PROCESSES = 2
+GRID_IDENTITIES, GRID_IMAGES = 5, 8
 FIRST, LAST = "generated_first", "generated"  # data sets before and after the training
 PRETRAINED = MAIN.parent / "pretrained" / "att64"  # its README says how it was made
 # What that training ended with. Ours: gamma and lambda_k keep the equilibrium from starving the adversarial loss,
@@ -36,12 +38,19 @@ FLAGS = (
 
 
 def run(options):
-    """Fetch, render, generate, train on, generate again; print where to look. What is done already is reused."""
+    """Fetch, render, generate, train on, generate again; print where to look. What is done already is reused.
+
+    Args:
+        options: demo_dir, demo_minutes, asset_dir; where the command line names them n_id, images_per_id, num_worker.
+
+    Raises:
+        UserError: a job failed, or demo_dir holds a demo of other numbers of people or images.
+    """
     demo = Demo(Path(options.demo_dir).expanduser(), options)
     for title, stage in (
         ("photographs: AT&T faces", demo.photographs),
         ("pairs: the face model fitted to the photographs", demo.pair),
-        (f"render {IDENTITIES} people x {IMAGES} images, posed and lit as in those fits", demo.render),
+        (f"render {demo.n_id} people x {demo.images_per_id} images, posed and lit as in those fits", demo.render),
         ("generate with the model that comes with the code", demo.generate),
         (f"train it on for {options.demo_minutes * 0.75:g} minutes", demo.train),
         (f"resume and train {options.demo_minutes * 0.25:g} minutes more", demo.resume),
@@ -56,16 +65,20 @@ class Demo:
 
     Args:
         folder: where everything goes: data/, logs/, before_after.png, stages.json.
-        options: asset_dir, demo_minutes, n_id is not read (100 people are drawn).
+        options: as `run` takes them.
     """
 
     def __init__(self, folder, options):
         self.folder, self.options = folder, options
         self.data, self.logs = folder / "data", folder / "logs"
         self.data.mkdir(parents=True, exist_ok=True)
-        self.record = folder / "stages.json"  # stage -> the run folder it made
+        self.record = folder / "stages.json"  # stage -> the run folder it made; "people" -> n_id, images_per_id
         self.done = json.loads(self.record.read_text()) if self.record.is_file() else {}
         self.times = []
+        people = {name: self._named(name, default) for name, default in PEOPLE.items()}
+        self.n_id, self.images_per_id = people.values()
+        self.processes = self._named("num_worker", PROCESSES)
+        self._claim(people)
 
     def timed(self, title, stage):
         """Run one stage, with its title before and its time after."""
@@ -89,12 +102,12 @@ class Demo:
 
     def pair(self):
         self._main("pair", "--dataset", "att", "--dataset_3dmm", "pairs", "--size", SIZE, "--pair_crop", "centre",
-                   "--image_format", "png", "--num_worker", 2)  # fmt: skip
+                   "--image_format", "png", "--num_worker", self.processes)  # fmt: skip
 
     def render(self):
-        self._main("render", "--syn_dataset", "syn", "--n_id", IDENTITIES, "--images_per_id", IMAGES,
+        self._main("render", "--syn_dataset", "syn", "--n_id", self.n_id, "--images_per_id", self.images_per_id,
                    "--statistics_dir", self.data / "pairs", "--syn_scale_size", SIZE, "--image_format", "png",
-                   "--num_worker", 2)  # fmt: skip
+                   "--num_worker", self.processes)  # fmt: skip
 
     def generate(self):
         self._generate(PRETRAINED, FIRST)
@@ -135,10 +148,10 @@ class Demo:
         """The grid: for each person a row of renders and one from each folder of generated faces."""
         images = []
         for person in sorted(path for path in (self.data / "syn").iterdir() if path.is_dir())[:GRID_IDENTITIES]:
-            names = [path.name for path in sorted(person.glob("*.png"))[:IMAGES]]
+            names = [path.name for path in sorted(person.glob("*.png"))[:GRID_IMAGES]]
             for folder in ("syn", *folders):
                 images += [_pixels(self.data / folder / person.name / name) for name in names]
-        save_grid(np.stack(images), self.folder / "before_after.png", IMAGES)
+        save_grid(np.stack(images), self.folder / "before_after.png", min(GRID_IMAGES, self.images_per_id))
         print(f"   {self.folder / 'before_after.png'}: renders, and below each row what became of it")
 
     def _train(self, stage, share, flags):
@@ -151,9 +164,23 @@ class Demo:
         if not made or not runs.newest_checkpoint(made[-1]):
             raise UserError(f"demo: training left no checkpoint in {self.logs}")
         self.done[stage] = str(made[-1])
+        self._write_record()
+        return False
+
+    def _named(self, flag, default):
+        return getattr(self.options, flag) if flag in self.options.explicit else default
+
+    def _claim(self, people):
+        """Note how many people and images the folder holds, or refuse other numbers than those noted there."""
+        noted = self.done.setdefault("people", people)
+        if noted != people:
+            told = " ".join(f"--{name} {number}" for name, number in noted.items())
+            raise UserError(f"{self.folder} holds a demo of {told}: give these, or another --demo_dir")
+        self._write_record()
+
+    def _write_record(self):
         with atomic_write(self.record, "w") as file:
             json.dump(self.done, file)
-        return False
 
     def _main(self, job, *flags):
         folders = ["--data_dir", self.data, "--log_dir", self.logs, "--asset_dir", self.options.asset_dir]

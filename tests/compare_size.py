@@ -15,7 +15,7 @@ from pathlib import Path
 
 import main as command
 from data_loader import folders, pipeline
-from tests.small import make_data, only_run, train_words
+from tests.small import SOURCES, make_data, only_run, train_words
 from trainer.benchmark.machine import peak_memory, timed
 
 BATCHES, BATCH = 500, 16
@@ -75,7 +75,8 @@ def index(folder, count, run):
 def read(folder, count, run):
     """Shuffled batches a second, over many."""
     skipped = pipeline.SkippedFiles()
-    batches = pipeline.training_batches({"synthetic": open_index(folder, count)}, BATCH, 16, 1, skipped)
+    index = {"synthetic": open_index(folder, count)}
+    batches = pipeline.training_batches(SOURCES, index, BATCH, 16, 1, skipped)
     batches = pipeline.checked(batches, skipped)
     next(batches)
     seconds = timed(lambda: [next(batches) for _ in range(BATCHES)])

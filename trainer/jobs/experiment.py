@@ -3,7 +3,7 @@
 Real identities are split into those that are trained on and those that are tested on. Of the former a fraction is
 taken, by identity; a recogniser learns it with and without the generated data, from the same start, for the same number
 of steps; then it must tell the test identities apart. Each of these cells is done for several seeds, which draw the
-split, the weights and the batches, and is kept as soon as it is finished.
+split, the weights and the batches. The result of a finished cell is kept, its checkpoints are deleted.
 """
 
 import json

@@ -83,7 +83,7 @@ def assert_same_bits(ours, theirs):
 def test_its_flags_are_flags_and_its_makers_are_jobs(case):
     kind, (system, _) = system_class(case), built(case)
     assert set(kind.flags) <= set(FLAGS) and set(kind.shaping) <= set(kind.flags)
-    assert set(kind.training_only_flags) <= set(kind.shaping) and set(kind.turned_off) <= set(kind.training_only_flags)
+    assert set(kind.training_only_off) <= set(kind.training_only_flags) <= set(kind.shaping)
     assert kind.job in main.JOBS and set(system.makers) <= set(main.JOBS)
     assert {source.flag for source in system.sources.values()} <= set(FLAGS)
     assert set(system.optimizers) == set(system.players.groups)
@@ -94,7 +94,7 @@ def test_the_flags_that_it_names_are_all_that_it_reads(case, untraced):
     """An AttributeError here is a flag that its `flags` lack."""
     system, batch = built(case)
     if case in (*PLAIN, "facegan with dlib's network"):  # the weights that others begin with are the user's files
-        system.begin()
+        system.load_pretrained()
     before = int(system.state["step"].numpy())
     scalars = {tag: float(value) for tag, value in system.train_step(batch).items()}
     assert int(system.state["step"].numpy()) == before + 1

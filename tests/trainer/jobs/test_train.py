@@ -41,6 +41,28 @@ def logs(tmp_path):
     return tmp_path / "logs"
 
 
+# Runs a program as `python program` does, without tracing.
+UNTRACED = ["-c", "import runpy, sys, tensorflow as tf; tf.config.run_functions_eagerly(True); del sys.argv[0]; "
+            "sys.path.insert(0, ''); runpy.run_path(sys.argv[0], run_name='__main__')"]  # fmt: skip
+
+
+@pytest.fixture
+def start():
+    """Starts main.py in a process that does not outlive the test."""
+    started = []
+
+    def start(words, interpreter=()):
+        environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+        command = [sys.executable, *interpreter, str(MAIN), *words]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        started.append(subprocess.Popen(command, env=environment, cwd=MAIN.parent, **pipes))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+
+
 def arrays(run):
     with np.load(runs.newest_checkpoint(run)) as file:
         return {name: file[name] for name in file.files}
@@ -136,9 +158,9 @@ def test_every_so_many_steps_a_checkpoint_stays(whole, logs, untraced):
     assert [runs.steps_done(path) for path in runs.checkpoints(only_run(logs))] == [4, 5]
 
 
-def test_sigterm_saves_and_stops_and_what_a_kill_leaves_goes_on(data, logs, untraced):
+def test_sigterm_saves_and_stops_and_what_a_kill_leaves_goes_on(data, logs, start, untraced):
     """A training that is stopped, goes on in a process that saves after every step until it is killed, and goes on."""
-    process = _start(train_words(data, logs / "first", "--max_step", "100000"))
+    process = start(train_words(data, logs / "first", "--max_step", "100000"))
     _wait_for(process, lambda: list(logs.glob("first/*/events*")) and _lines(process) > 3)
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=120)
@@ -149,7 +171,7 @@ def test_sigterm_saves_and_stops_and_what_a_kill_leaves_goes_on(data, logs, untr
     assert last > 0
 
     on = ["train", "--max_step", "100000", "--load_path", str(stopped), "--log_dir", str(logs / "second")]
-    process = _start([*on, "--save_secs", "0"], UNTRACED)
+    process = start([*on, "--save_secs", "0"], UNTRACED)
     _wait_for(process, lambda: len(runs.checkpoints(_newest(logs / "second"))) == 2)
     process.send_signal(signal.SIGKILL)
     process.communicate()
@@ -323,18 +345,6 @@ def test_chips_follow_their_renders_into_the_batches(data):
             np.testing.assert_allclose(image, folders.decode(index.path(i), 16) / 127.5 - 1, atol=1e-6)
             seen += 1
     assert seen == 18
-
-
-# Runs a program as `python program` does, without tracing.
-UNTRACED = ["-c", "import runpy, sys, tensorflow as tf; tf.config.run_functions_eagerly(True); del sys.argv[0]; "
-            "sys.path.insert(0, ''); runpy.run_path(sys.argv[0], run_name='__main__')"]  # fmt: skip
-
-
-def _start(words, interpreter=()):
-    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
-    command = [sys.executable, *interpreter, str(MAIN), *words]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment,
-                            cwd=MAIN.parent)  # fmt: skip
 
 
 def _lines(process):

@@ -1,5 +1,6 @@
 """Small data sets and small networks, so that tests run the real entry points in seconds."""
 
+import warnings
 from contextlib import contextmanager
 
 import numpy as np
@@ -31,7 +32,9 @@ def untraced():
     """
     tf.config.run_functions_eagerly(True)
     try:
-        yield
+        with warnings.catch_warnings():  # that tf.data traces all the same
+            warnings.filterwarnings("ignore", "Even though the `tf.config.experimental_run_functions_eagerly`")
+            yield
     finally:
         tf.config.run_functions_eagerly(False)
 

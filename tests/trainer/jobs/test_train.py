@@ -2,10 +2,14 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -37,28 +41,67 @@ def logs(tmp_path):
     return tmp_path / "logs"
 
 
+# Runs a program as `python program` does, without tracing.
+UNTRACED = ["-c", "import runpy, sys, tensorflow as tf; tf.config.run_functions_eagerly(True); del sys.argv[0]; "
+            "sys.path.insert(0, ''); runpy.run_path(sys.argv[0], run_name='__main__')"]  # fmt: skip
+
+
+@pytest.fixture
+def start():
+    """Starts main.py in a process that does not outlive the test."""
+    started = []
+
+    def start(words, interpreter=()):
+        environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+        command = [sys.executable, *interpreter, str(MAIN), *words]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        started.append(subprocess.Popen(command, env=environment, cwd=MAIN.parent, **pipes))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+
+
 def arrays(run):
     with np.load(runs.newest_checkpoint(run)) as file:
         return {name: file[name] for name in file.files}
 
 
-def test_run_folder_and_log_lines(data, logs, capsys):
-    assert main.main(train_words(data, logs, "--max_step", "3", "--save_step", "2")) == 0
-    run = only_run(logs)
-    assert json.loads((run / "params.json").read_text())["n_id"] == 3
-    with Image.open(run / "syn_fixed.png") as image:
+@dataclass(frozen=True)
+class Whole:
+    """A training of seven steps that nothing disturbed: every second checkpoint is kept, a grid every two steps."""
+
+    data: Path
+    logs: Path
+    run: Path
+    said: str
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    data, logs = make_data(folder / "data"), folder / "logs"
+    with redirect_stdout(StringIO()) as said:
+        flags = ["--max_step", "7", "--keep_step", "2", "--save_step", "2", "--lr_update_step", "5"]
+        assert main.main(train_words(data, logs, *flags)) == 0
+    return Whole(data, logs, only_run(logs), said.getvalue())
+
+
+def test_run_folder_and_log_lines(whole):
+    assert json.loads((whole.run / "params.json").read_text())["n_id"] == 3
+    with Image.open(whole.run / "syn_fixed.png") as image:
         assert image.size == (2 * 16 + 2, 2 * 16 + 2)
-    assert {path.name for path in run.glob("*_G.png")} == {"0_G.png", "2_G.png", "3_G.png"}
-    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("[")]
-    assert [line.split()[0] for line in lines] == ["[0/3]", "[1/3]", "[2/3]"]
-    assert list(run.glob("events.out.tfevents.*"))
+    assert {path.name for path in whole.run.glob("*_G.png")} == {f"{step}_G.png" for step in (0, 2, 4, 6, 7)}
+    lines = [line for line in whole.said.splitlines() if line.startswith("[")]
+    assert [line.split()[0] for line in lines] == [f"[{step}/7]" for step in range(7)]
+    assert list(whole.run.glob("events.out.tfevents.*"))
 
 
-def test_tensorboard_has_the_published_tags(data, logs):
+def test_tensorboard_has_the_published_tags(whole):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    main.main(train_words(data, logs, "--max_step", "1"))
-    events = EventAccumulator(str(only_run(logs)), size_guidance={"tensors": 0})
+    events = EventAccumulator(str(whole.run), size_guidance={"tensors": 0})
     events.Reload()
     published = "d_loss s_loss p_loss g_loss g_loss_back c_loss sd_loss_forw".split()
     tags = {f"loss/{name}" for name in published}
@@ -67,42 +110,39 @@ def test_tensorboard_has_the_published_tags(data, logs):
     assert tags <= set(events.Tags()["tensors"])
 
 
-def test_starts_from_the_weights_of_another_run(data, logs, tmp_path, capsys):
-    main.main(train_words(data, logs / "first", "--max_step", "4"))
-    first = only_run(logs / "first")
+def test_starts_from_the_weights_of_another_run(whole, logs, tmp_path, untraced, capsys):
     more = make_data(tmp_path / "more", identities=5)  # other people, and a loss on them
-    rest = ["--pretrained_gen", str(first), "--max_step", "1", "--g_lr", "0", "--d_lr", "0", "--lr_lower_boundary", "0"]
+    rest = ["--pretrained_gen", whole.run, "--max_step", "1", "--g_lr", "0", "--d_lr", "0", "--lr_lower_boundary", "0"]
     assert main.main(train_words(more, logs / "second", *rest)) == 0
-    before, after = arrays(first), arrays(only_run(logs / "second"))
-    assert int(after["state/step"]) == 1 and int(before["state/step"]) == 4
+    before, after = arrays(whole.run), arrays(only_run(logs / "second"))
+    assert int(after["state/step"]) == 1 and int(before["state/step"]) == 7
     weights = [name for name in after if name.startswith(("generator", "discriminator"))]
     assert weights
     for name in weights:
         np.testing.assert_array_equal(after[name], before[f"state/average/{name}"], err_msg=name)
     assert abs(after["state/k_real"] - before["state/k_real"]) < abs(before["state/k_real"])
-    assert main.main(train_words(data, logs / "third", "--pretrained_gen", str(first), "--conv_hidden_num", "8")) == 2
+    other_width = ["--pretrained_gen", whole.run, "--conv_hidden_num", "8"]
+    assert main.main(train_words(whole.data, logs / "third", *other_width)) == 2
     assert "--conv_hidden_num 8" in capsys.readouterr().err
     assert not (logs / "third").exists()
 
 
-def test_eight_steps_equal_four_and_four_resumed(data, logs, tmp_path):
-    flags = ["--method_c", "none", "--lr_update_step", "5"]
-    main.main(train_words(data, logs / "whole", "--max_step", "8", *flags))
-    main.main(train_words(data, logs / "first", "--max_step", "4", *flags))
-    resumed = ["--load_path", str(only_run(logs / "first")), "--log_dir", str(logs / "second"), "--max_step", "8"]
-    assert main.main(resumed) == 0
-    whole, second = arrays(only_run(logs / "whole")), arrays(only_run(logs / "second"))
-    assert whole.keys() == second.keys()
-    different = [name for name in whole if whole[name].tobytes() != second[name].tobytes()]
+def test_seven_steps_equal_four_and_three_resumed(whole, logs):
+    words = ["--load_path", whole.run / "checkpoints" / "step-000000004.npz", "--log_dir", logs, "--max_step", 7]
+    assert main.main([str(word) for word in words]) == 0
+    straight, resumed = arrays(whole.run), arrays(only_run(logs))
+    assert straight.keys() == resumed.keys()
+    different = [name for name in straight if straight[name].tobytes() != resumed[name].tobytes()]
     assert not different
-    assert int(whole["state/step"]) == 8
-    assert any(name.startswith("optimizer/") for name in whole)
+    assert int(straight["state/step"]) == 7
+    assert any(name.startswith("optimizer/") for name in straight)
 
 
-def test_kept_pixels_train_the_same_weights(data, logs):
+def test_kept_pixels_train_the_same_weights(data, logs, untraced):
+    """Four steps: each photograph of a pair is read twice, the second time as it was kept."""
     kinds = ("none", "memory", "disk")
     for cache in kinds:
-        assert main.main(train_words(data, logs / cache, "--max_step", "5", "--cache", cache)) == 0
+        assert main.main(train_words(data, logs / cache, "--max_step", "4", "--cache", cache)) == 0
     expected, *others = (arrays(only_run(logs / cache)) for cache in kinds)
     for other in others:
         assert not [name for name in expected if expected[name].tobytes() != other[name].tobytes()]
@@ -110,70 +150,110 @@ def test_kept_pixels_train_the_same_weights(data, logs):
     assert not list(data.rglob("*.pixels"))
 
 
-def test_every_so_many_steps_a_checkpoint_stays(data, logs):
+def test_every_so_many_steps_a_checkpoint_stays(whole, logs, untraced):
     """Those of --keep_step are saved whatever --save_secs says, and stay when newer ones come."""
-    assert main.main(train_words(data, logs, "--max_step", "7", "--keep_step", "2")) == 0
-    assert [runs.steps_done(path) for path in runs.checkpoints(only_run(logs))] == [2, 4, 6, 7]
-    again = ["train", "--load_path", str(only_run(logs) / "checkpoints" / "step-000000002.npz"), "--max_step", "5"]
-    assert main.main([*again, "--keep_step", "0", "--save_secs", "0", "--log_dir", str(logs / "again")]) == 0
-    assert [runs.steps_done(path) for path in runs.checkpoints(only_run(logs / "again"))] == [4, 5]
+    assert [runs.steps_done(path) for path in runs.checkpoints(whole.run)] == [2, 4, 6, 7]
+    again = ["train", "--load_path", str(whole.run / "checkpoints" / "step-000000002.npz"), "--max_step", "5"]
+    assert main.main([*again, "--keep_step", "0", "--save_secs", "0", "--log_dir", str(logs)]) == 0
+    assert [runs.steps_done(path) for path in runs.checkpoints(only_run(logs))] == [4, 5]
 
 
-def test_sigterm_saves_and_stops(data, logs):
-    process = _start(train_words(data, logs, "--max_step", "100000"))
-    _wait_for(process, lambda: list(logs.glob("*/events*")) and _lines(process) > 3)
+def test_sigterm_saves_and_stops_and_what_a_kill_leaves_goes_on(data, logs, start, untraced):
+    """A training that is stopped, goes on in a process that saves after every step until it is killed, and goes on."""
+    process = start(train_words(data, logs / "first", "--max_step", "100000"))
+    _wait_for(process, lambda: list(logs.glob("first/*/events*")) and _lines(process) > 3)
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 0
     assert "stopped by SIGTERM after step" in output
-    assert int(arrays(only_run(logs))["state/step"]) > 0
+    stopped = only_run(logs / "first")
+    last = int(arrays(stopped)["state/step"])
+    assert last > 0
 
-
-def test_kill_in_mid_save_loses_nothing_older(data, logs):
-    """Killed again and again while it saves after every step: what lies there is always whole."""
-    for delay in (0.0, 0.004, 0.013):
-        process = _start(train_words(data, logs, "--max_step", "100000", "--save_secs", "0"))
-        _wait_for(process, lambda: len(runs.checkpoints(_newest(logs))) == 2)
-        time.sleep(delay)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        run = _newest(logs)
-        for path in runs.checkpoints(run):
-            with np.load(path) as file:
-                assert all(np.isfinite(file[name]).all() for name in file.files)
-        (run / "checkpoints" / ".step-000000999.npz.leftover.tmp").write_bytes(b"half")
-    last = int(arrays(run)["state/step"])
-    words = ["train", "--load_path", str(run), "--log_dir", str(logs / "on"), "--max_step", str(last + 2)]
+    on = ["train", "--max_step", "100000", "--load_path", str(stopped), "--log_dir", str(logs / "second")]
+    process = start([*on, "--save_secs", "0"], UNTRACED)
+    _wait_for(process, lambda: len(runs.checkpoints(_newest(logs / "second"))) == 2)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    killed = only_run(logs / "second")
+    assert int(arrays(killed)["state/step"]) > last
+    (killed / "checkpoints" / ".step-000000999.npz.leftover.tmp").write_bytes(b"half")
+    last = int(arrays(killed)["state/step"])
+    words = ["train", "--load_path", str(killed), "--log_dir", str(logs / "on"), "--max_step", str(last + 2)]
     assert main.main(words) == 0
     assert int(arrays(only_run(logs / "on"))["state/step"]) == last + 2
 
 
-def test_non_finite_loss_stops_and_keeps_the_last_good_checkpoint(data, logs, capsys):
-    main.main(train_words(data, logs / "good", "--max_step", "2"))
-    good = only_run(logs / "good")
-    words = ["--load_path", str(good), "--log_dir", str(logs / "bad"), "--max_step", "50", "--lambda_s", "1e39"]
-    assert main.main(words) == 2
+SAVING = """
+import itertools, os, sys
+from pathlib import Path
+import numpy as np
+from trainer.training import checkpoint
+
+class Large:
+    networks, optimizers = {}, {}
+    state = {str(i): np.random.default_rng(i).normal(size=(8, 1024)) for i in range(40)}
+
+for number in range(int(sys.argv[2])):
+    folder, parent = Path(sys.argv[1], str(number)), os.getpid()
+    folder.mkdir()
+    saving = os.fork()  # a process that need not start TensorFlow again
+    if not saving:
+        for step in itertools.takewhile(lambda _: os.getppid() == parent, itertools.count(1)):
+            checkpoint.save(Large, folder, step)
+        os._exit(0)
+    print(saving, flush=True)
+    os.waitpid(saving, 0)
+"""
+
+
+def test_kill_in_mid_save_loses_nothing_older(tmp_path):
+    """Killed again and again while it saves without a pause: what lies there is always whole."""
+    delays = (0.0, 0.004, 0.013, 0.03)
+    command = [sys.executable, "-c", SAVING, str(tmp_path), str(len(delays))]
+    process = subprocess.Popen(command, cwd=MAIN.parent, stdout=subprocess.PIPE, text=True)
+    try:
+        for number, delay in enumerate(delays):
+            saving = int(process.stdout.readline())
+            _wait_for(process, lambda run=tmp_path / str(number): len(runs.checkpoints(run)) == 2)
+            time.sleep(delay)
+            os.kill(saving, signal.SIGKILL)
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+    cut_short = 0
+    for number in range(len(delays)):
+        found = runs.checkpoints(tmp_path / str(number))
+        assert len(found) >= 2
+        for path in found:
+            with np.load(path) as file:
+                assert len(file.files) == 40 and all(np.isfinite(file[name]).all() for name in file.files)
+        cut_short += len(list((tmp_path / str(number) / "checkpoints").glob("*.tmp")))
+    assert cut_short > 0
+    checkpoint.save(SimpleNamespace(networks={}, optimizers={}, state={}), tmp_path / "0", 10**7)
+    assert not list((tmp_path / "0" / "checkpoints").glob("*.tmp"))
+
+
+def test_non_finite_loss_stops_and_keeps_the_last_good_checkpoint(whole, logs, untraced, capsys):
+    words = ["--load_path", str(whole.run), "--log_dir", str(logs), "--max_step", "50", "--keep_step", "0"]
+    assert main.main([*words, "--g_lr", "1e30"]) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
-    assert error.startswith("error: loss/") and "is not finite at step 3" in error
-    assert not runs.checkpoints(only_run(logs / "bad"))
-    assert runs.newest_checkpoint(good)
+    assert error.startswith("error: loss/") and "is not finite at step 8" in error
+    assert not runs.checkpoints(only_run(logs))
+    assert runs.newest_checkpoint(whole.run)
 
 
-def test_full_disk_in_a_save_is_one_line_and_keeps_the_older(data, logs, monkeypatch, capsys):
-    main.main(train_words(data, logs, "--max_step", "2"))
-    run = only_run(logs)
+def test_full_disk_in_a_save_is_one_line_and_keeps_the_older(whole, tmp_path, monkeypatch):
+    run = shutil.copytree(whole.run, tmp_path / "run")
     before = [path.read_bytes() for path in runs.checkpoints(run)]
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-
-    class Empty:
-        networks, optimizers, state = {}, {}, {"step": np.zeros(())}
-
+    empty = SimpleNamespace(networks={}, optimizers={}, state={"step": np.zeros(())})
     with pytest.raises(UserError, match="step-000000009.npz: No space left on device"):
-        checkpoint.save(Empty, run, 9)
+        checkpoint.save(empty, run, 9)
     assert [path.read_bytes() for path in runs.checkpoints(run)] == before
     assert not list((run / "checkpoints").glob("*.tmp"))
 
@@ -207,7 +287,7 @@ def test_bad_data_is_one_line_and_changes_nothing(spoil, data, logs, capsys):
     assert _listing(data) == before
 
 
-def test_one_bad_file_in_two_hundred_is_skipped_and_listed(data, logs, capsys):
+def test_one_bad_file_in_two_hundred_is_skipped_and_listed(data, logs, untraced, capsys):
     for number in range(200):
         Image.new("RGB", (16, 16), (number, 0, 0)).save(data / "real" / f"more{number}.png")
     _truncate(data / "real" / "0.jpg")
@@ -215,16 +295,15 @@ def test_one_bad_file_in_two_hundred_is_skipped_and_listed(data, logs, capsys):
     assert "0.jpg is skipped" in capsys.readouterr().err
 
 
-def test_checkpoint_of_another_width_lists_the_differences(data, logs, capsys):
-    main.main(train_words(data, logs, "--max_step", "1"))
-    words = ["--load_path", str(only_run(logs)), "--max_step", "2", "--z_num", "8", "--log_dir", str(logs / "b")]
+def test_checkpoint_of_another_width_lists_the_differences(whole, logs, capsys):
+    words = ["--load_path", str(whole.run), "--max_step", "8", "--z_num", "8", "--log_dir", str(logs / "b")]
     assert main.main(words) == 2
     error = capsys.readouterr().err
     assert "discriminator_real/" in error and "is [4, 256] there and [8, 256] here" in error
     assert not (logs / "b").exists()
 
 
-def test_identity_is_kept_by_dlibs_network_unless_another_is_named(data, logs, capsys):
+def test_identity_is_kept_by_dlibs_network_unless_another_is_named(data, logs, untraced, capsys):
     """The default needs no file; one that is named and not there is an error, and nothing is written."""
     words = [word for word in train_words(data, logs, "--max_step", "2") if word not in ("--method_c", "none")]
     words[words.index("--asset_dir") + 1] = str(Path("~/.cache/facegan").expanduser())
@@ -266,12 +345,6 @@ def test_chips_follow_their_renders_into_the_batches(data):
             np.testing.assert_allclose(image, folders.decode(index.path(i), 16) / 127.5 - 1, atol=1e-6)
             seen += 1
     assert seen == 18
-
-
-def _start(words):
-    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
-    command = [sys.executable, str(MAIN), *words]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
 
 
 def _lines(process):

@@ -43,7 +43,8 @@ def atomic_write(path, mode="wb", durable=True, **open_options):
         OSError: as the write or the rename raised it; `path` is then what it was before.
     """
     path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    # Not after `path`: a name that is as long as names may be has no room for more.
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
     try:
         with os.fdopen(handle, mode, **open_options) as file:
             yield file

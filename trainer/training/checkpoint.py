@@ -9,6 +9,7 @@ import numpy as np
 from tensorflow import as_dtype
 
 from trainer.published.arrays import check_names, named_weights, read_arrays
+from utils.claim import remove_leftovers
 from utils.errors import UserError
 from utils.files import atomic_write
 from utils.runs import checkpoints, steps_done
@@ -33,7 +34,7 @@ def save(system, folder, step, keep_step=0):
     target = folder / "checkpoints" / f"step-{step:09d}.npz"
     try:
         target.parent.mkdir(exist_ok=True)
-        _remove_leftovers(target.parent)
+        remove_leftovers(target.parent)  # of a run that was killed while it saved
         with atomic_write(target) as file:
             np.savez(file, **{name: np.asarray(variable) for name, variable in named_variables(system).items()})
     except OSError as error:
@@ -99,8 +100,3 @@ def named_variables(system):
         for index, variable in enumerate(optimizer.variables):
             variables[f"optimizer/{name}/{index:04d}"] = variable
     return variables | {f"state/{name}": variable for name, variable in system.state.items()}
-
-
-def _remove_leftovers(folder):
-    for temporary in folder.glob(".step-*.tmp"):  # of a run that was killed while it saved
-        temporary.unlink()

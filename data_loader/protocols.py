@@ -10,6 +10,8 @@ import numpy as np
 
 from data_loader.folders import UnreadableImage, decode_whole
 from utils.errors import UserError
+from utils.files import refuse_outside
+from utils.tables import read_text, split_lines, trimmed
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,10 @@ def read_lfw_pairs(path, folder, extension="jpg"):
     """
     if not str(folder):
         raise UserError("--lfw_dir names the images of --lfw_pairs")
-    folder, lines = Path(folder).expanduser(), _lines(path, "--lfw_pairs")
+    folder, lines = Path(folder).expanduser(), split_lines(read_text(path, "--lfw_pairs").rstrip())
     if not folder.is_dir():
         raise UserError(f"--lfw_dir: no such folder: {folder}")
-    header = lines[0].split() if lines else []
+    header = _words(lines[0]) if lines else []
     if len(header) not in (1, 2) or not all(_is_count(word) for word in header):
         raise UserError(f"--lfw_pairs: {path} line 1: not `folds<TAB>pairs of each kind in a fold`")
     expected = 2 * int(np.prod([int(word) for word in header]))
@@ -138,22 +140,19 @@ def _bin_content(content, where):
     return images, flags
 
 
-def _lines(path, flag):
-    try:
-        return Path(path).expanduser().read_text(encoding="utf-8").rstrip().split("\n")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{flag}: {path} is no text file") from error
-    except OSError as error:
-        raise UserError(f"{flag}: cannot read {path}: {error.strerror}") from error
-
-
 def _is_count(word):
     return word.isdecimal() and int(word) > 0
 
 
+def _words(line):
+    """What a tab, or Excel's semicolon, divides, else a space; without what Excel leaves empty at a line's end."""
+    delimiter = next((sign for sign in "\t;" if sign in line), None)
+    return trimmed([word.strip() for word in line.split(delimiter)], 0)
+
+
 def _lfw_line(line, where):
     """([(name, number), (name, number)], same) of one pair; names hold no tab, and no space where no tab divides."""
-    words = [word.strip() for word in line.split("\t")] if "\t" in line else line.split()
+    words = _words(line)
     if len(words) not in (3, 4) or not all(words):
         raise UserError(f"{where}: not `name n1 n2` or `name1 n1 name2 n2`: {line.strip()[:80]!r}")
     same = len(words) == 3
@@ -166,6 +165,7 @@ def _lfw_line(line, where):
 
 
 def _lfw_image(folder, name, number, extension, where):
+    refuse_outside(name, where)
     path = folder / name / f"{name}_{number:04d}.{extension}"
     if not path.is_file():
         what = "image" if path.parent.is_dir() else "person"

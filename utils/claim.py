@@ -9,6 +9,7 @@ from pathlib import Path
 from utils.errors import UserError
 from utils.files import atomic_write
 from utils.flags import FLAGS
+from utils.tables import ENCODING
 
 TEMPORARY = ".*.tmp"  # what utils.files.atomic_write leaves behind where it is killed
 
@@ -73,7 +74,7 @@ class Claim:
         """As `earlier`, but for OSError."""
         foreign = self._visible_file()  # before the note is read: another process may write it, and then its results
         try:
-            earlier = json.loads(self.path.read_text(encoding="utf-8"))
+            earlier = json.loads(self.path.read_text(encoding=ENCODING))
             there = self.settings(earlier)
         except FileNotFoundError:
             if foreign is not None:

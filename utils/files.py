@@ -1,9 +1,12 @@
 """Writing files so that a kill or a full disk never leaves half of one."""
 
 import os
+import re
 import tempfile
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
+
+from utils.errors import UserError
 
 
 def _umask():
@@ -26,6 +29,15 @@ def keep_newest(folder, pattern, count):
 
     for old in sorted(Path(folder).glob(pattern), key=age)[count:]:
         old.unlink(missing_ok=True)
+
+
+def refuse_outside(name, where):
+    """Raise UserError, which begins with `where`, unless a relative path that a file names stays below its folder.
+
+    Both separators count, since a table may come from another system.
+    """
+    if ".." in re.split(r"[\\/]", name) or name.startswith(("/", "\\")) or PurePath(name).drive:
+        raise UserError(f"{where}: {name!r} leads out of its folder")
 
 
 @contextmanager

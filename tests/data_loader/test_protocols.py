@@ -41,6 +41,27 @@ def test_pairs_are_read_in_order_and_each_image_once(tmp_path):
     assert len(pairs.images) == 6 and all(path.is_file() for path in pairs.images)
 
 
+@pytest.mark.parametrize("change", [
+    lambda text: "\ufeff" + text, lambda text: text.replace("\n", "\t\n"), lambda text: text.replace("\n", "\t\t\r\n"),
+    lambda text: text.replace("\t", ";").replace("\n", ";\r\n"), lambda text: text.replace("\n", "\r"),
+    lambda text: text.replace("\t", " ").replace("\n", "  \n") + "\n\n",
+])  # fmt: skip
+def test_pairs_that_an_editor_or_excel_saved_are_the_same(tmp_path, change):
+    faces = make_faces(tmp_path / "lfw", PEOPLE | {"José": 2})
+    lines = [*PAIRS[:2], "José\t1\t2", *PAIRS[3:]]
+    expected = read_lfw_pairs(written(tmp_path / "pairs.txt", lines), faces)
+    (tmp_path / "again.txt").write_text(change((tmp_path / "pairs.txt").read_text()), encoding="utf-8", newline="")
+    found = read_lfw_pairs(tmp_path / "again.txt", faces)
+    assert found.images == expected.images and found.same.tolist() == expected.same.tolist()
+
+
+def test_the_line_that_is_not_utf_8_is_named(tmp_path):
+    faces = make_faces(tmp_path / "lfw", PEOPLE | {"José": 2})
+    (tmp_path / "pairs.txt").write_text("\n".join([*PAIRS[:2], "José\t1\t2", *PAIRS[3:]]), encoding="latin-1")
+    with pytest.raises(UserError, match="^--lfw_pairs: .*pairs.txt line 3: not UTF-8 text; save the file as UTF-8$"):
+        read_lfw_pairs(tmp_path / "pairs.txt", faces)
+
+
 def test_the_file_ending_is_a_setting(tmp_path):
     faces = make_faces(tmp_path / "lfw", PEOPLE, "png")
     assert len(read_lfw_pairs(written(tmp_path / "pairs.txt", PAIRS), faces, "png").same) == 4
@@ -61,6 +82,8 @@ def test_the_file_ending_is_a_setting(tmp_path):
     (1, "1\t3", "line 1 announces 6 pairs, 4 follow"),
     (1, "Bo\t1\t2", "line 1: not `folds"),
     (1, "0\t2", "line 1: not `folds"),
+    (3, "../Bo\t1\t2", "line 3: '../Bo' leads out of its folder"),
+    (4, "Bo\t1\t/Ann_Lee\t2", "line 4: '/Ann_Lee' leads out of its folder"),
 ])
 def test_a_mistake_in_a_pairs_file_names_its_line(tmp_path, line, text, message):
     faces = make_faces(tmp_path / "lfw", PEOPLE)
@@ -75,7 +98,7 @@ def test_missing_and_unreadable_pairs_files_are_named(tmp_path):
     with pytest.raises(UserError, match="^--lfw_pairs: cannot read .*none.txt: No such file"):
         read_lfw_pairs(tmp_path / "none.txt", faces)
     (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UserError, match="^--lfw_pairs: .*binary.txt is no text file"):
+    with pytest.raises(UserError, match="^--lfw_pairs: .*binary.txt is not UTF-8 text but UTF-16"):
         read_lfw_pairs(tmp_path / "binary.txt", faces)
     (tmp_path / "empty.txt").write_bytes(b"")
     with pytest.raises(UserError, match="empty.txt line 1: not"):

@@ -1,7 +1,6 @@
 """What an evaluation found, as evaluation.json, CSV files and one page of HTML that needs nothing else."""
 
 import base64
-import csv
 import json
 import math
 import re
@@ -12,6 +11,7 @@ import jinja2
 
 from trainer.evaluation.meanings import meaning
 from utils.files import atomic_write
+from utils.tables import write_rows
 
 TEMPLATE = "report.html.j2"  # beside this file
 ROWS_SHOWN = 12  # of a table, on the page; the CSV holds all
@@ -70,10 +70,8 @@ def write_report(folder, sections, settings, top=None):
     folder.mkdir(parents=True, exist_ok=True)
     for section in sections:
         for name, (header, rows) in section.tables.items():
-            with atomic_write(folder / csv_name(section, name), "w", newline="", encoding="utf-8") as file:
-                writer = csv.writer(file, lineterminator="\n")
-                writer.writerow(header)
-                writer.writerows(_plain(row) for row in rows)
+            with atomic_write(folder / csv_name(section, name), "w", newline="\n", encoding="utf-8") as file:
+                write_rows(file, [header, *map(_plain, rows)])
     with atomic_write(folder / "evaluation.json", "w", encoding="utf-8") as file:
         file.write(content)
     with atomic_write(folder / "report.html", "w", encoding="utf-8") as file:

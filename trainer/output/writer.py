@@ -75,7 +75,7 @@ def write_images(task, options):
     except OSError as error:
         reason = error.strerror or error
         if error.errno == errno.ENAMETOOLONG:  # that of the input, with another ending: trying again helps nobody
-            raise UserError(f"cannot write in {output.folder}: {reason}: {error.filename2 or error.filename}") from error
+            raise UserError(f"cannot write in {error.filename2 or error.filename}: {reason}") from error
         raise UserError(f"cannot write in {output.folder}: {reason}; the same command goes on there") from error
     print(f"{written} images in {output.folder}" + (f", {skipped} unreadable: skipped_files.csv" if skipped else ""))
     return 0

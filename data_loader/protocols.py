@@ -71,7 +71,8 @@ def read_bin_set(path, flag="--bin_sets"):
     PNG files, two for each pair, and the flags, True where a pair shows one person.
 
     The unpickler admits only what pickle writes without naming code: lists, tuples, bytes, strings, numbers, booleans
-    and None. Files of Python 2, whose strings are bytes, are read too; NumPy arrays are not: they need code.
+    and None; and one call, `_codecs.encode(text, "latin1")`, by which Python 3 writes bytes for Python 2. Files of
+    Python 2, whose strings are bytes, are read too; NumPy arrays are not: they need code.
 
     Returns:
         a PairList of bytes; nothing is decoded yet.
@@ -115,14 +116,39 @@ class _NamesCode(Exception):
 
 class _PlainUnpickler(pickle.Unpickler):
     def find_class(self, module, name):
+        if (module, name) == ("_codecs", "encode"):  # how Python 3 writes bytes by the protocols of Python 2
+            return _latin1_bytes
         raise _NamesCode(f"{module}.{name}")
+
+
+def _latin1_bytes(text, encoding):
+    if encoding != "latin1":
+        raise _NamesCode(f"the encoding {encoding!r}")
+    return text.encode("latin1")
 
 
 def _check_memo(file):
     """Refuse a pickle whose memo has gaps: the unpickler takes and fills as much memory as its places name."""
-    for count, (opcode, place, _) in enumerate(pickletools.genops(file)):
-        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and place > count:
-            raise pickle.UnpicklingError(f"place {place} in its memo")
+    for count, (name, argument) in enumerate(_operations(file)):
+        if name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > count:
+            raise pickle.UnpicklingError(f"place {argument} in its memo")
+
+
+def _operations(file):
+    """Yield (name, argument) as pickletools.genops does, which takes no string of Python 2 but ASCII."""
+    while code := file.read(1):
+        operation = pickletools.code2op.get(code.decode("latin-1"))
+        if operation is None:
+            raise pickle.UnpicklingError(f"operation {code!r}")
+        argument = None
+        if operation.name == "STRING":
+            file.readline()
+        elif operation.arg is not None:
+            argument = operation.arg.reader(file)
+        yield operation.name, argument
+        if operation.name == "STOP":
+            return
+    raise pickle.UnpicklingError("it ends too early")
 
 
 def _bin_content(content, where):

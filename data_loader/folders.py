@@ -3,6 +3,7 @@
 import os
 import struct
 import zlib
+from contextlib import contextmanager
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -16,6 +17,7 @@ _FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "PPM")
 _UPRIGHT = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
             5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
             8: Image.Transpose.ROTATE_90}  # EXIF orientation -> what turns the image upright
+_SIDEWAYS = (5, 6, 7, 8)  # those that swap width and height
 
 
 class UnreadableImage(Exception):
@@ -171,15 +173,28 @@ def decode_whole(path, longest=None):
     return _read(path, longest, lambda image: _shrunk(image, longest) if longest else image)
 
 
+def upright_size(path):
+    """(width, height) of the pixels that decode_whole gives, from the file's head alone. Raises UnreadableImage."""
+    with _opened(path) as image:
+        return image.size[::-1] if _orientation(image) in _SIDEWAYS else image.size
+
+
 def _read(path, draft, finish):
     """The pixels of finish(image, upright RGB); a large JPEG may be decoded smaller, its sides no less than `draft`."""
+    with _opened(path) as image:
+        if draft:
+            image.draft(None, (draft, draft))  # decode a large JPEG at 1/2, 1/4 or 1/8
+        return np.array(finish(_rgb(_turned(image))))
+
+
+@contextmanager
+def _opened(path):
+    """Pillow's image of a file, not decoded yet; what goes wrong inside is an UnreadableImage."""
     try:
         with Image.open(path, formats=_FORMATS) as image:
             if image.width * image.height > Image.MAX_IMAGE_PIXELS:
                 raise UnreadableImage(path, f"too large: {image.width}x{image.height} pixels")
-            if draft:
-                image.draft(None, (draft, draft))  # decode a large JPEG at 1/2, 1/4 or 1/8
-            return np.array(finish(_rgb(_turned(image))))
+            yield image
     except UnidentifiedImageError as error:
         raise UnreadableImage(path, "not a JPEG, PNG, BMP, WebP or PGM image") from error
     except (OSError, SyntaxError, ValueError, TypeError, IndexError, EOFError, OverflowError, MemoryError, struct.error,
@@ -188,12 +203,17 @@ def _read(path, draft, finish):
         raise UnreadableImage(path, " ".join(reason.split())) from error
 
 
-def _turned(image):
-    """The image upright. Photographs with broken EXIF data are common: they stay as they are stored."""
+def _orientation(image):
+    """The number of EXIF. Photographs with broken EXIF data are common: they stay as they are stored, None."""
     try:
-        orientation = image.getexif().get(0x0112)
+        return image.getexif().get(0x0112)
     except (OSError, SyntaxError, ValueError, TypeError, IndexError, KeyError, struct.error):
-        orientation = None
+        return None
+
+
+def _turned(image):
+    """The image upright."""
+    orientation = _orientation(image)
     return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from data_loader.faces import crop_square
+from data_loader.folders import UnreadableImage, upright_size
 from utils.errors import UserError
 from utils.files import refuse_outside
 from utils.tables import Table, read_rows, trimmed
@@ -147,6 +148,25 @@ def image_paths(folder, faces):
             if paths[file] is None:
                 raise UserError(f"{FLAG}: {faces.path}: no such image: {places[0]} (nor in images/)")
     return [paths[file] for file in faces.files]
+
+
+def check_boxes(faces, paths):
+    """Raise UserError where the middle of a face's box lies outside its image, or an image cannot be read.
+
+    Args:
+        faces: Faces.
+        paths: of image_paths.
+    """
+    sizes = {}
+    rows = zip(paths, faces.files, faces.templates.tolist(), faces.boxes.tolist(), strict=True)
+    for path, file, template, (left, top, right, bottom) in rows:
+        try:
+            width, height = sizes[path] if path in sizes else sizes.setdefault(path, upright_size(path))
+        except UnreadableImage as error:
+            raise UserError(f"{FLAG}: {error}") from error
+        if not (0 <= left + right <= 2 * width and 0 <= top + bottom <= 2 * height):
+            raise UserError(f"{FLAG}: {faces.path}: the face of template {template} is outside {file}: its box reaches "
+                            f"from {left:g},{top:g} to {right:g},{bottom:g}, the image to {width},{height}")
 
 
 def crop(pixels, box):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from data_loader import ijba
 from utils.errors import UserError
@@ -149,6 +150,28 @@ def test_images_lie_in_the_folder_or_in_images(tmp_path):
     written(tmp_path / "img" / "3.jpg")
     assert [str(path.relative_to(tmp_path)) for path in ijba.image_paths(tmp_path, faces)] == [
         "images/img/1.jpg", "frame/2_1.png", "img/3.jpg"]
+
+
+@pytest.mark.parametrize(("box", "fits"), [
+    ("0,0,40,30", True), ("-5,-5,20,20", True), ("30,10,19,30", True), ("100,0,20,20", False), ("0,-30,20,20", False),
+    ("35,0,20,20", False), ("0,25,20,20", False),
+])  # fmt: skip
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_box_outside_its_image_is_named(tmp_path, box, fits, turned):
+    exif = Image.Exif()
+    exif[0x0112] = 6 if turned else 1
+    (tmp_path / "img").mkdir()
+    Image.new("RGB", (30, 40) if turned else (40, 30)).save(tmp_path / "img" / "1.jpg", exif=exif)  # upright: 40 x 30
+    faces = ijba.read_faces(written(tmp_path / "verify_metadata_1.csv", HEADER, f"11,5,img/1.jpg,100,7,{box},"))
+    paths = ijba.image_paths(tmp_path, faces)
+    if fits:
+        ijba.check_boxes(faces, paths)
+        return
+    with pytest.raises(UserError, match="^--ijba_dir: .*_1.csv: the face of template 11 is outside img/1.jpg"):
+        ijba.check_boxes(faces, paths)
+    (tmp_path / "img" / "1.jpg").write_bytes(b"no image")
+    with pytest.raises(UserError, match="^--ijba_dir: .*img/1.jpg: not a JPEG"):
+        ijba.check_boxes(faces, paths)
 
 
 def test_a_face_is_cut_out_with_the_margin_of_align():

@@ -11,7 +11,7 @@ from data_loader.folders import UnreadableImage, decode_whole
 from data_loader.generated_folder import made_from
 from data_loader.morphable.parameters import LANDMARKS, METADATA
 from utils.errors import UserError
-from utils.files import refuse_outside
+from utils.files import last_part, refuse_outside
 from utils.tables import Table
 
 POINTS = [column for column in LANDMARKS if not column.startswith("visible")]  # x_1, y_1, x_2 ...
@@ -75,7 +75,7 @@ def _described(folder):
         source = made_from(folder)
         if source is None:
             return None
-        beside = folder.parent / source.name  # where both have been moved together
+        beside = folder.parent / last_part(source)  # where both have been moved together
         folder = source if source.is_dir() or not beside.is_dir() else beside
     return None
 

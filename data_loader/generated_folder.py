@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from utils.errors import UserError
-from utils.files import refuse_outside
+from utils.files import last_part, refuse_outside
 from utils.tables import ENCODING, Table
 
 RUN, ROWS, TABLE = "run.json", "confidence_scores.partial.csv", "confidence_scores.csv"
@@ -68,7 +68,7 @@ def trained_on(folder, flag):
     if not (Path(folder) / RUN).is_file():
         return None
     name = (_read(Path(folder), "run.json").get("trained_on") or {}).get(flag)
-    return Path(name).name if name else None
+    return last_part(name) if name else None
 
 
 @dataclass(frozen=True)

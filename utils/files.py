@@ -4,7 +4,7 @@ import os
 import re
 import tempfile
 from contextlib import contextmanager
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PureWindowsPath
 
 from utils.errors import UserError
 
@@ -29,6 +29,12 @@ def keep_newest(folder, pattern, count):
 
     for old in sorted(Path(folder).glob(pattern), key=age)[count:]:
         old.unlink(missing_ok=True)
+
+
+def last_part(path):
+    """The last part of a path that was written on this system or on another one."""
+    there = PureWindowsPath(path)
+    return there.name if there.drive else PurePath(path).name
 
 
 def refuse_outside(name, where):

@@ -11,6 +11,7 @@ import jinja2
 
 from trainer.evaluation.meanings import meaning
 from utils.files import atomic_write
+from utils.printable import printable
 from utils.tables import write_rows
 
 TEMPLATE = "report.html.j2"  # beside this file
@@ -121,7 +122,7 @@ def _json(sections, settings, top):
 def _plain(value):
     """NumPy's numbers as Python's; what is not finite as None; file names of any bytes as text that can be encoded."""
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {_plain(str(key)): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     value = value.item() if hasattr(value, "item") else value
@@ -137,12 +138,12 @@ def _page(sections, settings):
     parts = [
         {
             "key": section.key,
-            "title": section.title,
-            "text": section.text,
+            "title": printable(section.title),
+            "text": printable(section.text),
             "metrics": _metric_rows(section.metrics),
             "main": [row for row in _metric_rows(section.metrics) if row["main"]],
             "figures": [
-                (_plain(figure.title), _plain(figure.alt), base64.b64encode(figure.png).decode())
+                (printable(figure.title), printable(figure.alt), base64.b64encode(figure.png).decode())
                 for figure in section.figures
             ],
             "tables": [

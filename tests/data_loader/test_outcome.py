@@ -134,7 +134,7 @@ def test_leftovers_of_a_killed_run_are_removed(tmp_path):
     assert not (tmp_path / "d" / ".b.png.x0.tmp").exists()
 
 
-NAMES = [os.fsdecode(name) for name in (b"\xe9.jpg", b"a\rb.jpg", b"c\nd.jpg", b"\xc2\x85.jpg", b"\xe2\x80\xa8\x0c.jpg")]
+NAMES = [os.fsdecode(name) for name in (b"\xe9.jpg", b"a\rb.jpg", b"c\nd.jpg", b"\xc2\x85.jpg", b"\xe2\x80\xa8.jpg")]
 
 
 @pytest.mark.parametrize("processes", [1, 2])

@@ -1,6 +1,5 @@
 """Where the face lies in each image of a folder, as far as the folder's own tables say (renders, generated images)."""
 
-import csv
 import os
 from pathlib import Path
 
@@ -12,6 +11,8 @@ from data_loader.folders import UnreadableImage, decode_whole
 from data_loader.generated_folder import made_from
 from data_loader.morphable.parameters import LANDMARKS, METADATA
 from utils.errors import UserError
+from utils.files import last_part, refuse_outside
+from utils.tables import Table
 
 POINTS = [column for column in LANDMARKS if not column.startswith("visible")]  # x_1, y_1, x_2 ...
 GENERATIONS = 8  # data sets made of data sets, before the search for the renders is given up (ours)
@@ -31,19 +32,23 @@ def known_places(index, alignment):
         float32 [n, 4], fractions of the square image's side as data_loader.chips says; nan where nothing is known.
 
     Raises:
-        UserError: a metadata.csv or run.json that is damaged.
+        UserError: a metadata.csv or run.json that is damaged, lacks a column, or is about other images.
     """
     places = np.full((len(index), 4), np.nan, np.float32)
     folder = _described(Path(index.folder))
     if folder is None:
         return places
     numbers = {_stem(index.relative_path(i)): i for i in range(len(index))}
-    side = None
+    side = path = None
     for path, landmarks in _rows(folder / METADATA):
+        if _stem(path) not in numbers:
+            path = path.replace("\\", "/")  # a table that was written on Windows
         i = numbers.get(_stem(path))
         if i is not None:
             side = side or _side(folder / path)
             places[i] = chips.fractions(place(landmarks, alignment, side, side), side)
+    if path is not None and side is None:
+        raise UserError(f"{index.flag}: {folder / METADATA} names no image of {index.folder}; its last row: {path}")
     return places
 
 
@@ -70,32 +75,27 @@ def _described(folder):
         source = made_from(folder)
         if source is None:
             return None
-        beside = folder.parent / source.name  # where both have been moved together
+        beside = folder.parent / last_part(source)  # where both have been moved together
         folder = source if source.is_dir() or not beside.is_dir() else beside
     return None
 
 
 def _rows(path):
     """Yield (path of the image, landmarks float64 [68, 2]) of a metadata.csv; nothing where it has no landmarks."""
-    with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
-        reader = csv.reader(file)
-        header = {column: number for number, column in enumerate(next(reader, []))}
-        if "path" not in header or not set(POINTS) <= set(header):
-            return
-        where = [header[column] for column in POINTS]
-        for row in reader:
-            try:
-                points = np.array([float(row[number]) for number in where]).reshape(-1, 2)
-                name = row[header["path"]]
-            except (ValueError, IndexError) as error:
-                raise UserError(f"{path}, line {reader.line_num}: no landmarks ({error})") from error
-            if not np.isfinite(points).all():
-                raise UserError(f"{path}, line {reader.line_num}: a landmark is not finite")
-            yield name, points
+    table = Table(path)
+    if not set(POINTS) & set(table.header):
+        return
+    name_at, *where = table.places(["path", *POINTS])
+    for line, row in table:
+        points = np.array([table.number(line, row, place) for place in where]).reshape(-1, 2)
+        if not np.isfinite(points).all():
+            raise UserError(f"{table.where(line)}: a landmark is not finite")
+        refuse_outside(row[name_at], table.where(line))
+        yield row[name_at], points
 
 
 def _stem(path):
-    return os.path.splitext(path.replace(os.sep, "/"))[0]
+    return os.path.splitext(path)[0]
 
 
 def _side(path):

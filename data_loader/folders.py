@@ -2,7 +2,10 @@
 
 import os
 import struct
+import sys
 import zlib
+from contextlib import contextmanager
+from functools import cache
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -12,10 +15,11 @@ from utils.errors import UserError
 
 RENDERS = "3dmm"  # the folder of a paired set's renders, as in the published code
 
-_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "PPM")
+_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF", "AVIF", "PPM")  # of files with several pictures the first
 _UPRIGHT = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
             5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
             8: Image.Transpose.ROTATE_90}  # EXIF orientation -> what turns the image upright
+_SIDEWAYS = (5, 6, 7, 8)  # those that swap width and height
 
 
 class UnreadableImage(Exception):
@@ -29,7 +33,8 @@ class UnreadableImage(Exception):
 def index_images(folder, cache_dir, labelled=False, exclude=(), min_per_label=1, flag="--dataset"):
     """List the images below `folder`, at any depth, in natural order ("2" before "10").
 
-    Hidden files and folders are left out, and links to a folder that leads back to itself are not followed.
+    Hidden files and folders are left out, and links to a folder that leads back to itself are not followed. Images of
+    kinds that are not read, and label folders that hold folders only, are told of on stderr, a line each.
     The index is cached in `cache_dir` under a hash of every image's relative path, size and time of change, so that
     moved data keep theirs.
 
@@ -50,7 +55,10 @@ def index_images(folder, cache_dir, labelled=False, exclude=(), min_per_label=1,
             `cache_dir` cannot be written.
     """
     folder = _existing_folder(folder, flag)
-    index = ImageIndex(folder, flag, *read_or_build(Tree(folder, labelled, exclude, flag), cache_dir))
+    tree = Tree(folder, labelled, exclude, flag)
+    index = ImageIndex(folder, flag, *read_or_build(tree, cache_dir))
+    for line in tree.left_out.warnings(flag, folder):
+        _tell_once(line)
     counts = np.bincount(index.labels) if labelled else np.empty(0, int)
     if (counts < min_per_label).any():
         label = int(np.argmax(counts < min_per_label))
@@ -151,7 +159,7 @@ class PairIndex:
 
 
 def decode(path, size):
-    """Read an image as a square of `size` pixels.
+    """Read a JPEG, PNG, BMP, WebP, GIF, TIFF, AVIF or PNM image as a square of `size` pixels; the first of several.
 
     EXIF orientation is applied; grey, palette, CMYK and 16 bit become RGB; what is transparent lies on black, as
     renders do (ours). An image that is not square is cropped in the centre to its shorter side; then it is resized with
@@ -161,7 +169,7 @@ def decode(path, size):
         uint8 [size, size, 3].
 
     Raises:
-        UnreadableImage: no such file, no JPEG, PNG, BMP, WebP or PNM, truncated, or more pixels than Pillow deems safe.
+        UnreadableImage: no such file, none of these formats, truncated, or more pixels than Pillow deems safe.
     """
     return _read(path, 2 * size, lambda image: _square(image, size))
 
@@ -171,29 +179,50 @@ def decode_whole(path, longest=None):
     return _read(path, longest, lambda image: _shrunk(image, longest) if longest else image)
 
 
+def upright_size(path):
+    """(width, height) of the pixels that decode_whole gives, from the file's head alone. Raises UnreadableImage."""
+    with _opened(path) as image:
+        sideways = _orientation(image) in _SIDEWAYS
+        return image.size[::-1] if sideways else image.size
+
+
 def _read(path, draft, finish):
     """The pixels of finish(image, upright RGB); a large JPEG may be decoded smaller, its sides no less than `draft`."""
+    with _opened(path) as image:
+        if draft:
+            image.draft(None, (draft, draft))  # decode a large JPEG at 1/2, 1/4 or 1/8
+        return np.array(finish(_rgb(_turned(image))))
+
+
+@contextmanager
+def _opened(path):
+    """Pillow's image of a file, not decoded yet; what goes wrong inside is an UnreadableImage."""
     try:
         with Image.open(path, formats=_FORMATS) as image:
             if image.width * image.height > Image.MAX_IMAGE_PIXELS:
                 raise UnreadableImage(path, f"too large: {image.width}x{image.height} pixels")
-            if draft:
-                image.draft(None, (draft, draft))  # decode a large JPEG at 1/2, 1/4 or 1/8
-            return np.array(finish(_rgb(_turned(image))))
+            yield image
     except UnidentifiedImageError as error:
-        raise UnreadableImage(path, "not a JPEG, PNG, BMP, WebP or PGM image") from error
-    except (OSError, SyntaxError, ValueError, TypeError, IndexError, EOFError, OverflowError, MemoryError, struct.error,
-            zlib.error, Image.DecompressionBombError) as error:  # what Pillow's readers raise on broken files
+        raise UnreadableImage(path, "not a JPEG, PNG, BMP, WebP, GIF, TIFF, AVIF or PNM image") from error
+    except (OSError, SyntaxError, ValueError, TypeError, IndexError, EOFError, OverflowError, MemoryError, RuntimeError,
+            struct.error, zlib.error, Image.DecompressionBombError) as error:  # Pillow's readers, on broken files
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise UnreadableImage(path, " ".join(reason.split())) from error
 
 
-def _turned(image):
-    """The image upright. Photographs with broken EXIF data are common: they stay as they are stored."""
+def _orientation(image):
+    """The number of EXIF. Photographs with broken EXIF data are common: they stay as they are stored, None."""
+    if image.format == "TIFF":
+        image.load()  # Pillow itself turns these, when they are decoded
     try:
-        orientation = image.getexif().get(0x0112)
+        return image.getexif().get(0x0112)
     except (OSError, SyntaxError, ValueError, TypeError, IndexError, KeyError, struct.error):
-        orientation = None
+        return None
+
+
+def _turned(image):
+    """The image upright."""
+    orientation = _orientation(image)
     return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
 
 
@@ -220,6 +249,12 @@ def _shrunk(image, longest):
     scale = longest / max(image.size)
     size = tuple(max(1, round(side * scale)) for side in image.size)
     return image.resize(size, Image.Resampling.LANCZOS) if scale < 1 else image
+
+
+@cache
+def _tell_once(line):
+    """On stderr; a folder may be indexed several times in one job."""
+    print(line, file=sys.stderr)
 
 
 def _existing_folder(folder, flag):

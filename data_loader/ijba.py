@@ -1,6 +1,5 @@
 """IJB-A: which faces make up a template, and which templates are compared, from the protocol's CSV files."""
 
-import csv
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from data_loader.faces import crop_square
+from data_loader.folders import UnreadableImage, upright_size
 from utils.errors import UserError
+from utils.files import refuse_outside
+from utils.tables import Table, read_rows, trimmed
 
 FLAG = "--ijba_dir"
 COLUMNS = ("TEMPLATE_ID", "SUBJECT_ID", "FILE", "MEDIA_ID", "FACE_X", "FACE_Y", "FACE_WIDTH", "FACE_HEIGHT")
@@ -80,23 +82,18 @@ def read_faces(path):
         UserError: cannot be read, a column is missing, a value is no number, a box is empty, a template has two
             subjects, or there are no rows. Names file and line.
     """
-    rows = _rows(path)
-    header = [name.strip().upper() for name in rows[0][1]] if rows else []
-    missing = [name for name in COLUMNS if name not in header]
-    if missing:
-        raise UserError(f"{FLAG}: {path} line 1: no column {', '.join(missing)}")
-    if len(rows) == 1:
-        raise UserError(f"{FLAG}: {path} line 1: no faces below it")
-    places = [header.index(name) for name in COLUMNS]
+    table = Table(path, FLAG)
+    table.header = [name.upper() for name in table.header]
+    places = table.places(COLUMNS)
     subjects, faces = {}, []
-    for line, row in rows[1:]:
-        where = f"{FLAG}: {path} line {line}"
-        if len(row) != len(header):
-            raise UserError(f"{where}: {len(row)} values for {len(header)} columns")
+    for line, row in table:
+        where = table.where(line)
         face = _face([row[place].strip() for place in places], where)
         if subjects.setdefault(face[0], face[1]) != face[1]:
             raise UserError(f"{where}: template {face[0]} has two subjects, {subjects[face[0]]} and {face[1]}")
         faces.append(face)
+    if not faces:
+        raise UserError(f"{table.where(1)}: no faces below it")
     templates, subjects, files, media, boxes = zip(*faces, strict=True)
     return Faces(Path(path), np.array(templates), np.array(subjects), np.array(media), list(files), np.array(boxes))
 
@@ -117,8 +114,9 @@ def read_comparisons(path, faces):
     """
     subject_of = faces.subject_of()
     pairs = []
-    for line, row in _rows(path):
+    for line, row in read_rows(path, FLAG):
         where = f"{FLAG}: {path} line {line}"
+        row = trimmed(row, 2)
         if len(row) != 2:
             raise UserError(f"{where}: not two template ids")
         pair = [_number(int, value, "template id", where) for value in row]
@@ -141,32 +139,40 @@ def image_paths(folder, faces):
     Raises:
         UserError: a missing image; names it and the CSV file.
     """
-    paths = {}
+    paths, images = {}, Path(folder).expanduser()
     for file in faces.files:
         if file not in paths:
-            places = [Path(folder).expanduser() / "images" / file, Path(folder).expanduser() / file]
+            names = (file, file.replace("\\", "/"))  # as the file says it, or as a table from Windows means it
+            places = [root / name for root in (images, images / "images") for name in names]
             paths[file] = next((path for path in places if path.is_file()), None)
             if paths[file] is None:
-                raise UserError(f"{FLAG}: {faces.path}: no such image: {places[1]} (nor in images/)")
+                raise UserError(f"{FLAG}: {faces.path}: no such image: {places[0]} (nor in images/)")
     return [paths[file] for file in faces.files]
+
+
+def check_boxes(faces, paths):
+    """Raise UserError where the middle of a face's box lies outside its image, or an image cannot be read.
+
+    Args:
+        faces: Faces.
+        paths: of image_paths.
+    """
+    sizes = {}
+    rows = zip(paths, faces.files, faces.templates.tolist(), faces.boxes.tolist(), strict=True)
+    for path, file, template, (left, top, right, bottom) in rows:
+        try:
+            width, height = sizes[path] if path in sizes else sizes.setdefault(path, upright_size(path))
+        except UnreadableImage as error:
+            raise UserError(f"{FLAG}: {error}") from error
+        if not (0 <= left + right <= 2 * width and 0 <= top + bottom <= 2 * height):
+            raise UserError(f"{FLAG}: {faces.path}: the face of template {template} is outside {file}: its box reaches "
+                            f"from {left:g},{top:g} to {right:g},{bottom:g}, the image to {width},{height}")
 
 
 def crop(pixels, box):
     """Cut the square about a face's box, with the margin of faces.crop_square: uint8 [h, w, 3] -> [s, s, 3]."""
     left, top, side = crop_square(box, pixels.shape[1], pixels.shape[0])
     return pixels[top:top + side, left:left + side]
-
-
-def _rows(path):
-    """[(line number, values)] of a CSV file, empty lines left out."""
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            return [(reader.line_num, row) for row in reader if row]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{FLAG}: {path} is no CSV file: {error}") from error
-    except OSError as error:
-        raise UserError(f"{FLAG}: cannot read {path}: {error.strerror}") from error
 
 
 def _face(values, where):
@@ -178,6 +184,7 @@ def _face(values, where):
                                 for value, name in zip(box, COLUMNS[4:], strict=True))
     if not file:
         raise UserError(f"{where}: FILE is empty")
+    refuse_outside(file, where)
     if width <= 0 or height <= 0:
         raise UserError(f"{where}: the face's box is {width:g} x {height:g} pixels")
     return numbers[0], numbers[1], file, numbers[2], (left, top, left + width, top + height)

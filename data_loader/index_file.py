@@ -15,10 +15,12 @@ from shutil import copyfileobj
 
 import numpy as np
 
+from data_loader.left_out import LeftOut
 from utils.errors import UserError
 from utils.files import atomic_write, keep_newest
 
-ENDINGS = (b".jpg", b".jpeg", b".png", b".bmp", b".webp", b".pgm")
+ENDINGS = (b".jpg", b".jpeg", b".jpe", b".jfif", b".png", b".bmp", b".webp", b".gif", b".tif", b".tiff", b".avif",
+           b".ppm", b".pgm", b".pnm")
 
 _MAGIC = b"FACEIDX1"
 _HEADER = struct.Struct("<8sQQI36x")  # magic, images, bytes of paths (padded to 8), CRC-32 of all that follows
@@ -60,27 +62,30 @@ class Tree:
         labelled: leave out images that lie directly in `folder`.
         exclude: names of folders directly in `folder` that are left out.
         flag: the flag that named the folder, for messages.
+
+    Attributes:
+        left_out: LeftOut of the latest walk.
     """
 
     def __init__(self, folder, labelled, exclude, flag):
         self.folder, self.labelled, self.exclude, self.flag = folder, labelled, tuple(sorted(exclude)), flag
         self._root, self._left_out = os.fsencode(folder), {os.fsencode(name) for name in exclude}
-        self._sum = 0
+        self._sum, self.left_out = 0, LeftOut(labelled, ENDINGS)
 
     def files(self):
         """Yield the relative path (bytes) of every image, in the file system's order.
 
         Raises UserError where there is none, or where a folder cannot be read.
         """
-        self._sum, empty = 0, True
+        self._sum, self.left_out, empty = 0, LeftOut(self.labelled, ENDINGS), True
         for path, size, changed in self._below(b"", ()):
             self._sum += int.from_bytes(blake2b(b"%b\0%d\0%d" % (path, size, changed), digest_size=16).digest())
             empty = False
             yield path
         if empty:
-            at_the_top = self.labelled and any(Tree(self.folder, False, self.exclude, self.flag)._below(b"", ()))
-            what = "images but no label folders (expected <label>/<file>)" if at_the_top else "no images"
-            raise UserError(f"{self.flag}: {what} in {self.folder}")
+            if self.left_out.count_beside:
+                raise UserError(f"{self.flag}: images but no label folders (expected <label>/<file>) in {self.folder}")
+            raise UserError(f"{self.flag}: no images in {self.folder} ({self.left_out.what_is_read()})")
 
     def digest(self):
         """Hash of the paths, sizes and times of change that `files` came by, in hex; the order plays no part."""
@@ -102,10 +107,15 @@ class Tree:
                 if _is_folder(entry):
                     if not (self._loops(entry, above) or (not prefix and entry.name in self._left_out)):
                         yield from self._below(prefix + entry.name + b"/", above)
-                elif entry.name.lower().endswith(ENDINGS) and (prefix or not self.labelled):
-                    size, changed, regular = _status(entry)
-                    if regular:
-                        yield prefix + entry.name, size, changed
+                    continue
+                path = prefix + entry.name
+                if not path.lower().endswith(ENDINGS) or (self.labelled and not prefix):
+                    self.left_out.not_read(path)
+                    continue
+                size, changed, regular = _status(entry)
+                if regular:
+                    self.left_out.read(path)
+                    yield path, size, changed
 
     @staticmethod
     def _loops(entry, above):

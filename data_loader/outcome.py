@@ -1,6 +1,5 @@
 """What became of each photograph of a job: success.csv and failed.csv, which an interrupted run goes on from."""
 
-import csv
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from utils.claim import Claim
 from utils.files import atomic_write
 from utils.processes import spread
 from utils.progress import Progress
+from utils.tables import TEXT, whole_rows, write_rows
 
 SUCCESS, FAILED = "success.csv", "failed.csv"
 
@@ -46,7 +46,7 @@ class Outcome:
 
     def __enter__(self):
         self._write()  # without a line that a kill cut short
-        self._files = [open(self.folder / name, "a", encoding="utf-8", newline="") for name in (SUCCESS, FAILED)]
+        self._files = [open(self.folder / name, "a", **TEXT) for name in (SUCCESS, FAILED)]
         return self
 
     def __exit__(self, *_):
@@ -78,12 +78,12 @@ class Outcome:
         """Note an output: `values` are those of the columns after "file"."""
         row = dict(zip(self.columns, [file, *values], strict=True))
         self.succeeded[file] = row
-        csv.DictWriter(self._files[0], self.columns, lineterminator="\n").writerow(row)
+        write_rows(self._files[0], [row.values()])
         self._files[0].flush()
 
     def failure(self, file, reason):
         self.failed[file] = reason
-        csv.writer(self._files[1], lineterminator="\n").writerow([file, reason])
+        write_rows(self._files[1], [[file, reason]])
         self._files[1].flush()
 
     def finish(self, files):
@@ -93,14 +93,10 @@ class Outcome:
         self._write()
 
     def _write(self):
-        with atomic_write(self.folder / SUCCESS, "w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, self.columns, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(self.succeeded.values())
-        with atomic_write(self.folder / FAILED, "w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["file", "reason"])
-            writer.writerows(self.failed.items())
+        with atomic_write(self.folder / SUCCESS, "w", **TEXT) as file:
+            write_rows(file, [self.columns, *(row.values() for row in self.succeeded.values())])
+        with atomic_write(self.folder / FAILED, "w", **TEXT) as file:
+            write_rows(file, [["file", "reason"], *self.failed.items()])
 
 
 def _attempt(worker, work):
@@ -118,9 +114,6 @@ def _attempt(worker, work):
 
 def _rows(path, columns):
     """The whole rows of a table; none where there is no table, or one with other columns."""
-    if not path.is_file():
-        return []
-    text = path.read_text(encoding="utf-8")
-    table = csv.reader(text[:text.rfind("\n") + 1].splitlines(keepends=True))
+    table = whole_rows(path)
     header = next(table, [])
     return [dict(zip(columns, row, strict=True)) for row in table if header == columns and len(row) == len(columns)]

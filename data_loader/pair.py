@@ -7,7 +7,6 @@ from data_loader.morphable import parameters
 from utils.errors import UserError
 
 COLUMNS = ("error", "faces", "path")  # what is said of a pair, before its parameters
-LONGEST = 1600  # pixels that a photograph's longer side is shrunk to (ours)
 
 
 class Pairer:
@@ -40,7 +39,7 @@ class Pairer:
         return Pairer, self.arguments
 
     def __call__(self, file, output):
-        pixels = read_photograph(self.source / file, LONGEST)
+        pixels = read_photograph(self.source / file, self.portraitist.longest)
         try:
             portrait = self.portraitist(self.source / file, pixels)
         except UserError as error:  # of a .mat beside the photograph

@@ -21,6 +21,7 @@ from data_loader.morphable.statistics import degrees
 from utils.errors import UserError
 
 LEAST_FACE = 0.15  # distance of the outer eye corners in the crop: a smaller face is not what the crop is about (ours)
+LONGEST = 1600  # pixels that a photograph's longer side is shrunk to before it is fitted (ours)
 UNKNOWN_LIGHT = sampling.Light(np.array([0, 0, 1], np.float32), 1.0, (1, 1, 1), 1.0, (1, 1, 1), (1, 1, 1), 0.0, 1.0)
 
 
@@ -49,7 +50,8 @@ def fetch(options):
 
 
 def open_portraitist(options, folders):
-    """What makes a Portrait of (path, pixels), or raises NoOutput; has the names of its numbers in `columns`.
+    """What makes a Portrait of (path, pixels), or raises NoOutput; has the names of its numbers in `columns`, and in
+    `longest` how many pixels a photograph's longer side may have, None for any.
 
     Args:
         options: morphable_model, size, pair_crop, max_fit_error.
@@ -86,6 +88,8 @@ class _Portraitist:
 
 class Fitted(_Portraitist):
     """Fits the MakeHuman face to the landmarks that dlib finds, and its colours and light to the pixels."""
+
+    longest = LONGEST
 
     def __init__(self, options, face, dlib_models):
         super().__init__(options)
@@ -124,6 +128,8 @@ class Fitted(_Portraitist):
 
 class Published(_Portraitist):
     """Draws the fits of 300W-3D and AFLW2000-3D, a .mat beside each photograph, with the model they were made with."""
+
+    longest = None  # the fits are in the photograph's own pixels
 
     def __init__(self, options):
         super().__init__(options)

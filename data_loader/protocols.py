@@ -10,6 +10,8 @@ import numpy as np
 
 from data_loader.folders import UnreadableImage, decode_whole
 from utils.errors import UserError
+from utils.files import refuse_outside
+from utils.tables import read_text, split_lines, trimmed
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,10 @@ def read_lfw_pairs(path, folder, extension="jpg"):
     """
     if not str(folder):
         raise UserError("--lfw_dir names the images of --lfw_pairs")
-    folder, lines = Path(folder).expanduser(), _lines(path, "--lfw_pairs")
+    folder, lines = Path(folder).expanduser(), split_lines(read_text(path, "--lfw_pairs").rstrip())
     if not folder.is_dir():
         raise UserError(f"--lfw_dir: no such folder: {folder}")
-    header = lines[0].split() if lines else []
+    header = _words(lines[0]) if lines else []
     if len(header) not in (1, 2) or not all(_is_count(word) for word in header):
         raise UserError(f"--lfw_pairs: {path} line 1: not `folds<TAB>pairs of each kind in a fold`")
     expected = 2 * int(np.prod([int(word) for word in header]))
@@ -69,7 +71,8 @@ def read_bin_set(path, flag="--bin_sets"):
     PNG files, two for each pair, and the flags, True where a pair shows one person.
 
     The unpickler admits only what pickle writes without naming code: lists, tuples, bytes, strings, numbers, booleans
-    and None. Files of Python 2, whose strings are bytes, are read too; NumPy arrays are not: they need code.
+    and None; and one call, `_codecs.encode(text, "latin1")`, by which Python 3 writes bytes for Python 2. Files of
+    Python 2, whose strings are bytes, are read too; NumPy arrays are not: they need code.
 
     Returns:
         a PairList of bytes; nothing is decoded yet.
@@ -113,14 +116,39 @@ class _NamesCode(Exception):
 
 class _PlainUnpickler(pickle.Unpickler):
     def find_class(self, module, name):
+        if (module, name) == ("_codecs", "encode"):  # how Python 3 writes bytes by the protocols of Python 2
+            return _latin1_bytes
         raise _NamesCode(f"{module}.{name}")
+
+
+def _latin1_bytes(text, encoding):
+    if encoding != "latin1":
+        raise _NamesCode(f"the encoding {encoding!r}")
+    return text.encode("latin1")
 
 
 def _check_memo(file):
     """Refuse a pickle whose memo has gaps: the unpickler takes and fills as much memory as its places name."""
-    for count, (opcode, place, _) in enumerate(pickletools.genops(file)):
-        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and place > count:
-            raise pickle.UnpicklingError(f"place {place} in its memo")
+    for count, (name, argument) in enumerate(_operations(file)):
+        if name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > count:
+            raise pickle.UnpicklingError(f"place {argument} in its memo")
+
+
+def _operations(file):
+    """Yield (name, argument) as pickletools.genops does, which takes no string of Python 2 but ASCII."""
+    while code := file.read(1):
+        operation = pickletools.code2op.get(code.decode("latin-1"))
+        if operation is None:
+            raise pickle.UnpicklingError(f"operation {code!r}")
+        argument = None
+        if operation.name == "STRING":
+            file.readline()
+        elif operation.arg is not None:
+            argument = operation.arg.reader(file)
+        yield operation.name, argument
+        if operation.name == "STOP":
+            return
+    raise pickle.UnpicklingError("it ends too early")
 
 
 def _bin_content(content, where):
@@ -138,22 +166,19 @@ def _bin_content(content, where):
     return images, flags
 
 
-def _lines(path, flag):
-    try:
-        return Path(path).expanduser().read_text(encoding="utf-8").rstrip().split("\n")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{flag}: {path} is no text file") from error
-    except OSError as error:
-        raise UserError(f"{flag}: cannot read {path}: {error.strerror}") from error
-
-
 def _is_count(word):
     return word.isdecimal() and int(word) > 0
 
 
+def _words(line):
+    """What a tab, or Excel's semicolon, divides, else a space; without what Excel leaves empty at a line's end."""
+    delimiter = next((sign for sign in "\t;" if sign in line), None)
+    return trimmed([word.strip() for word in line.split(delimiter)], 0)
+
+
 def _lfw_line(line, where):
     """([(name, number), (name, number)], same) of one pair; names hold no tab, and no space where no tab divides."""
-    words = [word.strip() for word in line.split("\t")] if "\t" in line else line.split()
+    words = _words(line)
     if len(words) not in (3, 4) or not all(words):
         raise UserError(f"{where}: not `name n1 n2` or `name1 n1 name2 n2`: {line.strip()[:80]!r}")
     same = len(words) == 3
@@ -166,6 +191,7 @@ def _lfw_line(line, where):
 
 
 def _lfw_image(folder, name, number, extension, where):
+    refuse_outside(name, where)
     path = folder / name / f"{name}_{number:04d}.{extension}"
     if not path.is_file():
         what = "image" if path.parent.is_dir() else "person"

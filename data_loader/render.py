@@ -96,7 +96,8 @@ class RenderFolder:
     def _rows(self, person):
         """{index: line} of the person's metadata.csv; empty where that is missing or of other columns."""
         try:
-            lines = (self._person_folder(person) / parameters.METADATA).read_text(encoding="utf-8").splitlines(True)
+            with open(self._person_folder(person) / parameters.METADATA, encoding="utf-8", newline="\n") as file:
+                lines = file.readlines()
         except (FileNotFoundError, UnicodeDecodeError):
             return {}
         except OSError as error:

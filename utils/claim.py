@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 from utils.errors import UserError
 from utils.files import atomic_write
 from utils.flags import FLAGS
+from utils.tables import ENCODING
 
 LOCK = ".claim.lock"  # stays in the folder, empty: to remove it would let two processes hold two files of that name
 UNSAID = ("input_content", "mixed_precision")  # settings that older notes leave out: they are not compared then
@@ -90,7 +91,7 @@ class Claim:
         """As `earlier`, but for OSError."""
         foreign = self._visible_file()  # before the note is read: another process may write it, and then its results
         try:
-            earlier = json.loads(self.path.read_text(encoding="utf-8"))
+            earlier = json.loads(self.path.read_text(encoding=ENCODING))
             there = self.settings(earlier)
         except FileNotFoundError:
             if foreign is not None:

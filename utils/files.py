@@ -1,9 +1,12 @@
 """Writing files so that a kill or a full disk never leaves half of one."""
 
 import os
+import re
 import tempfile
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath, PureWindowsPath
+
+from utils.errors import UserError
 
 
 def _umask():
@@ -28,6 +31,21 @@ def keep_newest(folder, pattern, count):
         old.unlink(missing_ok=True)
 
 
+def last_part(path):
+    """The last part of a path that was written on this system or on another one."""
+    there = PureWindowsPath(path)
+    return there.name if there.drive else PurePath(path).name
+
+
+def refuse_outside(name, where):
+    """Raise UserError, which begins with `where`, unless a relative path that a file names stays below its folder.
+
+    Both separators count, since a table may come from another system.
+    """
+    if ".." in re.split(r"[\\/]", name) or name.startswith(("/", "\\")) or PurePath(name).drive:
+        raise UserError(f"{where}: {name!r} leads out of its folder")
+
+
 @contextmanager
 def atomic_write(path, mode="wb", durable=True, **open_options):
     """Open a temporary file beside `path`; on leaving, flush it to disk and rename it to `path`. Safe between threads.
@@ -43,7 +61,8 @@ def atomic_write(path, mode="wb", durable=True, **open_options):
         OSError: as the write or the rename raised it; `path` is then what it was before.
     """
     path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    # Not after `path`: a name that is as long as names may be has no room for more.
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
     try:
         with os.fdopen(handle, mode, **open_options) as file:
             yield file

@@ -8,6 +8,7 @@ from pathlib import Path
 from utils.errors import UserError
 from utils.files import atomic_write
 from utils.flags import FLAGS
+from utils.tables import ENCODING
 
 # Flags that say what to do now, not how a run was trained.
 NOT_READ_BACK = (
@@ -59,7 +60,7 @@ def read_params(folder):
     """The flags (and n_id …) that a run folder was trained with."""
     path = Path(folder) / "params.json"
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding=ENCODING))
     except FileNotFoundError:
         raise UserError(f"{folder} is no run folder: it has no params.json") from None
     except ValueError as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from utils.errors import UserError
+from utils.tables import split_lines
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def read_obj(path):
         UserError: the file cannot be read, or a line of it is not what the format says.
     """
     vertices, texture, faces, texture_faces, groups, group = [], [], [], [], [], ""
-    for number, line in enumerate(_read_text(path).splitlines(), 1):
+    for number, line in enumerate(split_lines(_read_text(path)), 1):
         kind, *fields = line.split() or [""]
         try:
             if kind == "v":
@@ -69,7 +70,7 @@ def read_target(path):
     Raises:
         UserError: the file cannot be read, or a line of it is not what the format says.
     """
-    lines = [line for line in _read_text(path).splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    lines = [line for line in split_lines(_read_text(path)) if line.strip() and not line.lstrip().startswith("#")]
     try:
         rows = np.array(" ".join(lines).split(), np.float64).reshape(len(lines), 4)
     except ValueError as error:

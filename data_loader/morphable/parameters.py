@@ -4,12 +4,12 @@
 expression's columns back. A reader ignores columns that it does not know.
 """
 
-import csv
-import io
 from functools import partial
 from itertools import chain
 
 import numpy as np
+
+from utils import tables
 
 METADATA = "metadata.csv"
 PICTURE = ("path", "identity", "index")
@@ -40,10 +40,7 @@ def landmark_numbers(points, visible):
 
 def csv_line(fields):
     """One line of CSV, floats with four decimals."""
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow([short(field) if isinstance(field, float) else field
-                                                    for field in fields])
-    return line.getvalue()
+    return tables.csv_line([short(field) if isinstance(field, float) else field for field in fields])
 
 
 short = partial(np.format_float_positional, precision=4, unique=False, trim="-")

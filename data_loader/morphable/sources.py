@@ -1,7 +1,7 @@
 """Where the faces of `render` come from: the MakeHuman face or a statistical model, behind one way of asking.
 
 A source has `settings`, what its pictures depend on beside the other flags; `columns`, names of what it says about a
-picture; and `draw(person, index)`, the picture and that.
+picture; `draw(person, index)`, the picture and that; and `note`, what the user should know, "" where there is nothing.
 """
 
 import zlib
@@ -38,6 +38,8 @@ def open_source(options, fits=None):
 
 class _Source:
     """What both kinds share; `model`, `studio`, `sampler` and `columns` are theirs."""
+
+    note = ""
 
     def __init__(self, options, fits, expression, light, colour=()):
         self.options, self._person, self._who, self._head = options, None, None, None
@@ -111,6 +113,8 @@ class StatisticalSource(_Source):
         self.studio = StatisticalStudio(self.model, options.syn_scale_size)
         expression = tuple(f"expression_{number}" for number in range(1, self.model.expression.count + 1))
         super().__init__(options, fits, expression, parameters.ILLUMINATION, parameters.COLOUR)
+        if not expression:
+            self.note = f"--morphable_model: {self.model.name} holds no expressions: all faces are drawn neutral"
         self.columns = (*parameters.POSE, *parameters.FRAMING, *parameters.ILLUMINATION, *parameters.COLOUR,
                         *expression, *(parameters.LANDMARKS if self.model.landmarks is not None else ()))
 

@@ -76,18 +76,22 @@ def _read_3ddfa(folder):
 
 
 def _read_statismo(path):
-    """Millimetres; colours 0 to 1; cells count from 0; variances. The expression's mean adds to the shape's."""
+    """Millimetres; colours 0 to 1; cells count from 0; variances. The expression's mean adds to the shape's; a file
+    without that group has no expressions."""
     import h5py  # comes with TensorFlow; here so that the other models need none of it
 
     try:
         with h5py.File(path, "r") as source:
             fields = {name: source[name][()] for name in _STATISMO if isinstance(source.get(name), h5py.Dataset)}
+            moves = "expression" in source
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:  # as the damage is
         raise UserError(f"{path}: is no HDF5 file that can be read ({first_line(error)})") from error
     file = Fields(path, fields)
-    shape, expression, colour = (
+    shape, colour, *expressions = (
         _components(file, f"{part}/model/mean", f"{part}/model/pcaBasis",
-                    np.sqrt(file.spreads(f"{part}/model/pcaVariance"))) for part in ("shape", "expression", "color"))
+                    np.sqrt(file.spreads(f"{part}/model/pcaVariance")))
+        for part in ("shape", "color", *(("expression",) if moves else ())))
+    expression = expressions[0] if expressions else _none(shape)
     return _model(file, *_one_mean(shape, expression), colour, file.indices("shape/representer/cells", 3, 0))
 
 

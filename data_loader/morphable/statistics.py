@@ -4,7 +4,6 @@ A port of the sampling of `gen_syn_latent.m`: per picture a draw from the normal
 covariance divided as there; per person the texture, with the whole covariance.
 """
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import numpy as np
 from data_loader.morphable import parameters
 from data_loader.morphable.matlab import read_matlab
 from utils.errors import UserError
+from utils.tables import Table
 
 # The script's divisors of covariances; framing is to it a part of the pose.
 NARROWING = {"pose": 3, "framing": 3, "expression": 2, "light": 3, "colour": 3, "texture": 1}
@@ -133,32 +133,15 @@ def _read_fits(files):
 
 def _read_table(path, groups):
     """{group: float64 [n, k]} of a metadata.csv; a group without any of its columns is left out, but for the pose."""
-    try:
-        with open(path, encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            header, rows = reader.fieldnames or [], list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path}: cannot be read ({error})") from error
-    result = {}
+    table, places = Table(path), {}
     for group, columns in groups.items():
-        missing = [column for column in columns if column not in header]
-        if missing and (group == "pose" or len(missing) < len(columns)):
-            raise UserError(f"{path}: column {missing[0]} is missing")
-        if columns and not missing:
-            result[group] = _columns(path, rows, columns)
-    return result
-
-
-def _columns(path, rows, columns):
-    """float64 [n, columns]."""
-    values = np.empty((len(rows), len(columns)))
-    for line, row in enumerate(rows):
-        for place, column in enumerate(columns):
-            try:
-                values[line, place] = float(row[column])
-            except (TypeError, ValueError) as error:
-                raise UserError(f"{path}, line {line + 2}: column {column} is no number: {row[column]!r}") from error
-    if not np.isfinite(values).all():
-        line, place = np.argwhere(~np.isfinite(values))[0]
-        raise UserError(f"{path}, line {line + 2}: column {columns[place]} is not finite")
-    return values
+        if group == "pose" or set(columns) & set(table.header):
+            places[group] = table.places(columns)
+    rows = {group: [] for group in places}
+    for line, row in table:
+        for group, values in rows.items():
+            values.append([table.number(line, row, place) for place in places[group]])
+            if not np.isfinite(values[-1]).all():
+                place = places[group][int(np.argmin(np.isfinite(values[-1])))]
+                raise UserError(f"{table.where(line)}: column {table.header[place]} is not finite")
+    return {group: np.array(values).reshape(-1, len(places[group])) for group, values in rows.items()}

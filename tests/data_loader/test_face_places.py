@@ -1,6 +1,7 @@
 """Landmarks of metadata.csv, followed from generated images to their renders."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -70,6 +71,18 @@ def test_generated_images_lead_to_their_renders_through_two_generations_and_a_mo
     assert np.isnan(places(moved / "second")).all()
 
 
+@pytest.mark.parametrize("change", [
+    lambda text: "\ufeff" + text, lambda text: text.replace("\n", "\r\n"), lambda text: text.replace("/", "\\"),
+    lambda text: "\ufeff" + text.replace(",", ";").replace("\n", "\r\n"),
+    lambda text: text.replace(",", ";").replace(".png", "#").replace(".", ",").replace("#", ".png"),
+    lambda text: text.replace(",", "\t").replace("\n", "\t\t\n"),
+])  # fmt: skip
+def test_a_table_that_was_saved_again_says_the_same(renders, change):
+    expected = places(renders)
+    _edit(renders, change)
+    np.testing.assert_array_equal(places(renders), expected)
+
+
 def test_other_tables_know_nothing(renders):
     (renders / "metadata.csv").write_text("path,yaw\n1/1.png,3\n")
     assert np.isnan(places(renders)).all()
@@ -85,10 +98,15 @@ def test_a_folder_that_was_made_from_itself_ends(renders, tmp_path):
     ("spoil", "words"),
     [
         (lambda d: (d / "run.json").write_text("{}"), "run.json does not say"),
-        (lambda d: (d / "run.json").write_text("[1"), "run.json does not say"),
-        (lambda d: _edit(d, lambda text: text[:-200]), "metadata.csv, line 4: no landmarks"),
-        (lambda d: _edit(d, lambda text: text.replace("1/2.png,0.5,", "1/2.png,0.5,x")), "line 3: no landmarks"),
-        (lambda d: _edit(d, lambda text: text.replace("1/2.png,0.5,", "1/2.png,0.5,nan,1,1,")), "not finite"),
+        (lambda d: (d / "run.json").write_text("[1"), "run.json cannot be read"),
+        (lambda d: _edit(d, lambda text: text[:-200]), "metadata.csv line 4: .* values for"),
+        (lambda d: _edit(d, lambda text: text.replace("1/2.png,0.5,", "1/2.png,0.5,x")), "line 3: column x_1 is no n"),
+        (lambda d: _edit(d, lambda text: text.replace("path,", "file,")), "line 1: column path is missing"),
+        (lambda d: _edit(d, lambda text: text.replace("x_68", "x68")), "line 1: column x_68 is missing"),
+        (lambda d: _edit(d, lambda text: text.replace("1/2.png", "../2.png")), "line 3: '../2.png' leads out of"),
+        (lambda d: _edit(d, lambda text: text.replace("\n1/", "\nx/").replace("\n2/", "\nx/")),
+         "metadata.csv names no image of .*; its last row: x/1.png"),
+        (lambda d: _edit(d, lambda text: re.sub(r"1/2.png,0.5,[\d.]+", "1/2.png,0.5,inf", text)), "not finite"),
         (lambda d: Image.new("RGB", (SIDE, 9)).save(d / "1" / "1.png"), "must be square, is 40x9"),
         (lambda d: (d / "1" / "1.png").write_text("no picture"), "1.png: not a JPEG"),
     ],

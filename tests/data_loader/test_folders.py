@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from data_loader.folders import UnreadableImage, decode, index_images, index_pairs
+from data_loader.folders import UnreadableImage, decode, decode_whole, index_images, index_pairs, upright_size
 from utils.errors import UserError
 
 RAMP = np.linspace(0, 255, 24 * 24 * 3).astype(np.uint8).reshape(24, 24, 3)
@@ -27,6 +27,9 @@ def touch(folder, *files):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x")
+
+
+READ = ".jpg, .jpeg, .jpe, .jfif, .png, .bmp, .webp, .gif, .tif, .tiff, .avif, .ppm, .pgm, .pnm"
 
 
 @settings(deadline=None, max_examples=30)
@@ -64,9 +67,11 @@ def test_nothing_is_written_into_the_folder(tmp_path):
 
 @pytest.mark.parametrize(("files", "options", "message"), [
     (None, {}, "--x: no such folder: {set}"),
-    ([], {}, "--x: no images in {set}"),
-    (["notes.txt"], {}, "--x: no images in {set}"),
-    ([], {"labelled": True}, "--x: no images in {set}"),
+    ([], {}, "--x: no images in {set} ({read} are read)"),
+    (["notes.txt"], {}, "--x: no images in {set} ({read} are read)"),
+    ([], {"labelled": True}, "--x: no images in {set} ({read} are read)"),
+    (["a/1.HEIC", "a/2.heic", "b/3.cr2"], {},
+     "--x: no images in {set} ({read} are read, not 3 images that cannot be read (1 .cr2, 2 .heic), for one a/1.HEIC)"),
     (["1.jpg"], {"labelled": True}, "--x: images but no label folders (expected <label>/<file>) in {set}"),
     (["a/1.jpg", "a/2.jpg", "b/1.jpg", "c/1.jpg"], {"labelled": True, "min_per_label": 2},
      "--x: label folder {set}/b needs at least 2 images, has 1"),
@@ -76,7 +81,7 @@ def test_user_errors_of_a_folder(tmp_path, files, options, message):
     if files is not None:
         folder.mkdir()
         touch(folder, *files)
-    with pytest.raises(UserError, match=f"^{re.escape(message.format(set=folder))}$"):
+    with pytest.raises(UserError, match=f"^{re.escape(message.format(set=folder, read=READ))}$"):
         index_images(folder, tmp_path / "cache", flag="--x", **options)
 
 
@@ -99,7 +104,7 @@ def test_pairs_match_by_name_whatever_the_ending(tmp_path):
 @pytest.mark.parametrize(("files", "message"), [
     (["1.jpg", "2.jpg", "3.jpg", "3dmm/1.jpg"], "--dataset_3dmm: 2 of 3 photographs .* no render in 3dmm.*: 2.jpg$"),
     (["1.jpg"], "--dataset_3dmm: no such folder: .*3dmm$"),
-    (["3dmm/1.jpg"], "--dataset_3dmm: no images in .*set$"),
+    (["3dmm/1.jpg"], "--dataset_3dmm: no images in .*set \\(.jpg"),
 ])
 def test_user_errors_of_pairs(tmp_path, files, message):
     touch(tmp_path / "set", *files)
@@ -107,9 +112,11 @@ def test_user_errors_of_pairs(tmp_path, files, message):
         index_pairs(tmp_path / "set", tmp_path / "cache")
 
 
-@pytest.mark.parametrize("ending", ["jpg", "jpeg", "png", "bmp", "webp", "PNG"])
+@pytest.mark.parametrize("ending", ["jpg", "jpeg", "jpe", "jfif", "png", "bmp", "webp", "gif", "tif", "tiff", "TIF",
+                                    "ppm", "pnm", "avif", "PNG"])
 def test_an_image_of_the_size_keeps_its_pixels(tmp_path, ending):
-    path = save(tmp_path / f"1.{ending}")
+    path = save(tmp_path / "set" / f"1.{ending}")
+    assert index_images(tmp_path / "set", tmp_path / "cache").files(0) == (str(path),)
     pixels = decode(path, 24)
     assert pixels.dtype == np.uint8 and pixels.shape == (24, 24, 3)
     np.testing.assert_array_equal(pixels, np.asarray(Image.open(path).convert("RGB")))
@@ -150,7 +157,9 @@ def test_exif_orientation_is_applied(tmp_path, orientation):
               8: np.rot90(upright, 3)}[orientation]
     exif = Image.Exif()
     exif[0x0112] = orientation
-    for name in ("1.jpg", "1.png", "1.webp"):
+    wide = save(tmp_path / "2.tif", RAMP[:12], exif=exif)
+    assert decode_whole(wide).shape[1::-1] == upright_size(wide) == ((12, 24) if orientation > 4 else (24, 12))
+    for name in ("1.jpg", "1.png", "1.webp", "1.tif", "1.avif"):  # Pillow takes the number out when it writes AVIF
         pixels = decode(save(tmp_path / name, np.ascontiguousarray(stored), exif=exif), 24)
         assert np.abs(pixels.astype(int) - upright).mean() < 8
 
@@ -178,7 +187,7 @@ def test_a_large_jpeg_decodes_as_its_png(tmp_path):
 @pytest.mark.parametrize(("content", "reason"), [
     (b"this is text", "not a JPEG"), (b"", "not a JPEG"), ("truncated jpeg", "runcated"), ("truncated png", "runcated"),
     (b"P5 20000 20000 255\n", "pixels"), (b"P5 10000 10000 255\n", "too large"), (b"P5 24 24 255\nxx", "runcated"),
-    (b"GIF87a\1\0\1\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\1\0\1\0\0\2\2D\1\0;", "not a JPEG"),
+    (b"gimp xcf file\0" + bytes(99), "not a JPEG"), (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9", "not a JPEG"),
 ])
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_unreadable_files_say_why(tmp_path, content, reason):
@@ -196,7 +205,7 @@ def test_unreadable_files_say_why(tmp_path, content, reason):
 @settings(deadline=None, max_examples=30)
 @given(cut=st.integers(0, 2000), at=st.integers(0, 2000), value=st.integers(0, 255))
 def test_damaged_files_are_an_image_or_unreadable(tmp_path_factory, cut, at, value):
-    for kind in ("JPEG", "PNG", "BMP", "WEBP"):
+    for kind in ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF", "AVIF", "PPM"):
         whole = io.BytesIO()
         Image.fromarray(RAMP).save(whole, kind)
         content = bytearray(whole.getvalue()[:max(1, len(whole.getvalue()) - cut)])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from data_loader import ijba
 from utils.errors import UserError
@@ -28,7 +29,8 @@ def test_faces_are_read_by_the_names_of_their_columns(tmp_path):
 
 
 NUMBERS = st.integers(0, 10**6)
-FACE = st.tuples(NUMBERS, st.text("ab,\"/é .", min_size=1).map(str.strip).filter(bool), NUMBERS,
+NAMES = st.text("ab,\"/é ;", min_size=1).map(str.strip).filter(lambda name: name.strip("/") == name != "")
+FACE = st.tuples(NUMBERS, NAMES, NUMBERS,
                  *[st.floats(-5, 500)] * 2, *[st.floats(0.25, 500)] * 2)
 
 
@@ -50,8 +52,9 @@ def test_faces_come_back_as_written(tmp_path_factory, faces, order, mark):
 
 
 @pytest.mark.parametrize(("line", "text", "message"), [
-    (1, HEADER.replace(",FACE_X", ",X"), "line 1: no column FACE_X"),
-    (1, HEADER.replace("TEMPLATE_ID", "ID").replace(",FACE_WIDTH", ",W"), "line 1: no column TEMPLATE_ID, FACE_WIDTH"),
+    (1, HEADER.replace(",FACE_X", ",X"), "line 1: column FACE_X is missing"),
+    (1, HEADER.replace("TEMPLATE_ID", "ID").replace(",FACE_WIDTH", ",W"),
+     "line 1: column TEMPLATE_ID, FACE_WIDTH is missing"),
     (3, "11,6,img/1.jpg,100,7,10,20,30,40,", "line 3: template 11 has two subjects, 5 and 6"),
     (3, "one,6,img/1.jpg,100,7,10,20,30,40,", "line 3: TEMPLATE_ID is no number: 'one'"),
     (4, "12,6,img/1.jpg,100.5,7,10,20,30,40,", "line 4: MEDIA_ID is no number: '100.5'"),
@@ -60,6 +63,10 @@ def test_faces_come_back_as_written(tmp_path_factory, faces, order, mark):
     (4, "12,6,img/1.jpg,100,7,10,10,30,0,", "line 4: the face's box is 30 x 0 pixels"),
     (4, "12,6, ,100,7,10,10,30,30,", "line 4: FILE is empty"),
     (4, "12,6,img/1.jpg,100,7,10,10,30", "line 4: 8 values for 10 columns"),
+    (4, "12,6,../img/1.jpg,100,7,10,10,30,30,", "line 4: '../img/1.jpg' leads out of its folder"),
+    (4, "12,6,img/../../1.jpg,100,7,10,10,30,30,", "line 4: 'img/../../1.jpg' leads out of its folder"),
+    (4, "12,6,..\\1.jpg,100,7,10,10,30,30,", "line 4: '.*' leads out of its folder"),
+    (4, "12,6,/img/1.jpg,100,7,10,10,30,30,", "line 4: '/img/1.jpg' leads out of its folder"),
     (4, '12,6,"img/1.jpg,100,7,10,10,30', "is no CSV file"),
 ])
 def test_a_mistake_in_a_table_names_file_and_line(tmp_path, line, text, message):
@@ -71,14 +78,14 @@ def test_a_mistake_in_a_table_names_file_and_line(tmp_path, line, text, message)
 
 
 def test_an_empty_a_missing_and_a_binary_table_are_named(tmp_path):
-    with pytest.raises(UserError, match="a.csv line 1: no column TEMPLATE_ID"):
+    with pytest.raises(UserError, match="a.csv line 1: column TEMPLATE_ID, SUBJECT_ID, FILE is missing"):
         ijba.read_faces(written(tmp_path / "a.csv"))
     with pytest.raises(UserError, match="a.csv line 1: no faces below it"):
         ijba.read_faces(written(tmp_path / "a.csv", HEADER))
     with pytest.raises(UserError, match="^--ijba_dir: cannot read .*none.csv: No such file"):
         ijba.read_faces(tmp_path / "none.csv")
     (tmp_path / "b.csv").write_bytes(b"\xff\xfe,")
-    with pytest.raises(UserError, match="b.csv is no CSV file"):
+    with pytest.raises(UserError, match="b.csv is not UTF-8 text but UTF-16"):
         ijba.read_faces(tmp_path / "b.csv")
 
 
@@ -143,6 +150,28 @@ def test_images_lie_in_the_folder_or_in_images(tmp_path):
     written(tmp_path / "img" / "3.jpg")
     assert [str(path.relative_to(tmp_path)) for path in ijba.image_paths(tmp_path, faces)] == [
         "images/img/1.jpg", "frame/2_1.png", "img/3.jpg"]
+
+
+@pytest.mark.parametrize(("box", "fits"), [
+    ("0,0,40,30", True), ("-5,-5,20,20", True), ("30,10,19,30", True), ("100,0,20,20", False), ("0,-30,20,20", False),
+    ("35,0,20,20", False), ("0,25,20,20", False),
+])  # fmt: skip
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_box_outside_its_image_is_named(tmp_path, box, fits, turned):
+    exif = Image.Exif()
+    exif[0x0112] = 6 if turned else 1
+    (tmp_path / "img").mkdir()
+    Image.new("RGB", (30, 40) if turned else (40, 30)).save(tmp_path / "img" / "1.jpg", exif=exif)  # upright: 40 x 30
+    faces = ijba.read_faces(written(tmp_path / "verify_metadata_1.csv", HEADER, f"11,5,img/1.jpg,100,7,{box},"))
+    paths = ijba.image_paths(tmp_path, faces)
+    if fits:
+        ijba.check_boxes(faces, paths)
+        return
+    with pytest.raises(UserError, match="^--ijba_dir: .*_1.csv: the face of template 11 is outside img/1.jpg"):
+        ijba.check_boxes(faces, paths)
+    (tmp_path / "img" / "1.jpg").write_bytes(b"no image")
+    with pytest.raises(UserError, match="^--ijba_dir: .*img/1.jpg: not a JPEG"):
+        ijba.check_boxes(faces, paths)
 
 
 def test_a_face_is_cut_out_with_the_margin_of_align():

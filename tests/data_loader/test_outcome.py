@@ -77,7 +77,7 @@ class Copier:
         if file == "broken.png":
             raise UnreadableImage(file, "no image")
         (self.folder / output).parent.mkdir(exist_ok=True)
-        (self.folder / output).write_text(f"{file} {os.getpid()}")
+        (self.folder / output).write_text(f"{file} {os.getpid()}", errors="surrogateescape")
         return [output, len(file)]
 
 
@@ -132,3 +132,18 @@ def test_leftovers_of_a_killed_run_are_removed(tmp_path):
     (tmp_path / "d" / ".b.png.x0.tmp").touch()
     outcome(tmp_path)
     assert not (tmp_path / "d" / ".b.png.x0.tmp").exists()
+
+
+NAMES = [os.fsdecode(name) for name in (b"\xe9.jpg", b"a\rb.jpg", b"c\nd.jpg", b"\xc2\x85.jpg", b"\xe2\x80\xa8.jpg")]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_photographs_of_any_name_are_done_once(tmp_path, processes):
+    done = work_through(tmp_path, NAMES, processes=processes)
+    assert list(done.succeeded) == NAMES and not done.failed
+    with outcome(tmp_path) as again:
+        assert list(again.succeeded) == NAMES
+        again.failure("none\udcff\r\n.jpg", "no face found")
+    before = (tmp_path / "success.csv").read_bytes()
+    again = work_through(tmp_path, [*NAMES, "none\udcff\r\n.jpg"], worker=None, processes=processes)
+    assert again.failed == {"none\udcff\r\n.jpg": "no face found"} and (tmp_path / "success.csv").read_bytes() == before

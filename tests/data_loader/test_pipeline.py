@@ -142,7 +142,7 @@ def test_an_unreadable_file_is_replaced_by_the_next_and_listed_once(tmp_path):
     skipped = SkippedFiles()
     seen = [value for batch in take({"real": index}, 60, skipped=skipped) for value in numbers(batch["real"])]
     assert sorted(seen) == sorted(2 * [8 if k == 7 else k for k in range(120)])
-    assert skipped.rows == [(str(tmp_path / "set/7.png"), "not a JPEG, PNG, BMP, WebP or PGM image")]
+    assert skipped.rows == [(str(tmp_path / "set/7.png"), "not a JPEG, PNG, BMP, WebP, GIF, TIFF, AVIF or PNM image")]
     assert skipped.error is None
 
 
@@ -196,7 +196,8 @@ def test_check_readable_counts_and_names(tmp_path):
         write(tmp_path / "set", f"{k}.png", k)
     (tmp_path / "set/7.png").write_bytes(b"text")
     index = index_images(tmp_path / "set", tmp_path / "cache", flag="--real")
-    assert check_readable(index) == [(str(tmp_path / "set/7.png"), "not a JPEG, PNG, BMP, WebP or PGM image")]
+    reason = "not a JPEG, PNG, BMP, WebP, GIF, TIFF, AVIF or PNM image"
+    assert check_readable(index) == [(str(tmp_path / "set/7.png"), reason)]
     assert check_readable(index, sample=50, seed=2) == []
     for k in (8, 9):
         (tmp_path / f"set/{k}.png").write_bytes(b"")

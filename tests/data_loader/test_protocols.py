@@ -1,5 +1,6 @@
 """Readers of pairs.txt and of .bin sets: what they read, and that every mistake is one line that says where."""
 
+import codecs
 import io
 import os
 import pickle
@@ -41,6 +42,27 @@ def test_pairs_are_read_in_order_and_each_image_once(tmp_path):
     assert len(pairs.images) == 6 and all(path.is_file() for path in pairs.images)
 
 
+@pytest.mark.parametrize("change", [
+    lambda text: "\ufeff" + text, lambda text: text.replace("\n", "\t\n"), lambda text: text.replace("\n", "\t\t\r\n"),
+    lambda text: text.replace("\t", ";").replace("\n", ";\r\n"), lambda text: text.replace("\n", "\r"),
+    lambda text: text.replace("\t", " ").replace("\n", "  \n") + "\n\n",
+])  # fmt: skip
+def test_pairs_that_an_editor_or_excel_saved_are_the_same(tmp_path, change):
+    faces = make_faces(tmp_path / "lfw", PEOPLE | {"José": 2})
+    lines = [*PAIRS[:2], "José\t1\t2", *PAIRS[3:]]
+    expected = read_lfw_pairs(written(tmp_path / "pairs.txt", lines), faces)
+    (tmp_path / "again.txt").write_text(change((tmp_path / "pairs.txt").read_text()), encoding="utf-8", newline="")
+    found = read_lfw_pairs(tmp_path / "again.txt", faces)
+    assert found.images == expected.images and found.same.tolist() == expected.same.tolist()
+
+
+def test_the_line_that_is_not_utf_8_is_named(tmp_path):
+    faces = make_faces(tmp_path / "lfw", PEOPLE | {"José": 2})
+    (tmp_path / "pairs.txt").write_text("\n".join([*PAIRS[:2], "José\t1\t2", *PAIRS[3:]]), encoding="latin-1")
+    with pytest.raises(UserError, match="^--lfw_pairs: .*pairs.txt line 3: not UTF-8 text; save the file as UTF-8$"):
+        read_lfw_pairs(tmp_path / "pairs.txt", faces)
+
+
 def test_the_file_ending_is_a_setting(tmp_path):
     faces = make_faces(tmp_path / "lfw", PEOPLE, "png")
     assert len(read_lfw_pairs(written(tmp_path / "pairs.txt", PAIRS), faces, "png").same) == 4
@@ -61,6 +83,8 @@ def test_the_file_ending_is_a_setting(tmp_path):
     (1, "1\t3", "line 1 announces 6 pairs, 4 follow"),
     (1, "Bo\t1\t2", "line 1: not `folds"),
     (1, "0\t2", "line 1: not `folds"),
+    (3, "../Bo\t1\t2", "line 3: '../Bo' leads out of its folder"),
+    (4, "Bo\t1\t/Ann_Lee\t2", "line 4: '/Ann_Lee' leads out of its folder"),
 ])
 def test_a_mistake_in_a_pairs_file_names_its_line(tmp_path, line, text, message):
     faces = make_faces(tmp_path / "lfw", PEOPLE)
@@ -75,7 +99,7 @@ def test_missing_and_unreadable_pairs_files_are_named(tmp_path):
     with pytest.raises(UserError, match="^--lfw_pairs: cannot read .*none.txt: No such file"):
         read_lfw_pairs(tmp_path / "none.txt", faces)
     (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UserError, match="^--lfw_pairs: .*binary.txt is no text file"):
+    with pytest.raises(UserError, match="^--lfw_pairs: .*binary.txt is not UTF-8 text but UTF-16"):
         read_lfw_pairs(tmp_path / "binary.txt", faces)
     (tmp_path / "empty.txt").write_bytes(b"")
     with pytest.raises(UserError, match="empty.txt line 1: not"):
@@ -111,6 +135,21 @@ def python2_pickle(images, flags):
     return b"\x80\x02](" + b"".join(parts) + b"e](" + truth + b"e\x86."
 
 
+def python2_text_pickle(images, flags):
+    """What Python 2's pickle writes by protocol 0: lines of text, its strings as repr writes them or as they are."""
+    strings = [f"S{repr(image)[1:]}\n".encode() if place % 2 else b"S'" + _escaped(image) + b"'\n"
+               for place, image in enumerate(images)]  # fmt: skip
+    parts = [string + b"p%d\na" % place for place, string in enumerate(strings, 3)]
+    truth = b"".join(b"I01\na" if flag else b"I00\na" for flag in flags)
+    return b"((lp1\n" + b"".join(parts) + b"(lp2\n" + truth + b"tp0\n."
+
+
+def _escaped(image):
+    for sign in (b"\\", b"'", b"\n", b"\r"):
+        image = image.replace(sign, repr(sign)[2:-1].encode() if sign != b"'" else b"\\'")
+    return image
+
+
 WRITERS = {
     **{f"protocol {p}": lambda images, flags, p=p: pickle.dumps((images, flags), p) for p in (3, 4, 5)},
     "lists": lambda images, flags: pickle.dumps([images, flags]),
@@ -118,10 +157,13 @@ WRITERS = {
     "byte arrays": lambda images, flags: pickle.dumps(([bytearray(i) for i in images], flags), 5),
     "tuples": lambda images, flags: pickle.dumps((tuple(images), tuple(flags)), 3),
     "Python 2": python2_pickle,
+    "Python 2, protocol 0": python2_text_pickle,
+    "Python 3 for Python 2, protocol 2": lambda images, flags: pickle.dumps([images, flags], 2),
+    "Python 3 for Python 2, protocol 0": lambda images, flags: pickle.dumps([images, flags], 0),
 }
 
 
-BYTES = st.binary(max_size=300)
+BYTES = st.binary(min_size=1, max_size=300)  # of none, Python 3 writes the class by the protocols of Python 2
 
 
 @given(images=st.lists(st.tuples(BYTES, BYTES, st.booleans()), min_size=1, max_size=5),
@@ -190,6 +232,22 @@ def test_code_in_a_bin_set_is_refused_and_not_run(tmp_path, protocol):
     assert not (tmp_path / "ran").exists() and "\n" not in str(error.value)
     pickle.loads(path.read_bytes())  # the attack is a real one
     assert (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (("x", "utf-7"), "is refused: it asks for the encoding 'utf-7'"),
+    (("\u2028", "latin1"), "is cut short or no pickle"),
+    (("x",), "is cut short or no pickle"), ((b"x", "latin1"), "its images are not bytes|is cut short or no pickle"),
+])  # fmt: skip
+def test_the_one_call_that_is_admitted_has_one_form(tmp_path, arguments, message):
+    class Call:
+        def __reduce__(self):
+            return codecs.encode, arguments
+
+    (tmp_path / "x.bin").write_bytes(pickle.dumps(([Call(), Call()], [True]), 3))
+    with pytest.raises(UserError, match=f"^--bin_sets: .*x.bin:? ({message})") as error:
+        read_bin_set(tmp_path / "x.bin")
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("content", [

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure as Canvas
 from scipy.stats import norm
 
 from trainer.evaluation.report import Figure, shown
+from utils.printable import plotted
 
 SIZE = (4.4, 3.4)  # inches: small, so that the letters can still be read at a phone's width
 DOTS = 190  # pixels per inch
@@ -28,7 +29,7 @@ def roc_figure(title, curves):
     canvas, axes = _axes("false accept rate", "true accept rate")
     lowest = min([_lowest(rates) for rates, _ in curves.values()], default=1e-3)
     for (name, (false, true)), style in zip(curves.items(), _styles(), strict=False):
-        axes.step(np.maximum(false, lowest), true, where="post", label=name, **style)
+        axes.step(np.maximum(false, lowest), true, where="post", label=plotted(name), **style)
     axes.set_xscale("log")
     axes.set_xlim(lowest, 1)
     axes.set_ylim(0, 1.02)
@@ -50,7 +51,7 @@ def det_figure(title, curves):
     canvas, axes = _axes("false accept rate", "false reject rate")
     for (name, (false, true)), style in zip(curves.items(), _styles(), strict=False):
         inner = [norm.ppf(np.clip(rate, RATES[0], 1 - RATES[0])) for rate in (false, 1 - np.asarray(true))]
-        axes.step(*inner, where="post", label=name, **style)
+        axes.step(*inner, where="post", label=plotted(name), **style)
     for axis, limit in ((axes.xaxis, axes.set_xlim), (axes.yaxis, axes.set_ylim)):
         axis.set_ticks(norm.ppf(RATES), [f"{100 * rate:g} %" for rate in RATES])
         limit(norm.ppf(RATES[0]), norm.ppf(0.6))
@@ -75,7 +76,7 @@ def histogram_figure(title, groups, threshold=None, label="squared distance"):
     low, high = float(everything.min()), float(everything.max())
     bins = np.linspace(low, high if high > low else low + 1, 61)
     for (name, numbers), colour in zip(groups.items(), COLOURS, strict=False):
-        axes.hist(numbers, bins, density=True, alpha=0.55, color=colour, label=f"{name} ({len(numbers):,})")
+        axes.hist(numbers, bins, density=True, alpha=0.55, color=colour, label=f"{plotted(name)} ({len(numbers):,})")
     if threshold is not None:
         axes.axvline(threshold, color=OTHER, linewidth=1, linestyle="--", label=f"threshold {shown(threshold)}")
     _legend(axes, "best")
@@ -94,7 +95,7 @@ def scatter_figure(title, score, quality, labels, note):
     """
     canvas, axes = _axes(*labels)
     axes.scatter(score, quality, s=7, alpha=0.5, color=GENUINE, linewidths=0)
-    axes.set_title(note, loc="right", fontsize=8, color=OTHER)
+    axes.set_title(plotted(note), loc="right", fontsize=8, color=OTHER)
     return _figure(canvas, title, f"{len(score)} points, {labels[1]} over {labels[0]}: {note}.")
 
 
@@ -108,7 +109,7 @@ def fraction_figure(title, curves, label):
     """
     canvas, axes = _axes("real identities trained on, %", label)
     for (name, (percent, means, spreads)), style in zip(curves.items(), _styles(), strict=False):
-        axes.errorbar(percent, means, spreads, label=name, marker="o", markersize=4, capsize=3, **style)
+        axes.errorbar(percent, means, spreads, label=plotted(name), marker="o", markersize=4, capsize=3, **style)
     _legend(axes, "lower right")
     points = "; ".join(
         f"{name}: " + ", ".join(f"{shown(mean)} at {at} %" for at, mean in zip(percent, means, strict=True))
@@ -148,8 +149,8 @@ def _axes(x, y):
     canvas = Canvas(figsize=SIZE, dpi=DOTS)
     FigureCanvasAgg(canvas)
     axes = canvas.subplots()
-    axes.set_xlabel(x)
-    axes.set_ylabel(y)
+    axes.set_xlabel(plotted(x))
+    axes.set_ylabel(plotted(y))
     axes.grid(True, linewidth=0.4, alpha=0.5)
     axes.spines[["top", "right"]].set_visible(False)
     return canvas, axes

@@ -192,6 +192,7 @@ def _templates(face_network, faces, options):
     places, rows = {}, {}
     for path, table in faces.items():
         images = ijba.image_paths(options.ijba_dir, table)
+        ijba.check_boxes(table, images)
         rows[path] = [places.setdefault((image, *box), len(places))
                       for image, box in zip(images, table.boxes.tolist(), strict=True)]
 

@@ -1,7 +1,6 @@
 """What an evaluation found, as evaluation.json, CSV files and one page of HTML that needs nothing else."""
 
 import base64
-import csv
 import json
 import math
 import re
@@ -12,6 +11,8 @@ import jinja2
 
 from trainer.evaluation.meanings import meaning
 from utils.files import atomic_write
+from utils.printable import printable
+from utils.tables import write_rows
 
 TEMPLATE = "report.html.j2"  # beside this file
 ROWS_SHOWN = 12  # of a table, on the page; the CSV holds all
@@ -70,10 +71,8 @@ def write_report(folder, sections, settings, top=None):
     folder.mkdir(parents=True, exist_ok=True)
     for section in sections:
         for name, (header, rows) in section.tables.items():
-            with atomic_write(folder / csv_name(section, name), "w", newline="", encoding="utf-8") as file:
-                writer = csv.writer(file, lineterminator="\n")
-                writer.writerow(header)
-                writer.writerows(_plain(row) for row in rows)
+            with atomic_write(folder / csv_name(section, name), "w", newline="\n", encoding="utf-8") as file:
+                write_rows(file, [header, *map(_plain, rows)])
     with atomic_write(folder / "evaluation.json", "w", encoding="utf-8") as file:
         file.write(content)
     with atomic_write(folder / "report.html", "w", encoding="utf-8") as file:
@@ -123,7 +122,7 @@ def _json(sections, settings, top):
 def _plain(value):
     """NumPy's numbers as Python's; what is not finite as None; file names of any bytes as text that can be encoded."""
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {_plain(str(key)): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     value = value.item() if hasattr(value, "item") else value
@@ -139,12 +138,12 @@ def _page(sections, settings):
     parts = [
         {
             "key": section.key,
-            "title": section.title,
-            "text": section.text,
+            "title": printable(section.title),
+            "text": printable(section.text),
             "metrics": _metric_rows(section.metrics),
             "main": [row for row in _metric_rows(section.metrics) if row["main"]],
             "figures": [
-                (_plain(figure.title), _plain(figure.alt), base64.b64encode(figure.png).decode())
+                (printable(figure.title), printable(figure.alt), base64.b64encode(figure.png).decode())
                 for figure in section.figures
             ],
             "tables": [

@@ -9,6 +9,7 @@ from data_loader.folders import ImageIndex, UnreadableImage, decode_whole
 from trainer.evaluation import figures, separability
 from trainer.evaluation.report import Section, shown
 from trainer.face_networks.embedding import Embeddings
+from utils.printable import printable
 
 POINTS = 1000  # of a curve that is drawn or written
 SHEET = 6  # pairs on a contact sheet
@@ -188,5 +189,6 @@ def caption(first, second, distance):
 
 
 def short(path, most=22):
-    """The end of a long path."""
+    """The end of a long path, as can be shown."""
+    path = printable(path)
     return path if len(path) <= most else f"…{path[1 - most :]}"

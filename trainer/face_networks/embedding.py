@@ -1,5 +1,6 @@
 """Images through a face network: each cut as the network was trained on, then embedded."""
 
+import sys
 import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -61,7 +62,7 @@ def embed_folder(face_network, index, options):
         UserError: no image can be read; a damaged metadata.csv.
     """
     cutter = _Cutter(face_network, options)
-    places = known_places(index, face_network.alignment) if cutter.aligns else np.full((len(index), 4), np.nan)
+    places = _known_places(index, face_network.alignment) if cutter.aligns else np.full((len(index), 4), np.nan)
 
     def read(i):
         return cutter(decode_whole(index.path(i), LONGEST), places[i])
@@ -87,6 +88,16 @@ def embed_images(face_network, images, options):
     cutter = _Cutter(face_network, options)
     unknown = np.full(4, np.nan)
     return _embed(face_network, len(images), lambda i: cutter(images[i], unknown), "image {}".format, options)
+
+
+def _known_places(index, alignment):
+    """As known_places; says where only a part of the images has landmarks, which are then cut in two ways."""
+    places = known_places(index, alignment)
+    unknown = np.isnan(places[:, 0])
+    if unknown.any() and not unknown.all():
+        print(f"warning: {index.flag}: {unknown.sum()} of {len(places)} images in {index.folder} have no landmarks in "
+              "a metadata.csv: their faces are looked for", file=sys.stderr)  # fmt: skip
+    return places
 
 
 class _Cutter:

@@ -12,6 +12,7 @@ from data_loader.outcome import Outcome
 from data_loader.pair import Pairer
 from utils.errors import UserError
 from utils.files import atomic_write
+from utils.tables import TEXT
 
 CROPS = ("face", "centre")
 
@@ -59,6 +60,6 @@ def _check(source, folder, options):
 
 def _write_parameters(folder, columns, rows):
     """Write metadata.csv: of each row of success.csv these columns."""
-    with atomic_write(folder / parameters.METADATA, "w", encoding="utf-8", newline="") as table:
+    with atomic_write(folder / parameters.METADATA, "w", **TEXT) as table:
         table.write(parameters.csv_line(columns))
         table.writelines(parameters.csv_line([row[column] for column in columns]) for row in rows)

@@ -1,6 +1,7 @@
 """The `render` job: labelled pictures of people who do not exist, drawn from a morphable face model."""
 
 import re
+import sys
 from pathlib import Path
 
 from data_loader.crops import check_format
@@ -32,6 +33,8 @@ def run(options):
     people = _people(options)
     renders = RenderFolder(Path(options.data_dir).expanduser() / options.syn_dataset, options)
     Claim(renders.folder, "render.json", renders.settings, "--syn_dataset").take()  # by all shards, at once perhaps
+    if renders.source.note:
+        print(renders.source.note, file=sys.stderr)
     missing = [(person, images) for person in people if (images := renders.missing(person))]
     total = len(people) * options.images_per_id
     with Progress(total, "render", initial=total - sum(len(images) for _, images in missing)) as progress:

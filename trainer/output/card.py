@@ -1,12 +1,17 @@
 """README.md of a generated data set: what it is, where it came from, what it is for."""
 
-from pathlib import PurePath
+import json
+import re
 
+from utils.files import last_part
+from utils.printable import printable
+
+YAML_WORDS = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")  # not strings, where they stand unquoted
 SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"))
 
 CARD = """---
 # license: choose one before you publish; see Sources below
-pretty_name: {name}
+pretty_name: {pretty_name}
 task_categories:
 - image-classification
 tags:
@@ -70,9 +75,11 @@ def text(run, images):
         images: number of images written.
     """
     flags, settings, inputs, kept = run["flags"], run["settings"], run["inputs"], run.get("filter")
-    trained_on = [f"`{name}` (`--{flag}`)" for flag, name in (run.get("trained_on") or {}).items()]
+    name = printable(last_part(flags["save_syn_dataset"]))
+    trained_on = [f"`{printable(name)}` (`--{flag}`)" for flag, name in (run.get("trained_on") or {}).items()]
     return CARD.format(
-        name=PurePath(flags["save_syn_dataset"]).name,
+        name=name,
+        pretty_name=_yaml(name),
         size_category=next((name for limit, name in SIZES if images < limit), "n>10M"),
         identities=(kept or inputs)["identities"],
         kept=f"{kept['rules']}; `dropped.csv` lists the others" if kept else "every image",
@@ -82,14 +89,20 @@ def text(run, images):
         scores=_scores(run.get("scores") or {}),
         made_of=run.get("made_of") or "Each image was made from one image of the input.",
         system=flags["system"],
-        checkpoint=PurePath(run["checkpoint"]).name,
+        checkpoint=printable(last_part(run["checkpoint"])),
         sha256=", ".join(settings["checkpoint_sha256"].values()),
         seed=settings["random_seed"],
-        input=PurePath(inputs["folder"]).name,
+        input=printable(last_part(inputs["folder"])),
         input_images=inputs["images"],
         input_identities=inputs["identities"],
         trained_on=", ".join(trained_on) or "not known",
     )
+
+
+def _yaml(name):
+    """A name as a string of YAML: plain where it is a plain word, else as JSON writes it."""
+    plain = re.fullmatch(r"[a-z][\w.-]*", name, re.ASCII | re.IGNORECASE) and name.lower() not in YAML_WORDS
+    return name if plain else json.dumps(name, ensure_ascii=False)
 
 
 def _scores(scores):

@@ -1,15 +1,16 @@
 """A folder of generated images that is written batch by batch and can be gone on with after any interruption."""
 
-import csv
+import errno
 import os
 from contextlib import ExitStack
 from pathlib import Path
 
-from data_loader.generated_folder import ROWS, RUN, TABLE, TEXT
+from data_loader.generated_folder import ROWS, RUN, TABLE
 from trainer.output.scores import told_scores
 from utils.claim import Claim
 from utils.errors import UserError
 from utils.files import atomic_write
+from utils.tables import TEXT, whole_rows, write_rows
 
 
 class OutputFolder:
@@ -60,13 +61,13 @@ class OutputFolder:
     def begin(self, batch_size):
         """See how far it came. Returns the rows of the whole batches that are done."""
         rows = []
-        for row in self._rows() if (self.folder / ROWS).is_file() else ():
+        for row in whole_rows(self.folder / ROWS):
             if len(row) != self.width or not (row[-1] or (self.folder / row[0]).is_file()):
                 break
             rows.append(row)
         del rows[len(rows) // batch_size * batch_size :]
         with atomic_write(self.folder / ROWS, "w", **TEXT) as file:
-            csv.writer(file, lineterminator="\n").writerows(rows)
+            write_rows(file, rows)
         return rows
 
     def open_rows(self):
@@ -75,7 +76,7 @@ class OutputFolder:
 
     def append(self, file, rows):
         """Add the rows of one batch; they are on the disk when this returns."""
-        csv.writer(file, lineterminator="\n").writerows(rows)
+        write_rows(file, rows)
         file.flush()
         os.fsync(file.fileno())
 
@@ -91,6 +92,8 @@ class OutputFolder:
         Returns:
             Numbers of images written and skipped.
         """
+        if not (self.folder / ROWS).is_file():
+            raise FileNotFoundError(errno.ENOENT, f"{ROWS} is gone")
         written, skipped = self._write_lists()
         if not skipped:
             (self.folder / self.skipped).unlink()
@@ -113,34 +116,33 @@ class OutputFolder:
         with ExitStack() as stack:
             sums, bad = (stack.enter_context(atomic_write(self.folder / name, "w", **TEXT))
                          for name in ("SHA256SUMS", self.skipped))  # fmt: skip
-            bad = csv.writer(bad, lineterminator="\n")
-            bad.writerow(["path", "reason"])
+            write_rows(bad, [["path", "reason"]])
             scores = None
             if self.scores:
-                file = stack.enter_context(atomic_write(self.folder / TABLE, "w", **TEXT))
-                scores = csv.writer(file, lineterminator="\n")
-                scores.writerow(["path", "identity", *self.scores])
-            for *values, digest, reason in self._rows():
+                scores = stack.enter_context(atomic_write(self.folder / TABLE, "w", **TEXT))
+                write_rows(scores, [["path", "identity", *self.scores]])
+            for *values, digest, reason in whole_rows(self.folder / ROWS):
                 if reason:
-                    bad.writerow([values[0], reason])
+                    write_rows(bad, [[values[0], reason]])
                     skipped += 1
                     continue
                 written += 1
-                sums.write(f"{digest}  {values[0]}\n")
+                sums.write(_sum_line(digest, values[0]))
                 if scores:
-                    scores.writerow(values)
+                    write_rows(scores, [values])
         return written, skipped
-
-    def _rows(self):
-        """The rows that are whole: what follows the last line's end was cut off by a kill."""
-        with open(self.folder / ROWS, **TEXT) as file:
-            yield from csv.reader(line for line in file if line.endswith("\n"))
 
     def _settings(self, run):
         """What all images share, of the content of a run.json; KeyError or TypeError where it is none."""
         run["finished"], run["checkpoint"]  # what a file of that name by another program lacks
         # Folders of earlier versions have all scores, and do not say so.
         return {"job": run["job"], "scores": told_scores(self.scores), **run["settings"]}
+
+
+def _sum_line(digest, name):
+    """A line of SHA256SUMS; a name with a line end in it is written as sha256sum itself writes it."""
+    escaped = name.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
+    return f"{'' if escaped == name else chr(92)}{digest}  {escaped}\n"
 
 
 def target_folder(flag, options, inputs=("dataset", "syn_dataset", "dataset_3dmm")):

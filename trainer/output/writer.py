@@ -1,5 +1,6 @@
 """An image for each input of an Input, into a folder: reading, computing and writing at the same time, resumable."""
 
+import errno
 import hashlib
 import os
 from collections import deque
@@ -74,6 +75,8 @@ def write_images(task, options):
             written, skipped = output.finish(task.card)
     except OSError as error:
         reason = error.strerror or error
+        if error.errno == errno.ENAMETOOLONG:  # that of the input, with another ending: trying again helps nobody
+            raise UserError(f"cannot write in {error.filename2 or error.filename}: {reason}") from error
         raise UserError(f"cannot write in {output.folder}: {reason}; the same command goes on there") from error
     print(f"{written} images in {output.folder}" + (f", {skipped} unreadable: skipped_files.csv" if skipped else ""))
     return 0

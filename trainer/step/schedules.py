@@ -1,11 +1,10 @@
 """What changes over a training run, as pure functions of the step."""
 
-from pathlib import Path
-
 import keras
 import tensorflow as tf
 
 from utils.errors import UserError
+from utils.tables import read_text, split_lines
 
 
 def halving_steps(interval, max_step):
@@ -101,19 +100,15 @@ def epoch_rates(options):
 
 
 def _rates_of_file(path, epochs):
-    """Rates of a FaceNet schedule: lines `first epoch: rate`, from 0 up; # begins a comment; a rate of - ends it."""
+    """Rates of a FaceNet schedule: lines `first epoch: rate`, from 0 up; # begins a comment; - or -1 ends it."""
     flag = "--learning_rate_schedule_file"
-    try:
-        lines = Path(path).expanduser().read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{flag}: cannot read {path}: {getattr(error, 'strerror', None) or 'not text'}") from error
     starts = {}
-    for number, line in enumerate(lines, start=1):
-        first, colon, rate = line.partition("#")[0].strip().partition(":")
+    for number, line in enumerate(split_lines(read_text(path, flag)), start=1):
+        first, colon, rate = (part.strip() for part in line.partition("#")[0].rstrip(" \t;,").partition(":"))
         if not first:
             continue
         try:
-            epoch, value = int(first), 0.0 if rate.strip() == "-" else float(rate)
+            epoch, value = int(first), 0.0 if rate == "-" else max(float(rate), 0.0)
         except ValueError:
             colon = ""
         if not colon or epoch <= max(starts, default=-1) or not 0 <= value < float("inf"):

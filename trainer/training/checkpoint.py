@@ -9,6 +9,7 @@ import numpy as np
 from tensorflow import as_dtype
 
 from trainer.published.arrays import FORMAT, check_names, named_weights, read_checkpoint
+from utils.claim import remove_leftovers
 from utils.errors import UserError
 from utils.files import atomic_write
 from utils.runs import checkpoints, steps_done
@@ -34,7 +35,7 @@ def save(system, folder, step, keep_step=0):
     target = folder / "checkpoints" / f"step-{step:09d}.npz"
     try:
         target.parent.mkdir(exist_ok=True)
-        _remove_leftovers(target.parent)
+        remove_leftovers(target.parent)  # of a run that was killed while it saved
         with atomic_write(target) as file:
             arrays = {name: np.asarray(variable) for name, variable in named_variables(system).items()}
             np.savez(file, format=np.int64(FORMAT), **arrays)
@@ -117,8 +118,3 @@ def _optimizer_variables(group, optimizer, variables, named):
         found[f"{prefix}/velocity/{names[id(variable)]}"] = velocity
     known = {id(variable) for variable in found.values()}
     return found | {f"{prefix}/{v.name}": v for v in optimizer.variables if id(v) not in known}
-
-
-def _remove_leftovers(folder):
-    for temporary in folder.glob(".step-*.tmp"):  # of a run that was killed while it saved
-        temporary.unlink()

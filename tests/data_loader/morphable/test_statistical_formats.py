@@ -36,6 +36,14 @@ def test_bfm_2017_and_2019(tmp_path):
     np.testing.assert_array_equal(model.triangles, triangles)
 
 
+def test_a_statismo_model_without_expressions(tmp_path):
+    fields = {name: value for name, value in published.statismo().items() if not name.startswith("expression")}
+    model = statistical_formats.load(published.write(tmp_path / "l4.h5", fields))
+    close(model.shape, published.dome()[0] * 100, published.basis(1, 5), [1, 2, 3, 4, 5])
+    close(model.colour, np.tile([0.8, 0.6, 0.5], 60), published.basis(2, 4), [1, 2, 3, 4])
+    assert model.expression.count == 0 and model.expression.mean.shape == (60, 3)
+
+
 @pytest.mark.parametrize("renamed", [{}, {"components": "w"}, {"trilist": "tri"}])
 def test_lsfm(tmp_path, renamed):
     fields = {renamed.get(name, name): value for name, value in published.lsfm().items()}

@@ -95,6 +95,16 @@ def test_folders_without_enough_are_named(tmp_path):
         statistics.read(table(tmp_path, rows=1), UNITS, ())
 
 
+@pytest.mark.parametrize("change", [
+    lambda text: "\ufeff" + text, lambda text: "\ufeff" + text.replace(",", ";"),
+    lambda text: text.replace(",", "\t").replace(".", ",").replace("\n", "\t\r\n")])
+def test_a_table_that_was_saved_again_says_the_same(tmp_path, change):
+    path = table(tmp_path, yaw=10.5, pitch=5, roll=4, jawOpen=0.5) / parameters.METADATA
+    path.write_text(change(path.read_text()), encoding="utf-8")
+    found = statistics.read(tmp_path, UNITS, parameters.LIGHT)
+    assert found.groups["pose"].mean.tolist() == pytest.approx([10.5, 5, 4]) and "expression" in found
+
+
 @pytest.mark.parametrize("columns, changes, words", [
     (("yaw", "roll"), {}, "column pitch is missing"), ((*parameters.POSE, "jawOpen"), {}, "mouthSmileLeft is missing"),
     ((*parameters.POSE,), {"roll": "steep"}, "line 2: column roll is no number"),

@@ -10,6 +10,8 @@ from PIL import Image
 
 from trainer.evaluation import figures
 from trainer.evaluation.report import Section, main_figures, shown, write_report
+from trainer.evaluation.sections import caption
+from utils.tables import Table
 
 VOID = {"meta", "img", "br"}
 
@@ -87,6 +89,29 @@ def test_the_page_stands_alone_and_explains_every_metric(tmp_path):
     assert "Photographs <1>" in page.words and "a,b <i>.png" in page.words and "a & b" in page.words
     assert {"1,234", "0.75", "0.25 ± 0.12", "KID on net", "higher is better"} <= set(page.words)
     assert "chance that a genuine pair is nearer" in text and 'name="viewport"' in text
+
+
+NAMES = ("x\udce9", "$a_{", "$\\frac$", "a$b$c", "\u2028\n\x85a", "日本", "a\\$b", "$$")
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.filterwarnings("ignore:Glyph")
+def test_any_name_may_stand_in_a_report(tmp_path, name):
+    picture = np.zeros((9, 7, 3), np.uint8)
+    drawn = [
+        figures.roc_figure(name, {name: roc()["photographs"]}),
+        figures.det_figure(name, {name: roc()["photographs"]}),
+        figures.histogram_figure(name, {name: [0.1, 0.2]}, 0.5, name),
+        figures.scatter_figure(name, [1, 2], [2, 1], (name, name), name),
+        figures.fraction_figure(name, {name: ((20, 50), (0.5, 0.6), (0, 0.1))}, name),
+        figures.pairs_figure(name, [(picture, picture, caption(name, name, 0.5))], name),
+    ]
+    one = Section("a", name, name, {"auc": 0.5}, {"t": (["path"], [[name], [f"\r{name}"]])}, drawn)
+    path = write_report(tmp_path, [one], {f"--dataset /{name}": name})
+    Page(path.read_text(encoding="utf-8"))
+    assert len(json.loads((tmp_path / "evaluation.json").read_text(encoding="utf-8"))["settings"]) == 1
+    assert [row[0] for _, row in Table(tmp_path / "a_t.csv")] == [
+        f"{start}{name}".encode("utf-8", "backslashreplace").decode() for start in ("", "\r")]
 
 
 def test_figures_are_pictures_of_the_promised_size():

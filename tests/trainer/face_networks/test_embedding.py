@@ -125,7 +125,7 @@ def test_unreadable_images_have_no_row(tmp_path):
     found = embed_folder(mean_colour_network("none"), index, options())
     assert found.positions.tolist() == [i for i in range(70) if i != 33] and found.paths[33] == "34.png"
     np.testing.assert_allclose(found.features[:, 0], [3 * i / 127.5 - 1 for i in range(70) if i != 33], atol=1e-6)
-    assert found.failed == [("33.png", "not a JPEG, PNG, BMP, WebP or PGM image")]
+    assert found.failed == [("33.png", "not a JPEG, PNG, BMP, WebP, GIF, TIFF, AVIF or PNM image")]
     for path in tmp_path.glob("*.png"):
         path.write_text("no picture")
     with pytest.raises(UserError, match="no image in .* can be read, for one 0.png"):

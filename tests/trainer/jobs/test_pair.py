@@ -124,3 +124,22 @@ def test_published_fits_are_drawn_where_they_say(tmp_path):
     row = rows(tmp_path / "pairs" / "success.csv", "file")["a.jpg"]
     assert row["error"] == "nan" and float(row["light_azimuth"]) == 0
     assert "without.mat" in rows(tmp_path / "pairs" / "failed.csv", "file")["without.jpg"]["reason"]
+
+
+def test_a_fit_counts_the_pixels_of_a_photograph_of_any_size(tmp_path):
+    """The dome of the test above, in a file as AFLW2000-3D has them, of a photograph of 2400 x 2000."""
+    model = published.write_3ddfa(tmp_path / "model")
+    (tmp_path / "photographs").mkdir()
+    Image.new("RGB", (2400, 2000), (200, 180, 160)).save(tmp_path / "photographs" / "a.jpg")
+    fit = {"Pose_Para": np.float32([[0, 0, 0, 1500, 2000 - 900, -110, 600 / 1e5]]), "pt2d": np.full((2, 21), -1.0),
+           "Shape_Para": np.zeros((published.SHAPES, 1)), "Exp_Para": np.zeros((published.EXPRESSIONS, 1)),
+           "Tex_Para": np.zeros((published.COLOURS, 1)), "roi": np.int16([[162, 52, 1182, 1072]]),
+           "Illum_Para": [[0.6, 0.6, 0.6, 0.3, 0.3, 0.3, 0, 0, 1, 10]],
+           "Color_Para": np.float32([[1, 1, 1, 0, 0, 0, 1]])}  # fmt: skip
+    places = published.dome()[0][published.landmarks()] * [600, -600, 600] + [1500, 900, 0]
+    scipy.io.savemat(tmp_path / "photographs" / "a.mat", fit | {"pt3d_68": np.float32(places.T)})
+    pair.run(options(tmp_path, morphable_model=str(model), size=200))
+    render = np.asarray(Image.open(tmp_path / "pairs" / "3dmm" / "a.png"))
+    y, x = np.nonzero(render.any(axis=2))
+    assert np.allclose([x.min(), x.max(), y.min(), y.max()], [130 - 48, 130 + 48, 90 - 60, 90 + 60], atol=2)
+    assert float(rows(tmp_path / "pairs" / "success.csv", "file")["a.jpg"]["error"]) < 1

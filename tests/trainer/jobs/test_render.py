@@ -143,3 +143,17 @@ def test_values_out_of_range_are_named_and_nothing_is_written(tmp_path, change):
     with pytest.raises(UserError, match=f"--{next(iter(change))}"):
         render.run(options(tmp_path, **change))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["model2017.h5", "01_MorphableModel.mat"])
+def test_a_model_without_expressions_is_drawn_and_says_so_once(tmp_path, capsys, name):
+    fields = published.bfm_2009() if name.endswith(".mat") else published.statismo()
+    fields = {field: value for field, value in fields.items() if not field.startswith("expression")}
+    path = published.write(tmp_path / name, fields)
+    render.run(options(tmp_path, morphable_model=str(path), num_worker=2))
+    (said,) = [line for line in capsys.readouterr().err.splitlines() if "--morphable_model" in line]
+    assert said == f"--morphable_model: {name} holds no expressions: all faces are drawn neutral"
+    assert len(list((tmp_path / "syn").rglob("*.png"))) == 4
+    published.write(tmp_path / "whole.h5", published.statismo())
+    render.run(options(tmp_path, morphable_model=str(tmp_path / "whole.h5"), syn_dataset="whole"))
+    assert "holds no expressions" not in capsys.readouterr().err

@@ -56,8 +56,11 @@ def test_schedule_file(tmp_path):
     path.write_text("# FaceNet's\n0: 0.05\n\n2: 0.005 # lower\n5: -\n")
     assert rates(*words) == [0.05, 0.05, 0.005, 0.005, 0.005]
     assert rates(*words, "--max_nrof_epochs", "3") == [0.05, 0.05, 0.005]
+    for text in ("0: 0.05\n2: 0.005\n5: -1\n", "\ufeff0:\t0.05\t\r\n2: 0.005;;\r\n5: -1\r\n", "0: .05\r2: .005\r5: -1"):
+        path.write_text(text, encoding="utf-8", newline="")
+        assert rates(*words) == [0.05, 0.05, 0.005, 0.005, 0.005]
     for text, told in (("", "epoch 0"), ("1: 0.1", "epoch 0"), ("0: x", "line 1"), ("0: 1\n0: 2", "line 2"),
-                       ("0: 1\n3", "line 2"), ("0: nan", "line 1"), ("0: -0.1", "line 1")):
+                       ("0: 1\n3", "line 2"), ("0: nan", "line 1"), ("0: -0.1", "epoch 0"), ("0: 0.1\n5: x", "line 2")):
         path.write_text(text)
         with pytest.raises(UserError, match=f"--learning_rate_schedule_file: .*{told}"):
             rates(*words)

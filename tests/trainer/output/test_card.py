@@ -1,0 +1,31 @@
+"""The card of data sets with names that Markdown, YAML and UTF-8 would not take as they are."""
+
+import json
+
+import pytest
+
+from trainer.output import card
+
+
+def run(name, folder="/data/syn", checkpoint="/logs/run/step-1.npz"):
+    return {
+        "flags": {"save_syn_dataset": name, "system": "facegan"},
+        "inputs": {"identities": 2, "images": 4, "folder": folder},
+        "settings": {"input_scale_size": 64, "image_format": "png", "checkpoint_sha256": {"a": "0"}, "random_seed": 1},
+        "checkpoint": checkpoint, "trained_on": {"dataset": name},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["x\udce9", "a: b", "#1", "123", "no", "'", '"quoted"', "a\nb", "- x", "日本", "{a}"])
+def test_any_name_is_a_string_of_the_front_matter(name):
+    text = card.text(run(f"sets/{name}", f"/data/{name}", f"/logs/{name}"), 4)
+    (line,) = [line for line in text.split("\n") if line.startswith("pretty_name: ")]
+    shown = name.replace("\udce9", "\\udce9").replace("\n", "\\n")
+    assert json.loads(line.removeprefix("pretty_name: ")) == shown
+    assert f"# {shown}\n" in text and f"- made of: `{shown}`" in text
+    assert text.encode() and "pretty_name: my-faces\n" in card.text(run("my-faces"), 4)
+
+
+def test_paths_of_another_system_are_told_by_their_last_part():
+    text = card.text(run("faces", "C:\\data\\syn", "\\\\server\\share\\run\\step-1.npz"), 4)
+    assert "- made of: `syn`" in text and "- checkpoint: `step-1.npz`" in text

@@ -99,7 +99,7 @@ def test_weights_alone_generate_the_same(trained_run, exported, tmp_path, capsys
     (checkpoint,) = small.glob("checkpoints/*.npz")
     with np.load(checkpoint) as file:
         halves = {name for name in file.files if file[name].dtype == np.float16}
-        assert {name.partition("/")[0] for name in file.files if name not in halves} == {"state"}
+        assert {name.partition("/")[0] for name in file.files if name not in halves} == {"state", "format"}
         assert {name.partition("/")[0] for name in halves} == {"generator", "generator_back", "discriminator_real",
                                                                "discriminator_synthetic"}  # fmt: skip
     assert str(trained_run.data) not in (small / "params.json").read_text()

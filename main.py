@@ -6,7 +6,7 @@ import os
 import sys
 
 from trainer.face_networks.table import KINDS, MODEL_DEFS
-from trainer.systems import SYSTEMS
+from trainer.systems import SYSTEMS, refuse_other_flags
 from utils import command_line
 from utils.errors import UserError
 from utils.quiet import quiet_start
@@ -39,6 +39,7 @@ def main(argv):
         if job == "help":
             print(command_line.help_text(JOBS, options.help_for, CHOICES))
             return 0
+        refuse_other_flags(job, options)
         if not options.use_gpu:
             os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
         os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # TensorFlow would take all of a GPU's memory

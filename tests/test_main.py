@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from data_loader import assets
-from tests.small import NETWORKS
+from tests.small import LOGS, NETWORKS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -24,7 +24,7 @@ SMALLER = {  # job -> flags that keep the test short
     "align": "",
     "pair": "--num_worker 1",
     "render": "--n_id 2 --images_per_id 2",
-    "train": shlex.join([*NETWORKS, "--max_step", "4", "--method_c", "none"]),  # images of any size are resized
+    "train": shlex.join([*NETWORKS, *LOGS, "--max_step", "4", "--method_c", "none"]),  # images of any size are resized
     "resume": "--max_step 6",
     "test": "",
     "generate": "",

@@ -2,23 +2,28 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import main
-from tests.small import NETWORKS, make_data
+from tests.small import LOGS, NETWORKS, make_data
 from trainer.systems import SYSTEMS
+from utils.flags import FLAGS
 
-FEW = ["--images_per_id", "3", "--image_format", "png"]
+FEW = ["--images_per_id", "3"]
 
 
 @pytest.fixture(scope="module")
 def toy():
     SYSTEMS["toy"] = "tests.trainer.systems.toy:Toy"
+    flag = FLAGS["images_per_id"]  # a new system's flags name its jobs
+    FLAGS["images_per_id"] = replace(flag, jobs=(*flag.jobs, "train", "generate"))
     yield
     del SYSTEMS["toy"]
+    FLAGS["images_per_id"] = flag
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +37,7 @@ def home(toy, tmp_path_factory):
 
 def train(folder, logs, *words):
     where = ["--data_dir", folder / "data", "--log_dir", folder / logs, "--asset_dir", folder / "cache"]
-    named = ["--system", "toy", "--dataset", "syn", *NETWORKS, *FEW, *words]
+    named = ["--system", "toy", "--dataset", "syn", *NETWORKS, *LOGS, *FEW, *words]
     return main.main(["train", *map(str, where), *map(str, named)])
 
 
@@ -61,6 +66,7 @@ def test_trains_and_resumes_bit_by_bit(home):
 
 def test_generates_a_labelled_data_set(home):
     words = ["generate", "--log_dir", str(home / "straight"), "--pretrained_gen", str(home / "straight"), *FEW]
+    words += ["--image_format", "png"]
     for folder in ("made", "again"):
         assert main.main([*words, "--save_syn_dataset", folder]) == 0
     made, again = home / "data" / "made", home / "data" / "again"

@@ -7,7 +7,7 @@ import sys
 
 from trainer.face_networks.table import KINDS, MODEL_DEFS
 from trainer.systems import SYSTEMS, refuse_other_flags
-from utils import command_line
+from utils import command_line, environment
 from utils.errors import UserError
 from utils.quiet import quiet_start
 
@@ -34,6 +34,7 @@ FULL_OR_FORBIDDEN = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
 
 def main(argv):
     """Run one job; returns the exit status: 0, 1 (the job's own 'no') or 2 (a mistake in what the user gave)."""
+    environment.pin_keras()
     try:
         job, options = command_line.parse(argv, JOBS, CHOICES)
         if job == "help":
@@ -57,4 +58,5 @@ def main(argv):
 
 
 if __name__ == "__main__":
+    environment.keep_streams()
     sys.exit(main(sys.argv[1:]))

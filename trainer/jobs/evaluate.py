@@ -15,6 +15,7 @@ from trainer.evaluation.inception import NAME, Inception
 from trainer.evaluation.report import main_figures, write_report
 from trainer.face_networks.embedding import embed_folder
 from trainer.face_networks.network import open_face_network
+from trainer.training.devices import tell_device
 from utils.errors import UserError
 from utils.versions import versions
 
@@ -31,6 +32,7 @@ def run(options):
     """Evaluate what the command line names. Everything that can be wrong with it is found before anything is long."""
     started = time.monotonic()
     inputs = read_inputs(options)
+    tell_device(options)
     face_network = open_face_network(options)
     found = []
     for title, section in _protocols(face_network, options):

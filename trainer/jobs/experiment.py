@@ -25,6 +25,7 @@ from trainer.face_networks.embedding import embed_folder
 from trainer.face_networks.network import open_recognizer
 from trainer.face_networks.table import with_sizes
 from trainer.systems.flags import SYSTEM_FLAGS
+from trainer.training.devices import tell_device
 from trainer.training.recognition import train_recognizer
 from utils import runs
 from utils.claim import Claim
@@ -81,6 +82,7 @@ def run(options):
     settings |= {"dataset": real.digest, "save_syn_dataset": generated.digest}
     Claim(folder, "experiment.json", settings, "--report_dir").take(alone=True)
 
+    tell_device(options)
     tf.get_logger().setLevel("ERROR")  # each cell traces the step anew, which TensorFlow takes for a mistake
     cells = [Cell(fraction, generated, seed) for seed in range(1, options.seeds + 1) for fraction in fractions
              for generated in ((True,) if fraction == 0 else (False, True))]  # fmt: skip

@@ -25,7 +25,10 @@ def open_checkpoint(prefix, flag):
     try:
         return tf.train.load_checkpoint(str(prefix))
     except (ValueError, tf.errors.OpError) as error:
-        raise UserError(f"--{flag}: cannot read a TF1 checkpoint at {prefix}: {str(error).splitlines()[0]}") from error
+        reason = str(error).splitlines()[0]
+        if re.search(r"[][?*\\]", prefix):
+            reason = "TensorFlow takes [ ] ? * and \\ in it for a pattern; rename the folder or the files"
+        raise UserError(f"--{flag}: cannot read a TF1 checkpoint at {prefix}: {reason}") from error
 
 
 def assign(variables, reader):

@@ -29,7 +29,10 @@ JOBS = {  # the file of each is trainer/jobs/<name>.py
     "fidelity": "replay a reference run of the published code and print the differences",
 }
 CHOICES = {"system": SYSTEMS, "recognizer": KINDS, "model_def": MODEL_DEFS}  # flag -> the list of its values
-FULL_OR_FORBIDDEN = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
+DISK = (  # what a disk, or the rights on it, may say to a path that the user gave
+    *("ENOSPC", "EDQUOT", "EFBIG", "EACCES", "EPERM", "EROFS", "EIO", "ENAMETOOLONG", "ENOTDIR", "EISDIR", "ELOOP"),
+    *("EMFILE", "ENFILE", "ESTALE", "ENODEV", "ENXIO", "ETIMEDOUT"),
+)
 
 
 def main(argv):
@@ -51,9 +54,9 @@ def main(argv):
         print(f"error: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        if error.errno not in FULL_OR_FORBIDDEN:
+        if errno.errorcode.get(error.errno) not in DISK:
             raise
-        print(f"error: cannot write {error.filename or ''}: {error.strerror}", file=sys.stderr)
+        print(f"error: {error.filename or 'a file'}: {error.strerror}", file=sys.stderr)
         return 2
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from data_loader.crops import NoOutput, outputs
 from data_loader.folders import UnreadableImage
 from utils.claim import Claim
-from utils.files import atomic_write
+from utils.files import atomic_write, naming
 from utils.processes import spread
 from utils.progress import Progress
 
@@ -76,13 +76,15 @@ class Outcome:
         """Note an output: `values` are those of the columns after "file"."""
         row = dict(zip(self.columns, [file, *values], strict=True))
         self.succeeded[file] = row
-        csv.DictWriter(self._files[0], self.columns, lineterminator="\n").writerow(row)
-        self._files[0].flush()
+        with naming(self.folder / SUCCESS):
+            csv.DictWriter(self._files[0], self.columns, lineterminator="\n").writerow(row)
+            self._files[0].flush()
 
     def failure(self, file, reason):
         self.failed[file] = reason
-        csv.writer(self._files[1], lineterminator="\n").writerow([file, reason])
-        self._files[1].flush()
+        with naming(self.folder / FAILED):
+            csv.writer(self._files[1], lineterminator="\n").writerow([file, reason])
+            self._files[1].flush()
 
     def finish(self, files):
         """Put the tables in the order of `files`: one run and two halves then give the same bytes."""

@@ -4,11 +4,12 @@ import json
 import os
 import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from utils.errors import UserError
-from utils.files import atomic_write
+from utils.files import atomic_write, check_writable
 from utils.flags import FLAGS
 
 # Flags that say what to do now, not how a run was trained.
@@ -16,6 +17,7 @@ NOT_READ_BACK = (
     *("is_train", "train_generator", "generate_dataset", "fit_dataset"),
     *("pretrained_gen", "load_path", "use_gpu", "max_minutes", "scores"),
 )
+LONGEST_TASK = 200  # bytes; a file system's names have 255, of which the kind, the time and a number take some
 TF1_ENDING = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")  # of the files of a TF1 checkpoint
 
 
@@ -38,17 +40,32 @@ def new_run_folder(options, kind="gen"):
     Args:
         kind: "gen" for generators, "rec" for recognisers.
     """
+    check_run_folder(options)
     name = f"{options.task}_{kind}_{time.strftime('%m%d_%H%M%S')}"
     parent = Path(options.log_dir).expanduser()
-    parent.mkdir(parents=True, exist_ok=True)
-    for suffix in ("", *(f"_{i}" for i in range(2, 1000))):
-        folder = parent / (name + suffix)
-        try:
-            folder.mkdir()
-        except FileExistsError:
-            continue
-        return folder
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        for suffix in ("", *(f"_{i}" for i in range(2, 1000))):
+            folder = parent / (name + suffix)
+            with suppress(FileExistsError):
+                folder.mkdir()
+                return folder
+    except OSError as error:
+        raise UserError(f"--log_dir: cannot make a run folder in {parent}: {error.strerror}") from error
     raise UserError(f"--log_dir: no free name for a run folder {parent / name}")
+
+
+def check_run_folder(options):
+    """Find out before the work whether a run folder can be made.
+
+    Raises:
+        UserError: --task is no part of a folder's name, or nothing can be written in --log_dir.
+    """
+    task = options.task
+    if not task or set(task) & set('/\\:*?"<>|\0') or len(os.fsencode(task)) > LONGEST_TASK:
+        shown = task if len(task) <= 40 else f"{task[:40]}..."
+        raise UserError(f"--task {shown}: begins a folder's name, 1 to {LONGEST_TASK} bytes, not / \\ : * ? \" < > |")
+    check_writable(Path(options.log_dir).expanduser(), "--log_dir")
 
 
 def write_params(folder, options, **more):

@@ -17,7 +17,7 @@ from PIL import Image
 from data_loader import assets
 from utils import runs
 from utils.errors import UserError
-from utils.files import atomic_write
+from utils.files import atomic_write, check_writable
 from utils.flags import FLAGS
 from utils.images import save_grid
 
@@ -61,6 +61,7 @@ class Demo:
     """
 
     def __init__(self, folder, options):
+        check_writable(folder, "--demo_dir")
         self.folder, self.options = folder, options
         self.data, self.logs = folder / "data", folder / "logs"
         self.data.mkdir(parents=True, exist_ok=True)

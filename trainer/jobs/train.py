@@ -13,6 +13,7 @@ from utils.errors import UserError
 def run(options):
     """Train. Everything that can be wrong with the input is found before anything is written."""
     resumed, options = setup.resumed_run(options, job="train")
+    runs.check_run_folder(options)
     kind = system_class(options.system)
     if kind.job != "train":
         raise UserError(f"--system {options.system}: the job {kind.job} trains it")

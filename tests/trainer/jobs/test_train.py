@@ -168,7 +168,7 @@ def test_full_disk_in_a_save_is_one_line_and_keeps_the_older(data, logs, monkeyp
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    from trainer import checkpoint
+    from trainer.training import checkpoint
 
     class Empty:
         networks, optimizers, state = {}, {}, {"step": np.zeros(())}

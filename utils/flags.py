@@ -9,6 +9,7 @@ from dataclasses import dataclass
 BENCHMARK = ("benchmark",)
 TRAINING, RENDERING, CROPPING = ("train", *BENCHMARK), ("render",), ("align", "pair")
 RECOGNISING, EXPERIMENT = ("train_recognizer", "experiment"), ("experiment",)
+RECOGNISER = (*RECOGNISING, *BENCHMARK)
 ANY_TRAINING = ("train", *RECOGNISING)
 EVALUATION = ("evaluate",)
 WRITING = ("generate", "fit")
@@ -116,22 +117,22 @@ GROUPS = {
         _flag("align", "auto", "faces cut as the network was trained on, by landmarks, or none: images as they lie", choices=("auto", "none"), jobs=("evaluate",)),
     ],
     "recogniser (train_recognizer)": [
-        _flag("recognizer", "inception_resnet_v1", "its network", jobs=(*RECOGNISING, *BENCHMARK)),
-        _flag("image_size", 160, "its images' height and width, where not named the network's own: 160 for inception_resnet_v1", low=16, high=1024, jobs=(*RECOGNISING, *BENCHMARK)),
-        _flag("lambda_syn", 1.0, "weight with which the losses on generated images reach the network (ours; the authors' code: 0)", low=0, jobs=RECOGNISING),
-        _flag("center_loss_factor", 0.0, "weight of the center loss", low=0, jobs=RECOGNISING),
-        _flag("weight_decay", 5e-5, "factor of half the squared kernels", low=0, jobs=RECOGNISING),
-        _flag("keep_probability", 1.0, "share of the activations that dropout keeps (the authors' recogniser: 0.8; Light CNN: 0.5)", low=0.01, high=1, jobs=RECOGNISING),
-        _flag("random_crop", False, "show a random square of each image, not its centre (FaceNet 160 of 182, NN4 96 of 108, Light CNN 128 of 144)", jobs=RECOGNISING),
-        _flag("random_rotate", False, "turn each image by up to 10 degrees either way", jobs=RECOGNISING),
-        _flag("epoch_size", 1000, "steps of an epoch", low=1, jobs=RECOGNISING),
-        _flag("max_nrof_epochs", 500, "epochs to train", low=1, jobs=RECOGNISING),
-        _flag("learning_rate", 0.1, "learning rate of the heads and the network; negative: by the schedule file", jobs=RECOGNISING),
-        _flag("trunk_lr_factor", 1.0, "the network's learning rate, as a part of the heads' (ours; the authors' code, from trained weights: 0.1)", low=0, jobs=RECOGNISING),
-        _flag("learning_rate_decay_epochs", 100, "epochs between two decays", low=1, jobs=RECOGNISING),
-        _flag("learning_rate_decay_factor", 1.0, "factor of a decay", low=0, jobs=RECOGNISING),
-        _flag("learning_rate_schedule_file", "data/learning_rate_schedule.txt", "lines `first epoch: rate`; a rate of - ends the training", jobs=RECOGNISING, path="one"),
-        _flag("moving_average_decay", 0.9999, "decay of the averaged weights, which a trained recogniser uses", low=0, high=1, jobs=RECOGNISING),
+        _flag("recognizer", "inception_resnet_v1", "its network", jobs=RECOGNISER),
+        _flag("image_size", 160, "its images' height and width, where not named the network's own: 160 for inception_resnet_v1", low=16, high=1024, jobs=RECOGNISER),
+        _flag("lambda_syn", 1.0, "weight with which the losses on generated images reach the network (ours; the authors' code: 0)", low=0, jobs=RECOGNISER),
+        _flag("center_loss_factor", 0.0, "weight of the center loss", low=0, jobs=RECOGNISER),
+        _flag("weight_decay", 5e-5, "factor of half the squared kernels", low=0, jobs=RECOGNISER),
+        _flag("keep_probability", 1.0, "share of the activations that dropout keeps (the authors' recogniser: 0.8; Light CNN: 0.5)", low=0.01, high=1, jobs=RECOGNISER),
+        _flag("random_crop", False, "show a random square of each image, not its centre (FaceNet 160 of 182, NN4 96 of 108, Light CNN 128 of 144)", jobs=RECOGNISER),
+        _flag("random_rotate", False, "turn each image by up to 10 degrees either way", jobs=RECOGNISER),
+        _flag("epoch_size", 1000, "steps of an epoch", low=1, jobs=RECOGNISER),
+        _flag("max_nrof_epochs", 500, "epochs to train", low=1, jobs=RECOGNISER),
+        _flag("learning_rate", 0.1, "learning rate of the heads and the network; negative: by the schedule file", jobs=RECOGNISER),
+        _flag("trunk_lr_factor", 1.0, "the network's learning rate, as a part of the heads' (ours; the authors' code, from trained weights: 0.1)", low=0, jobs=RECOGNISER),
+        _flag("learning_rate_decay_epochs", 100, "epochs between two decays", low=1, jobs=RECOGNISER),
+        _flag("learning_rate_decay_factor", 1.0, "factor of a decay", low=0, jobs=RECOGNISER),
+        _flag("learning_rate_schedule_file", "data/learning_rate_schedule.txt", "lines `first epoch: rate`; a rate of - ends the training", jobs=RECOGNISER, path="one"),
+        _flag("moving_average_decay", 0.9999, "decay of the averaged weights, which a trained recogniser uses", low=0, high=1, jobs=RECOGNISER),
     ],
     "run folder and logs": [
         _flag("log_dir", "logs", "where run folders go", jobs=RUNS, path="machine"),

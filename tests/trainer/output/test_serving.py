@@ -74,7 +74,7 @@ def test_saved_model_cli_gives_the_pixels_of_generate(exported):
 
 def test_pixels_of_a_network_with_contrast():
     """A network after two steps makes all but grey; this one shows a wrong range by many grey levels."""
-    system = FaceGan(command_line.parse(["export", "--method_c", "none", *NETWORKS], main.JOBS)[1], {"synthetic": 1})
+    system = FaceGan(command_line.parse(["train", "--method_c", "none", *NETWORKS], main.JOBS)[1], {"synthetic": 1})
     rng = np.random.default_rng(0)
     for weight in system.generator.weights:
         weight.assign(rng.normal(0, 0.3, weight.shape))

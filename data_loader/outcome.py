@@ -6,7 +6,7 @@ from pathlib import Path
 from data_loader.crops import NoOutput, outputs
 from data_loader.folders import UnreadableImage
 from utils.claim import Claim
-from utils.files import atomic_write
+from utils.files import atomic_write, naming
 from utils.processes import spread
 from utils.progress import Progress
 from utils.tables import TEXT, whole_rows, write_rows
@@ -78,13 +78,15 @@ class Outcome:
         """Note an output: `values` are those of the columns after "file"."""
         row = dict(zip(self.columns, [file, *values], strict=True))
         self.succeeded[file] = row
-        write_rows(self._files[0], [row.values()])
-        self._files[0].flush()
+        with naming(self.folder / SUCCESS):
+            write_rows(self._files[0], [row.values()])
+            self._files[0].flush()
 
     def failure(self, file, reason):
         self.failed[file] = reason
-        write_rows(self._files[1], [[file, reason]])
-        self._files[1].flush()
+        with naming(self.folder / FAILED):
+            write_rows(self._files[1], [[file, reason]])
+            self._files[1].flush()
 
     def finish(self, files):
         """Put the tables in the order of `files`: one run and two halves then give the same bytes."""

@@ -11,8 +11,9 @@ from data_loader.training_sources import Source
 
 NETWORKS = (
     "--input_scale_size 16 --conv_hidden_num 4 --conv_hidden_num_back 4 --conv_hidden_num_res 4 --num_res_rep 1 "
-    "--z_num 4 --batch_size 2 --log_step 1 --num_log_id 2 --num_log_samples 2 --num_worker 2"
+    "--z_num 4 --batch_size 2 --num_worker 2"
 ).split()
+LOGS = "--log_step 1 --num_log_id 2 --num_log_samples 2".split()
 
 
 SOURCES = {
@@ -66,7 +67,7 @@ def train_words(data, logs, *more):
     """The command line of a small training run with pairs and no identity loss."""
     folders = ["--data_dir", data, "--syn_dataset", "syn", "--dataset", "real", "--dataset_3dmm", "paired"]
     where = ["--log_dir", logs, "--asset_dir", logs.parent / "cache"]
-    return ["train", *map(str, [*folders, *where, "--method_c", "none", *NETWORKS, *more])]
+    return ["train", *map(str, [*folders, *where, "--method_c", "none", *NETWORKS, *LOGS, *more])]
 
 
 def only_run(logs):

@@ -25,7 +25,7 @@ from PIL import Image
 import main
 from data_loader import assets
 from tests import compare_size
-from tests.small import NETWORKS
+from tests.small import LOGS, NETWORKS
 from trainer.benchmark import machine, measure
 from utils.flags import FLAGS
 
@@ -39,7 +39,7 @@ SMALLER = {  # job, or module of tests/ -> flags that keep its test short; image
     "align": "",
     "pair": "--num_worker 1",
     "render": "--n_id 2 --images_per_id 2 --num_worker 1",
-    "train": f"{SMALL} --max_step 4 --method_c none",
+    "train": f"{SMALL} {shlex.join(LOGS)} --max_step 4 --method_c none",
     "resume": "--max_step 6",
     "test": "",
     "generate": "",

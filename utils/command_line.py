@@ -1,12 +1,14 @@
 """From argv to a job and its options; help texts; one-line errors for every mistake on the command line."""
 
 import difflib
+import math
+import os
 from types import SimpleNamespace
 
 from absl import flags as absl_flags
 
 from utils.errors import UserError
-from utils.flags import FLAGS, GROUPS
+from utils.flags import FLAGS, GROUPS, PUBLISHED
 from utils.options import Options
 
 TRUE, FALSE = ("true", "t", "1", "yes", "y", "on"), ("false", "f", "0", "no", "n", "off")
@@ -25,7 +27,8 @@ def parse(argv, jobs, choices=None):
         help is asked for; options.help_for is then a job or None.
 
     Raises:
-        UserError: unknown flag or job, stray word, value out of range.
+        UserError: unknown flag or job, stray word, value out of range, a flag that the job does not read (one of the
+            published code may be given where no job is named), a path that begins with the home of nobody.
     """
     words = list(argv)
     job = words.pop(0) if words and not words[0].startswith("-") else None
@@ -42,12 +45,14 @@ def parse(argv, jobs, choices=None):
         raise UserError(f"stray word {stray[0]!r} on the command line")
     explicit = frozenset(name for name in FLAGS if values[name].present)
     options = Options(**{name: values[name].value for name in FLAGS}, explicit=explicit)
-    return job or _published_choice(options), options
+    chosen = job or _published_choice(options)
+    _refuse_unread(chosen, explicit - PUBLISHED if job is None else explicit)
+    return chosen, options.changed(**_expanded_paths(chosen, options))
 
 
 def help_text(jobs, job=None, choices=None):
     """The help of one job: its flags in groups, with defaults; or, without a job, of all of them. Args as parse."""
-    lines = ["usage: python main.py [JOB] [--flag value …]", ""]
+    lines = ["usage: python main.py [JOB] [--flag value ...]", ""]
     if job is None:
         lines += ["jobs (python main.py JOB --help for the flags of one):"]
         lines += [f"  {name:<12} {text}" for name, text in jobs.items()]
@@ -78,6 +83,7 @@ def _flag_values(choices):
             absl_flags.DEFINE_float(
                 flag.name, flag.default, flag.help, flag.low, flag.high, flag_values=values
             )
+            absl_flags.register_validator(flag.name, math.isfinite, "must be a finite number", flag_values=values)
         else:
             absl_flags.DEFINE_string(flag.name, flag.default, flag.help, flag_values=values)
         if flag.multiple > 1:
@@ -106,6 +112,29 @@ def _join_booleans(words):
         joined.append(word)
         word = following
     return joined
+
+
+def _refuse_unread(job, names):
+    """An error where one of the flags is not for this job."""
+    for name in sorted(names):
+        jobs = FLAGS[name].jobs
+        if jobs == ():
+            raise UserError(f"--{name}: no job reads it ({FLAGS[name].help})")
+        if jobs is not None and job not in jobs:
+            raise UserError(f"--{name}: the job {job} does not read it; it is for {', '.join(jobs)}")
+
+
+def _expanded_paths(job, options):
+    """{flag: its path without ~} of all flags that name paths."""
+    paths = {}
+    for flag in (flag for flag in FLAGS.values() if flag.path):
+        value = getattr(options, flag.name)
+        parts = [os.path.expanduser(part) for part in (value.split(",") if flag.path == "many" else [value])]
+        homeless = [part for part in parts if part.startswith("~")]
+        if homeless and (flag.name in options.explicit or flag.jobs is None or job in flag.jobs):
+            raise UserError(f"--{flag.name} {homeless[0]}: no such home folder is known; give the whole path")
+        paths[flag.name] = ",".join(parts)
+    return paths
 
 
 def _published_choice(options):

@@ -61,16 +61,48 @@ def atomic_write(path, mode="wb", durable=True, **open_options):
         OSError: as the write or the rename raised it; `path` is then what it was before.
     """
     path = Path(path)
-    # Not after `path`: a name that is as long as names may be has no room for more.
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+    with naming(path):
+        # Not after `path`: a name that is as long as names may be has no room for more.
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+        try:
+            with os.fdopen(handle, mode, **open_options) as file:
+                yield file
+                file.flush()
+                if durable:
+                    os.fsync(file.fileno())
+            os.chmod(temporary, 0o666 & ~UMASK)
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def naming(path):
+    """Give an OSError of writing `path` its name: a full disk's has none, others that of the temporary file."""
     try:
-        with os.fdopen(handle, mode, **open_options) as file:
-            yield file
-            file.flush()
-            if durable:
-                os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~UMASK)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        if error.filename is None or str(error.filename).endswith(".tmp"):
+            error.filename = str(path)
         raise
+
+
+def check_writable(folder, flag):
+    """Find out before the work whether files can be written into a folder that need not exist yet. Leaves nothing.
+
+    Args:
+        folder: path.  flag: the flag that names it, for messages.
+
+    Raises:
+        UserError: it is a file or below one, or nothing can be written there.
+    """
+    folder = Path(folder)
+    try:
+        existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        if not existing.is_dir():
+            raise UserError(f"{flag}: {existing} is not a folder")
+        with tempfile.TemporaryFile(dir=existing) as file:
+            file.write(b"x")
+    except OSError as error:
+        raise UserError(f"{flag}: cannot write in {folder}: {error.strerror or error}") from error

@@ -9,13 +9,17 @@ from dataclasses import dataclass
 BENCHMARK = ("benchmark",)
 TRAINING, RENDERING, CROPPING = ("train", *BENCHMARK), ("render",), ("align", "pair")
 RECOGNISING, EXPERIMENT = ("train_recognizer", "experiment"), ("experiment",)
+RECOGNISER = (*RECOGNISING, *BENCHMARK)
 ANY_TRAINING = ("train", *RECOGNISING)
 EVALUATION = ("evaluate",)
-READING = ("train", "train_recognizer", "generate", "fit", "test", *CROPPING)
 WRITING = ("generate", "fit")
 FILTERING = ("filter",)
 FACE_NETWORKS = (*ANY_TRAINING, *EVALUATION)
 WEIGHTS = ("generate", "fit", "test", "export")
+SHAPE = (*TRAINING, *WEIGHTS)  # jobs that read a flag which shapes weights: of trained ones it may only repeat the run's
+INPUTS = (*ANY_TRAINING, *WRITING, "test", *CROPPING, *EVALUATION, *BENCHMARK)  # that read folders of images
+RUNS = (*ANY_TRAINING, *WEIGHTS, *EVALUATION)  # that make or look for run folders
+SEEDED = (*ANY_TRAINING, *WEIGHTS, *RENDERING, *EVALUATION, *BENCHMARK)
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class Flag:
     choices: tuple[str, ...] | None = None
     multiple: int = 1
     jobs: tuple[str, ...] | None = None  # None: every job
+    path: str = ""  # "one": a file or folder; "many": several, with commas between; "machine": a folder of this machine
 
 
 def _flag(name, default, help, kind=None, **rest):
@@ -50,29 +55,29 @@ GROUPS = {
         _flag("fit_dataset", False, "without a job: run G' over the photographs when neither", jobs=()),
     ],
     "data": [
-        _flag("data_dir", "c:/data", "where data set folders are"),
-        _flag("dataset", "vgg-aligned-64", "real photographs, folder under data_dir; labelled for train_recognizer, evaluate and experiment, of which the first two take several as A,B", jobs=(*READING, *EVALUATION, *EXPERIMENT)),
-        _flag("syn_dataset", "syn_lsfm-64", "renders, folder under data_dir: <identity>/<file>"),
-        _flag("dataset_3dmm", "paired_data-64", "photographs with renders, under data_dir; '' trains without; `pair` writes it", jobs=("train", "pair", *BENCHMARK)),
-        _flag("grayscale", False, "take the colour out of every image; for grey photographs (published: no effect)", jobs=TRAINING),
+        _flag("data_dir", "c:/data", "where data set folders are", jobs=(*INPUTS, *RENDERING, *FILTERING), path="machine"),
+        _flag("dataset", "vgg-aligned-64", "real photographs, folder under data_dir; labelled for train_recognizer, evaluate and experiment, of which the first two take several as A,B", jobs=INPUTS, path="many"),
+        _flag("syn_dataset", "syn_lsfm-64", "renders, folder under data_dir: <identity>/<file>", jobs=("train", *WRITING, "test", *RENDERING, *EVALUATION, *BENCHMARK), path="one"),
+        _flag("dataset_3dmm", "paired_data-64", "photographs with renders, under data_dir; '' trains without; `pair` writes it", jobs=("train", "pair", *BENCHMARK), path="one"),
+        _flag("grayscale", False, "take the colour out of every image; for grey photographs (published: no effect)", jobs=SHAPE),
         _flag("random_flip", False, "mirror half of the photographs, drawn at each step (published: no effect)", jobs=(*ANY_TRAINING, *BENCHMARK)),
         _flag("vary_photographs", False, "move, zoom and light the photographs anew at each step: D_R would learn a few hundred by heart (ours)", jobs=TRAINING),
-        _flag("num_worker", 4, "threads that decode images, and that write them (no more than processors); processes that render (demo, where not named: 2)", low=1, high=256),
+        _flag("num_worker", 4, "threads that decode images, and that write them (no more than processors); processes that render (demo, where not named: 2)", low=1, high=256, jobs=(*ANY_TRAINING, *WRITING, "pair", *RENDERING, "demo", *EVALUATION, *BENCHMARK)),
         _flag("cache", "none", "keep decoded images: in memory (half of what is available at most), or on disk under asset_dir, for the next run too", choices=("none", "memory", "disk"), jobs=(*ANY_TRAINING, *BENCHMARK)),
         _flag("n_id", 10, "identities to render (demo, where not named: 100); in training counted from the labelled folder", low=1, jobs=(*RENDERING, "demo", *BENCHMARK)),
-        _flag("asset_dir", "~/.cache/facegan", "where fetched models, faces and indexes are kept"),
-        _flag("random_seed", 123, "seed of weights, order of images, dropout, crops and renders", low=0, high=2**31 - 1),
+        _flag("asset_dir", "~/.cache/facegan", "where fetched models, faces and indexes are kept", jobs=(*INPUTS, *RENDERING, "demo"), path="machine"),
+        _flag("random_seed", 123, "seed of weights, order of images, dropout, crops and renders", low=0, high=2**31 - 1, jobs=SEEDED),
     ],
     "networks": [
-        _flag("input_scale_size", 64, "image height and width, a multiple of 4", low=16, high=1024, multiple=4),
-        _flag("conv_hidden_num", 64, "width of D_R", low=1, jobs=TRAINING),
-        _flag("conv_hidden_num_back", 64, "width of D_S, which is always 64 in the published code", low=1, jobs=TRAINING),
-        _flag("conv_hidden_num_res", 32, "width of G and G'", low=1, jobs=TRAINING),
-        _flag("num_res_rep", 3, "residual blocks of G and G'", low=1, jobs=TRAINING),
-        _flag("z_num", 64, "code size of the auto-encoders", low=1, jobs=TRAINING),
+        _flag("input_scale_size", 64, "image height and width, a multiple of 4", low=16, high=1024, multiple=4, jobs=SHAPE),
+        _flag("conv_hidden_num", 64, "width of D_R", low=1, jobs=SHAPE),
+        _flag("conv_hidden_num_back", 64, "width of D_S, which is always 64 in the published code", low=1, jobs=SHAPE),
+        _flag("conv_hidden_num_res", 32, "width of G and G'", low=1, jobs=SHAPE),
+        _flag("num_res_rep", 3, "residual blocks of G and G'", low=1, jobs=SHAPE),
+        _flag("z_num", 64, "code size of the auto-encoders", low=1, jobs=SHAPE),
     ],
     "training": [
-        _flag("batch_size", 16, "images in a step", low=1),
+        _flag("batch_size", 16, "images in a step", low=1, jobs=(*ANY_TRAINING, *WRITING, *BENCHMARK)),
         _flag("max_step", 248000, "steps to train; train_recognizer, where not named: max_nrof_epochs x epoch_size", low=1, jobs=ANY_TRAINING),
         _flag("max_minutes", 0.0, "stop and save after so many minutes; 0: never", low=0, jobs=("train", "train_recognizer")),
         _flag("g_lr", 8e-5, "learning rate of G and of G'", low=0, jobs=TRAINING),
@@ -84,7 +89,7 @@ GROUPS = {
         _flag("beta2", 0.999, "Adam's beta2", low=0, high=1, jobs=(*ANY_TRAINING, *BENCHMARK)),
         _flag("gamma", 0.5, "boundary equilibrium ratio", low=0, jobs=TRAINING),
         _flag("lambda_k", 0.001, "step of the k_t's", low=0, jobs=TRAINING),
-        _flag("load_path", "", "run folder to go on with, or its name under log_dir; a new run folder is made", jobs=("train", "train_recognizer", "test")),
+        _flag("load_path", "", "run folder to go on with, or its name under log_dir; a new run folder is made", jobs=("train", "train_recognizer", "test"), path="one"),
         _flag("num_gpu", 1, "GPUs that each take batch_size images of a step; rates times this, max_step and lr_update_step divided by it, as published. With TF_CONFIG: of each worker", low=1, high=64, jobs=TRAINING),
         _flag("warm_up", 5000, "steps in which the rates rise to num_gpu times theirs (published: no effect)", low=0, jobs=TRAINING),
         _flag("mixed_precision", "float32", "what networks compute in; weights, losses and images stay float32; 16 bits are slower where hardware has none", choices=("float32", "bfloat16", "float16"), jobs=(*TRAINING, *WEIGHTS)),
@@ -97,41 +102,41 @@ GROUPS = {
         _flag("lambda_p", 0.1, "weight of the masked pixel loss in G", low=0, jobs=TRAINING),
         _flag("lambda_c", 0.001, "weight of the identity loss in G", low=0, jobs=TRAINING),
         _flag("pixel_mask", True, "pixel loss on the render's pixels only, as published; the paper masks nothing", jobs=TRAINING),
-        _flag("method_c", "magnet", "identity loss", choices=("none", "magnet", "softmax", "center"), jobs=TRAINING),
+        _flag("method_c", "magnet", "identity loss", choices=("none", "magnet", "softmax", "center"), jobs=SHAPE),
         _flag("center_loss_alfa", 0.95, "1 - step of the centroids and of the center loss's (the paper prints 0.95 for the step: 0.05 here)", low=0, high=1, jobs=(*ANY_TRAINING, *BENCHMARK)),
         _flag("paper_variance", False, "magnet loss with the paper's 2 sigma^2; the published code squares sigma^2", jobs=TRAINING),
         _flag("move_centers", False, "method_c center: move the centers, which the published code never does", jobs=TRAINING),
-        _flag("relax_c", False, "train the identity network too (its moving statistics stay)", jobs=TRAINING),
+        _flag("relax_c", False, "train the identity network too (its moving statistics stay)", jobs=SHAPE),
     ],
     "identity network": [
-        _flag("model_def", "models.dlib_resnet", "its network; without it --pretrained_rec says (published: models.nn4)", jobs=(*TRAINING, *EVALUATION)),
-        _flag("pretrained_rec", "facenet_model/model-20171214-014943.ckpt-80000", "its weights: a FaceNet TF1 checkpoint (prefix) or a run folder of train_recognizer; dlib's are fetched; train_recognizer, where named: what it starts from", jobs=FACE_NETWORKS),
-        _flag("embedding_size", 128, "size of its embedding; train_recognizer, where not named: the network's own", low=1, jobs=(*FACE_NETWORKS, *BENCHMARK)),
-        _flag("facenet_scope", "InceptionResnetV1", "scope of its variables in the checkpoint", jobs=FACE_NETWORKS),
-        _flag("use_fixed_image_standardization", False, "(x - 127.5) / 128, for FaceNet's 2018 models, instead of per image", jobs=FACE_NETWORKS),
+        _flag("model_def", "models.dlib_resnet", "its network; without it --pretrained_rec says (published: models.nn4)", jobs=(*SHAPE, *EVALUATION)),
+        _flag("pretrained_rec", "facenet_model/model-20171214-014943.ckpt-80000", "its weights: a FaceNet TF1 checkpoint (prefix) or a run folder of train_recognizer; dlib's are fetched; train_recognizer, where named: what it starts from", jobs=FACE_NETWORKS, path="one"),
+        _flag("embedding_size", 128, "size of its embedding; train_recognizer, where not named: the network's own", low=1, jobs=(*FACE_NETWORKS, *BENCHMARK, *WEIGHTS)),
+        _flag("facenet_scope", "InceptionResnetV1", "scope of its variables in the checkpoint", jobs=(*FACE_NETWORKS, *WEIGHTS)),
+        _flag("use_fixed_image_standardization", False, "(x - 127.5) / 128, for FaceNet's 2018 models, instead of per image", jobs=(*FACE_NETWORKS, *BENCHMARK, *WEIGHTS)),
         _flag("align", "auto", "faces cut as the network was trained on, by landmarks, or none: images as they lie", choices=("auto", "none"), jobs=("evaluate",)),
     ],
     "recogniser (train_recognizer)": [
-        _flag("recognizer", "inception_resnet_v1", "its network", jobs=(*RECOGNISING, *BENCHMARK)),
-        _flag("image_size", 160, "its images' height and width, where not named the network's own: 160 for inception_resnet_v1", low=16, high=1024, jobs=(*RECOGNISING, *BENCHMARK)),
-        _flag("lambda_syn", 1.0, "weight with which the losses on generated images reach the network (ours; the authors' code: 0)", low=0, jobs=RECOGNISING),
-        _flag("center_loss_factor", 0.0, "weight of the center loss", low=0, jobs=RECOGNISING),
-        _flag("weight_decay", 5e-5, "factor of half the squared kernels", low=0, jobs=RECOGNISING),
-        _flag("keep_probability", 1.0, "share of the activations that dropout keeps (the authors' recogniser: 0.8; Light CNN: 0.5)", low=0.01, high=1, jobs=RECOGNISING),
-        _flag("random_crop", False, "show a random square of each image, not its centre (FaceNet 160 of 182, NN4 96 of 108, Light CNN 128 of 144)", jobs=RECOGNISING),
-        _flag("random_rotate", False, "turn each image by up to 10 degrees either way", jobs=RECOGNISING),
-        _flag("epoch_size", 1000, "steps of an epoch", low=1, jobs=RECOGNISING),
-        _flag("max_nrof_epochs", 500, "epochs to train", low=1, jobs=RECOGNISING),
-        _flag("learning_rate", 0.1, "learning rate of the heads and the network; negative: by the schedule file", jobs=RECOGNISING),
-        _flag("trunk_lr_factor", 1.0, "the network's learning rate, as a part of the heads' (ours; the authors' code, from trained weights: 0.1)", low=0, jobs=RECOGNISING),
-        _flag("learning_rate_decay_epochs", 100, "epochs between two decays", low=1, jobs=RECOGNISING),
-        _flag("learning_rate_decay_factor", 1.0, "factor of a decay", low=0, jobs=RECOGNISING),
-        _flag("learning_rate_schedule_file", "data/learning_rate_schedule.txt", "lines `first epoch: rate`; a rate of - ends the training", jobs=RECOGNISING),
-        _flag("moving_average_decay", 0.9999, "decay of the averaged weights, which a trained recogniser uses", low=0, high=1, jobs=RECOGNISING),
+        _flag("recognizer", "inception_resnet_v1", "its network", jobs=RECOGNISER),
+        _flag("image_size", 160, "its images' height and width, where not named the network's own: 160 for inception_resnet_v1", low=16, high=1024, jobs=RECOGNISER),
+        _flag("lambda_syn", 1.0, "weight with which the losses on generated images reach the network (ours; the authors' code: 0)", low=0, jobs=RECOGNISER),
+        _flag("center_loss_factor", 0.0, "weight of the center loss", low=0, jobs=RECOGNISER),
+        _flag("weight_decay", 5e-5, "factor of half the squared kernels", low=0, jobs=RECOGNISER),
+        _flag("keep_probability", 1.0, "share of the activations that dropout keeps (the authors' recogniser: 0.8; Light CNN: 0.5)", low=0.01, high=1, jobs=RECOGNISER),
+        _flag("random_crop", False, "show a random square of each image, not its centre (FaceNet 160 of 182, NN4 96 of 108, Light CNN 128 of 144)", jobs=RECOGNISER),
+        _flag("random_rotate", False, "turn each image by up to 10 degrees either way", jobs=RECOGNISER),
+        _flag("epoch_size", 1000, "steps of an epoch", low=1, jobs=RECOGNISER),
+        _flag("max_nrof_epochs", 500, "epochs to train", low=1, jobs=RECOGNISER),
+        _flag("learning_rate", 0.1, "learning rate of the heads and the network; negative: by the schedule file", jobs=RECOGNISER),
+        _flag("trunk_lr_factor", 1.0, "the network's learning rate, as a part of the heads' (ours; the authors' code, from trained weights: 0.1)", low=0, jobs=RECOGNISER),
+        _flag("learning_rate_decay_epochs", 100, "epochs between two decays", low=1, jobs=RECOGNISER),
+        _flag("learning_rate_decay_factor", 1.0, "factor of a decay", low=0, jobs=RECOGNISER),
+        _flag("learning_rate_schedule_file", "data/learning_rate_schedule.txt", "lines `first epoch: rate`; a rate of - ends the training", jobs=RECOGNISER, path="one"),
+        _flag("moving_average_decay", 0.9999, "decay of the averaged weights, which a trained recogniser uses", low=0, high=1, jobs=RECOGNISER),
     ],
     "run folder and logs": [
-        _flag("log_dir", "logs", "where run folders go"),
-        _flag("task", "master", "first part of a run folder's name", jobs=ANY_TRAINING),
+        _flag("log_dir", "logs", "where run folders go", jobs=RUNS, path="machine"),
+        _flag("task", "master", "first part of a run folder's name", jobs=("train", "train_recognizer", "test")),
         _flag("log_step", 50, "steps between log lines and TensorBoard scalars", low=1, jobs=ANY_TRAINING),
         _flag("save_step", 20, "a grid, or the images of a recogniser, every log_step x save_step steps", low=1, jobs=ANY_TRAINING),
         _flag("save_secs", 300.0, "seconds between checkpoints, of which the newest two are kept", low=0, jobs=ANY_TRAINING),
@@ -140,18 +145,18 @@ GROUPS = {
         _flag("num_log_samples", 8, "images of each identity in the grid (columns)", low=1, jobs=("train", "test")),
     ],
     "out of a trained system": [
-        _flag("pretrained_gen", "pretrained_models/gen", "run folder, its name under log_dir, one checkpoint, or a TF1 checkpoint of the published code; train, where named: start from its weights (not TF1)", jobs=("train", *WEIGHTS)),
-        _flag("save_syn_dataset", "generated", "folder of generated images under data_dir: written by generate, read by filter, evaluate and experiment", jobs=("generate", *FILTERING, *EVALUATION, *EXPERIMENT)),
-        _flag("save_fitting", "fitting", "output folder of fit under data_dir", jobs=("fit",)),
+        _flag("pretrained_gen", "pretrained_models/gen", "run folder, its name under log_dir, one checkpoint, or a TF1 checkpoint of the published code; train, where named: start from its weights (not TF1)", jobs=("train", *WEIGHTS), path="one"),
+        _flag("save_syn_dataset", "generated", "folder of generated images under data_dir: written by generate, read by filter, evaluate and experiment", jobs=("generate", *FILTERING, *EVALUATION, *EXPERIMENT), path="one"),
+        _flag("save_fitting", "fitting", "output folder of fit under data_dir", jobs=("fit",), path="one"),
         _flag("scores", "all", "confidence scores to compute: all, none, or names with commas between, the ending _score left out or not; those left out stay empty and their networks do not run", jobs=("generate",)),
         _flag("image_format", "jpg", "format of written images (jpg at image_quality)", choices=("jpg", "png"), jobs=("generate", "fit", "render", *CROPPING)),
         _flag("image_quality", 95, "JPEG quality of generated images (published: 75)", low=1, high=100, jobs=WRITING),
-        _flag("export_dir", "export", "where the SavedModel goes: <export_dir>/1/; the run folder of export_format weights", jobs=("export",)),
+        _flag("export_dir", "export", "where the SavedModel goes: <export_dir>/1/; the run folder of export_format weights", jobs=("export",), path="one"),
         _flag("export_format", "saved_model", "a SavedModel, or averaged weights alone, at half precision, as a small run folder", choices=("saved_model", "weights"), jobs=("export",)),
-        _flag("reference", "", "reference run: path without ending, reads .json and .npz", jobs=("fidelity",)),
+        _flag("reference", "", "reference run: path without ending, reads .json and .npz", jobs=("fidelity",), path="one"),
     ],
     "filter": [
-        _flag("save_filtered", "filtered", "output folder under data_dir", jobs=FILTERING),
+        _flag("save_filtered", "filtered", "output folder under data_dir", jobs=FILTERING, path="one"),
         _flag("score_limits", "", "drop images whose scores are worse, NAME=LIMIT with commas between: larger, or smaller where high is good", jobs=FILTERING),
         _flag("score_percentiles", "", "keep so many per cent of the images, those that are best by a score: NAME=90", jobs=FILTERING),
         _flag("min_images", 1, "drop identities of which fewer images are left", low=1, jobs=FILTERING),
@@ -164,23 +169,23 @@ GROUPS = {
     ],
     "photographs": [
         _flag("size", 108, "height and width of the crops", low=16, high=2048, jobs=CROPPING),
-        _flag("save_aligned", "aligned", "output folder of align under data_dir", jobs=("align",)),
+        _flag("save_aligned", "aligned", "output folder of align under data_dir", jobs=("align",), path="one"),
         _flag("max_fit_error", 6.0, "landmark error, in per cent of the distance of the outer eye corners, over which a fit is no pair", low=0, jobs=("pair",)),
         _flag("pair_crop", "face", "what is cut out: the face, as align does, or the centre, as training does", choices=("face", "centre"), jobs=("pair",)),
     ],
     "rendering": [
-        _flag("morphable_model", "makehuman", "the face: makehuman, or a path to BFM 2009 (.mat), BFM 2017/2019 (.h5), LSFM (.mat) or a folder with 3DDFA's Model_Shape.mat and Model_Exp.mat", jobs=("render", "pair", *BENCHMARK)),
-        _flag("statistics_dir", "", "sample pose, expression and light from these fits: 300W-3D .mat files, or a folder that `pair` wrote", jobs=RENDERING),
-        _flag("published_pose", False, "as gen_syn_latent.m: the second pose number is 0, so no yaw", jobs=RENDERING),
+        _flag("morphable_model", "makehuman", "the face: makehuman, or a path to BFM 2009 (.mat), BFM 2017/2019 (.h5), LSFM (.mat) or a folder with 3DDFA's Model_Shape.mat and Model_Exp.mat", jobs=("render", "pair", *BENCHMARK), path="one"),
+        _flag("statistics_dir", "", "sample pose, expression and light from these fits: 300W-3D .mat files, or a folder that `pair` wrote", jobs=(*RENDERING, *BENCHMARK), path="one"),
+        _flag("published_pose", False, "as gen_syn_latent.m: the second pose number is 0, so no yaw", jobs=(*RENDERING, *BENCHMARK)),
         _flag("shard", "", "draw one part of the people: 2/8 is the second of eight", jobs=RENDERING),
         _flag("images_per_id", 8, "images of each identity (demo, where not named: 8)", low=1, jobs=(*RENDERING, "demo", *BENCHMARK)),
         _flag("syn_scale_size", 64, "render height and width (published: no effect)", low=16, high=2048, jobs=RENDERING),
-        _flag("yaw_range", 30.0, "degrees to either side", low=0, high=90, jobs=RENDERING),
-        _flag("pitch_range", 12.0, "degrees up and down", low=0, high=60, jobs=RENDERING),
-        _flag("roll_range", 8.0, "degrees to either side", low=0, high=90, jobs=RENDERING),
+        _flag("yaw_range", 30.0, "degrees to either side", low=0, high=90, jobs=(*RENDERING, *BENCHMARK)),
+        _flag("pitch_range", 12.0, "degrees up and down", low=0, high=60, jobs=(*RENDERING, *BENCHMARK)),
+        _flag("roll_range", 8.0, "degrees to either side", low=0, high=90, jobs=(*RENDERING, *BENCHMARK)),
     ],
     "demo": [
-        _flag("demo_dir", "demo", "where the demo keeps its data, run and pictures", jobs=("demo",)),
+        _flag("demo_dir", "demo", "where the demo keeps its data, run and pictures", jobs=("demo",), path="one"),
         _flag("demo_minutes", 4.0, "minutes that the demo trains", low=0, jobs=("demo",)),
     ],
     "benchmark": [
@@ -188,18 +193,18 @@ GROUPS = {
         _flag("steps", 10, "calls to time: steps, batches or pictures", low=1, jobs=BENCHMARK),
     ],
     "evaluation": [
-        _flag("report_dir", "report", "where evaluation.json, CSV files and report.html go", jobs=(*EVALUATION, *EXPERIMENT)),
+        _flag("report_dir", "report", "where evaluation.json, CSV files and report.html go", jobs=(*EVALUATION, *EXPERIMENT), path="one"),
         _flag("num_pairs", 5_000_000, "pairs of a labelled folder that are compared, drawn by random_seed where there are more; 0: all", low=0, jobs=EVALUATION),
         _flag("threshold", 0.0, "squared distance up to which two faces are one person; 0: dlib's 0.36, else where the errors are equal", low=0, jobs=EVALUATION),
-        _flag("inception_weights", "", "weights of keras.applications.InceptionV3 (.h5) for FID, KID and inception score; '': the identity network", jobs=EVALUATION),
+        _flag("inception_weights", "", "weights of keras.applications.InceptionV3 (.h5) for FID, KID and inception score; '': the identity network", jobs=EVALUATION, path="one"),
     ],
     "published protocols": [
-        _flag("lfw_dir", "", "LFW's images, <name>/<name>_0001.jpg; '' leaves LFW out (published: no effect, as the next three)", jobs=EVALUATION),
-        _flag("lfw_pairs", "data/pairs.txt", "its pairs.txt", jobs=EVALUATION),
+        _flag("lfw_dir", "", "LFW's images, <name>/<name>_0001.jpg; '' leaves LFW out (published: no effect, as the next three)", jobs=EVALUATION, path="one"),
+        _flag("lfw_pairs", "data/pairs.txt", "its pairs.txt", jobs=EVALUATION, path="one"),
         _flag("lfw_file_ext", "jpg", "ending of its images", choices=("jpg", "png"), jobs=EVALUATION),
         _flag("lfw_nrof_folds", 10, "folds of LFW and of bin_sets: the threshold comes from all others", low=2, high=1000, jobs=EVALUATION),
-        _flag("bin_sets", "", "insightface .bin sets (lfw, cfp_fp, agedb_30, calfw, cplfw), paths with commas between", jobs=EVALUATION),
-        _flag("ijba_dir", "", "IJB-A: its splits' CSV files, up to three folders deep, and images/", jobs=EVALUATION),
+        _flag("bin_sets", "", "insightface .bin sets (lfw, cfp_fp, agedb_30, calfw, cplfw), paths with commas between", jobs=EVALUATION, path="many"),
+        _flag("ijba_dir", "", "IJB-A: its splits' CSV files, up to three folders deep, and images/", jobs=EVALUATION, path="one"),
     ],
     "accepted, without effect": [
         _unused("split", "train", "the whole folder is used"),
@@ -226,3 +231,18 @@ GROUPS = {
 }
 
 FLAGS = {flag.name: flag for flags in GROUPS.values() for flag in flags}
+
+PUBLISHED = frozenset((  # flags of the published command line, which a command without a job may give to any job
+    "input_scale_size conv_hidden_num conv_hidden_num_res num_res_rep z_num dataset num_gpu split batch_size "
+    "grayscale num_worker cont train_generator generate_dataset fit_dataset pretrained_gen save_syn_dataset "
+    "save_fitting pretrained_rec task is_train optimizer max_step lr_update_step warm_up d_lr g_lr ren_lr "
+    "reg_lr lr_lower_boundary beta1 beta2 gamma lambda_k use_gpu lambda_d lambda_s lambda_p lambda_c "
+    "lambda_c_upper method_c relax_c load_path log_step save_step num_log_id num_log_samples log_level "
+    "log_dir data_dir test_data_path sample_per_image random_seed n_id facenet_scope syn_dataset "
+    "dataset_3dmm_test syn_scale_size dataset_3dmm logs_base_dir models_base_dir gpu_memory_fraction "
+    "pretrained_model model_def max_nrof_epochs image_size epoch_size embedding_size random_crop random_flip "
+    "random_rotate keep_probability weight_decay center_loss_factor center_loss_alfa learning_rate "
+    "learning_rate_decay_epochs learning_rate_decay_factor moving_average_decay seed nrof_preprocess_threads "
+    "log_histograms learning_rate_schedule_file filter_filename filter_percentile "
+    "filter_min_nrof_images_per_class lfw_pairs lfw_file_ext lfw_dir lfw_batch_size lfw_nrof_folds "
+).split())  # fmt: skip

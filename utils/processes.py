@@ -1,6 +1,10 @@
 """The same work on many things, in several processes."""
 
 import multiprocessing
+import pickle
+
+from utils.environment import keep_streams
+from utils.quiet import quiet_start
 
 
 def spread(worker, work, processes):
@@ -18,17 +22,23 @@ def spread(worker, work, processes):
         yield from map(worker, work)
         return
     context = multiprocessing.get_context("spawn")  # forking after TensorFlow has threads can hang
-    with context.Pool(min(processes, len(work)), _start, (worker,)) as pool:
+    with context.Pool(min(processes, len(work)), _start, (pickle.dumps(worker),)) as pool:
         yield from pool.imap_unordered(_call, work)
 
 
-_worker = None
+_pickled = _worker = None
 
 
-def _start(worker):
-    global _worker
-    _worker = worker
+def _start(pickled):
+    global _pickled
+    keep_streams()
+    _pickled = pickled
 
 
 def _call(item):
+    """Make the worker at the first item: what it raises then reaches `spread`; quietly: it may need TensorFlow."""
+    global _worker
+    if _worker is None:
+        with quiet_start():
+            _worker = pickle.loads(_pickled)
     return _worker(item)

@@ -3,7 +3,7 @@
 import os
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 QUIET = "3"  # nothing from TensorFlow's native code but fatal errors
 
@@ -18,15 +18,21 @@ def quiet_start():
     if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", QUIET) != QUIET:
         yield
         return
+    try:
+        held = tempfile.TemporaryFile()
+    except OSError:  # no place for it: then the chatter is seen
+        yield
+        return
     sys.stderr.flush()
     kept = os.dup(2)
-    with tempfile.TemporaryFile() as held:
+    with held:
         os.dup2(held.fileno(), 2)
         try:
             yield
         except BaseException:
             held.seek(0)
-            os.write(kept, held.read())
+            with suppress(OSError):  # where stderr leads nowhere
+                os.write(kept, held.read())
             raise
         finally:
             sys.stderr.flush()

@@ -1,12 +1,15 @@
 """Run folders: making one, finding one again, and reading back the flags it was trained with."""
 
 import json
+import os
+import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from utils.errors import UserError
-from utils.files import atomic_write
+from utils.files import atomic_write, check_writable
 from utils.flags import FLAGS
 from utils.tables import ENCODING
 
@@ -15,6 +18,8 @@ NOT_READ_BACK = (
     *("is_train", "train_generator", "generate_dataset", "fit_dataset"),
     *("pretrained_gen", "load_path", "use_gpu", "max_minutes", "scores"),
 )
+LONGEST_TASK = 200  # bytes; a file system's names have 255, of which the kind, the time and a number take some
+TF1_ENDING = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")  # of the files of a TF1 checkpoint
 
 
 @dataclass(frozen=True)
@@ -36,17 +41,32 @@ def new_run_folder(options, kind="gen"):
     Args:
         kind: "gen" for generators, "rec" for recognisers.
     """
+    check_run_folder(options)
     name = f"{options.task}_{kind}_{time.strftime('%m%d_%H%M%S')}"
     parent = Path(options.log_dir).expanduser()
-    parent.mkdir(parents=True, exist_ok=True)
-    for suffix in ("", *(f"_{i}" for i in range(2, 1000))):
-        folder = parent / (name + suffix)
-        try:
-            folder.mkdir()
-        except FileExistsError:
-            continue
-        return folder
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        for suffix in ("", *(f"_{i}" for i in range(2, 1000))):
+            folder = parent / (name + suffix)
+            with suppress(FileExistsError):
+                folder.mkdir()
+                return folder
+    except OSError as error:
+        raise UserError(f"--log_dir: cannot make a run folder in {parent}: {error.strerror}") from error
     raise UserError(f"--log_dir: no free name for a run folder {parent / name}")
+
+
+def check_run_folder(options):
+    """Find out before the work whether a run folder can be made.
+
+    Raises:
+        UserError: --task is no part of a folder's name, or nothing can be written in --log_dir.
+    """
+    task = options.task
+    if not task or set(task) & set('/\\:*?"<>|\0') or len(os.fsencode(task)) > LONGEST_TASK:
+        shown = task if len(task) <= 40 else f"{task[:40]}..."
+        raise UserError(f"--task {shown}: begins a folder's name, 1 to {LONGEST_TASK} bytes, not / \\ : * ? \" < > |")
+    check_writable(Path(options.log_dir).expanduser(), "--log_dir")
 
 
 def write_params(folder, options, **more):
@@ -78,21 +98,44 @@ def label_names(params, source):
 def adopted(options, params):
     """The flags of a run, but for those that the command line names.
 
+    Folders of the machine that trained (data_dir, asset_dir, log_dir) are taken over only where they are there: another
+    machine has its own.
+
     Args:
         options: utils.options.Options.
         params: the run's, of read_params.
     """
     kept = {name for name in FLAGS if name in params} - options.explicit - set(NOT_READ_BACK)
-    return options.changed(**{name: params[name] for name in kept})
+    folders = {name for name in kept if FLAGS[name].path == "machine"}
+    elsewhere = {name for name in folders if not os.path.isdir(os.path.expanduser(params[name]))}
+    return options.changed(**{name: params[name] for name in kept - elsewhere})
+
+
+def without_machine(flags):
+    """{flag: value} as it may be published: without folders of this machine; of whole paths the last part.
+
+    Args:
+        flags: {flag: value}; what is no flag stays.
+    """
+    kinds = {name: FLAGS[name].path if name in FLAGS else "" for name in flags}
+    return {name: shortened(value) if kinds[name] else value
+            for name, value in flags.items() if kinds[name] != "machine"}  # fmt: skip
+
+
+def shortened(paths):
+    """Paths with commas between: of a whole one, or one that leads upwards, the last part."""
+    parts = [PurePath(part) for part in paths.split(",")]
+    return ",".join(part.name if part.is_absolute() or ".." in part.parts else str(part) if str(part) != "." else ""
+                    for part in parts)  # fmt: skip
 
 
 def find_weights(value, log_dir, flag):
     """Resolve --pretrained_gen or --load_path.
 
     Args:
-        value: a run folder, its name under log_dir, one checkpoint in it, a TF1 checkpoint prefix of the published
-            code, a folder of these, or, as in the published README, <folder>/model.ckpt for the newest checkpoint in or
-            below <folder>.
+        value: a run folder, its name under log_dir, one checkpoint in it or the folder of them, a TF1 checkpoint prefix
+            of the published code or one of its files, a folder of these, or, as in the published README,
+            <folder>/model.ckpt for the newest checkpoint in or below <folder>.
         log_dir: where run folders are.
         flag: name of the flag, for the error.
 
@@ -102,9 +145,10 @@ def find_weights(value, log_dir, flag):
     for path in (Path(value).expanduser(), Path(log_dir).expanduser() / value):
         if path.is_file() and path.suffix == ".npz":
             return Weights(_run_of(path, flag), path)
-        if Path(f"{path}.index").is_file():
-            return Weights(None, path)
-        folder = path.parent if path.name == "model.ckpt" else path
+        prefix = path.with_name(TF1_ENDING.sub("", path.name))
+        if Path(f"{prefix}.index").is_file():
+            return Weights(None, prefix)
+        folder = _folder_of(path)
         if folder.is_dir():
             found = newest_checkpoint(folder) or _newest_below(folder)
             if found:
@@ -113,7 +157,16 @@ def find_weights(value, log_dir, flag):
                 return Weights(None, published)
             if path == folder:
                 raise UserError(f"--{flag}: {folder} holds no checkpoint")
+        if path.is_file():
+            raise UserError(f"--{flag}: {path} is no checkpoint: give a run folder, a .npz in its checkpoints/, or "
+                            "a TF1 checkpoint's name")  # fmt: skip
     raise UserError(f"--{flag}: no run folder and no checkpoint at {value} (nor under {log_dir})")
+
+
+def _folder_of(path):
+    """The folder that a path means: RUN for RUN/checkpoints and RUN/params.json, <folder> for <folder>/model.ckpt."""
+    inside = path.name in ("checkpoints", "params.json") and (path.parent / "params.json").is_file()
+    return path.parent if inside or path.name in ("model.ckpt", "checkpoint") else path
 
 
 def checkpoints(folder):

@@ -1,10 +1,12 @@
-"""Stopping in an orderly way on Ctrl-C or SIGTERM."""
+"""Stopping in an orderly way on Ctrl-C, SIGTERM or a terminal that is closed."""
 
 import signal
 
 
 class StopRequest:
-    """Context manager: inside, the first SIGINT or SIGTERM only sets `name`; a second one acts as usual.
+    """Context manager: inside, the first SIGINT, SIGTERM or SIGHUP only sets `name`; a second one acts as usual.
+
+    A SIGHUP that is ignored, as under nohup, stays so.
 
     Attributes:
         name: of the signal that came, e.g. "SIGINT"; None while none has.
@@ -14,7 +16,7 @@ class StopRequest:
         self.name = None
 
     def __enter__(self):
-        self._previous = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._previous = {number: signal.signal(number, self._note) for number in _numbers()}
         return self
 
     def __exit__(self, *_):
@@ -26,3 +28,9 @@ class StopRequest:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
         self.name = signal.Signals(number).name
+
+
+def _numbers():
+    closed = getattr(signal, "SIGHUP", None)  # Windows has none
+    heard = closed is not None and signal.getsignal(closed) != signal.SIG_IGN
+    return (signal.SIGINT, signal.SIGTERM, *((closed,) if heard else ()))

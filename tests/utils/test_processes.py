@@ -2,6 +2,7 @@ import os
 
 import pytest
 
+from utils.errors import UserError
 from utils.processes import spread
 
 
@@ -35,3 +36,17 @@ def test_little_work_stays_here_and_in_order(work, processes):
 def test_what_a_worker_raises_ends_the_work(processes):
     with pytest.raises(ValueError, match="unlucky"):
         list(spread(Worker(3), [13, 1, 2], processes))
+
+
+class Unmakeable(Worker):
+    def __reduce__(self):
+        return _raise, ("no such model",)
+
+
+def _raise(message):
+    raise UserError(message)
+
+
+def test_a_worker_that_cannot_be_made_ends_the_work():
+    with pytest.raises(UserError, match="no such model"):
+        list(spread(Unmakeable(3), [1, 2], 2))

@@ -36,7 +36,12 @@ def test_flags_of_a_run_are_read_back_but_for_explicit_ones_and_jobs(run):
 
 
 @pytest.mark.parametrize(
-    "spelling", ["{run}", "{run.name}", "{run}/checkpoints/step-000000010.npz", "{run}/model.ckpt", "{logs}/model.ckpt"]
+    "spelling",
+    [
+        *("{run}", "{run}/", "{run.name}", "{run}/checkpoints/step-000000010.npz", "{run}/model.ckpt"),
+        *("{logs}/model.ckpt", "{run}/checkpoints", "{run}/checkpoints/", "{run.name}/checkpoints"),
+        "{run}/params.json",
+    ],
 )
 def test_weights_are_found_by_every_spelling(run, spelling):
     logs = run.parent
@@ -44,9 +49,39 @@ def test_weights_are_found_by_every_spelling(run, spelling):
     assert found == runs.Weights(run, run / "checkpoints" / "step-000000010.npz")
 
 
-def test_a_tf1_prefix_is_found(tmp_path):
-    (tmp_path / "model.ckpt-3.index").touch()
-    assert runs.find_weights(tmp_path / "model.ckpt-3", tmp_path, "x") == runs.Weights(None, tmp_path / "model.ckpt-3")
+@pytest.mark.parametrize("ending", ["", ".index", ".meta", ".data-00000-of-00001", "folder"])
+@pytest.mark.parametrize("folder", ["a", "a [1]", "a*"])
+def test_a_tf1_checkpoint_is_found_by_each_of_its_files(ending, folder, tmp_path):
+    (tmp_path / folder).mkdir()
+    for name in (".index", ".meta", ".data-00000-of-00001"):
+        (tmp_path / folder / f"model.ckpt-3{name}").touch()
+    prefix = tmp_path / folder / "model.ckpt-3"
+    value = prefix.parent if ending == "folder" else f"{prefix}{ending}"
+    assert runs.find_weights(value, tmp_path, "x") == runs.Weights(None, prefix)
+
+
+def test_a_run_in_a_folder_with_brackets_is_found(run):
+    moved = run.rename(run.parent / "run [1]*")
+    assert runs.find_weights(moved, "logs", "x").checkpoint == moved / "checkpoints" / "step-000000010.npz"
+
+
+def test_another_file_of_a_run_is_told_what_to_give(run):
+    (run / "0_G.png").touch()
+    with pytest.raises(UserError, match="--load_path: .*0_G.png is no checkpoint: give a run folder"):
+        runs.find_weights(run / "0_G.png", "logs", "load_path")
+
+
+def test_folders_of_the_machine_that_trained_are_taken_over_where_they_are(run, tmp_path):
+    params = runs.read_params(run) | {"data_dir": "/home/other/data", "asset_dir": str(tmp_path), "log_dir": "~/no"}
+    later = runs.adopted(options(), params)
+    assert (later.data_dir, later.asset_dir, later.log_dir) == ("c:/data", str(tmp_path), "logs")
+
+
+def test_what_is_published_holds_no_folder_of_this_machine():
+    flags = {"data_dir": "/home/me/data", "log_dir": "/a", "asset_dir": "/a", "n_id": 3, "pretrained_rec": "/m/facenet",
+             "dataset": "/home/me/faces,vgg/aligned", "syn_dataset": "../a/syn", "dataset_3dmm": "", "labels": {"x": 1}}
+    assert runs.without_machine(flags) == {"n_id": 3, "pretrained_rec": "facenet", "dataset": "faces,vgg/aligned",
+                                           "syn_dataset": "syn", "dataset_3dmm": "", "labels": {"x": 1}}
 
 
 def test_what_is_missing_or_damaged_is_named(run, tmp_path):

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from trainer.training.devices import name_of
+
 PEAK_SECONDS, PEAK_REPEATS = 1.0, 5  # a peak is looked for so long, and so often, at least
 SIDES = {"CPU": 2048, "GPU": 8192}  # of the matrices: large enough for the peak
 
@@ -22,7 +24,7 @@ def gpu():
 def device_name():
     """Name of the GPU, or of the processor."""
     if gpu():
-        return tf.config.experimental.get_device_details(gpu()).get("device_name", "GPU")
+        return name_of(gpu())
     table = Path("/proc/cpuinfo")
     names = [line.partition(":")[2].strip() for line in table.read_text().splitlines() if "model name" in line] \
         if table.is_file() else []

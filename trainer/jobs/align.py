@@ -7,6 +7,7 @@ from data_loader.crops import check_folders
 from data_loader.faces import MARGIN
 from data_loader.folders import index_images
 from data_loader.outcome import Outcome
+from trainer.training.devices import tell_device
 
 
 def run(options):
@@ -28,6 +29,7 @@ def run(options):
     files = [index.relative_path(i) for i in range(len(index))]
     settings = {"size": options.size, "image_format": options.image_format, "margin": round(MARGIN, 6),
                 "input_content": index.digest}
+    tell_device(options)
     with Outcome(folder, "align", ("file", "path", *COLUMNS), settings, "--save_aligned") as outcome:
         outcome.work_through(files, options.image_format, Aligner(source, folder, options.size))
     print(f"align: {len(outcome.succeeded)} faces in {folder}, {len(outcome.failed)} photographs in failed.csv")

@@ -6,6 +6,7 @@ from trainer.benchmark import machine
 from trainer.benchmark.measure import MEASURES
 from trainer.systems import system_class
 from trainer.training import setup
+from trainer.training.devices import tell_device
 from utils.errors import UserError
 from utils.flags import FLAGS
 from utils.versions import versions
@@ -26,6 +27,7 @@ def run(options):
         "device": machine.device_name(),
         "processors": machine.processors(),
     }
+    tell_device(options)
     print(f"{about['device']}, {about['processors']} processors")
     measured = MEASURES[options.what](options)
     flags = {name: getattr(options, name) for name, flag in FLAGS.items() if "benchmark" in (flag.jobs or ())}

@@ -17,7 +17,8 @@ from PIL import Image
 from data_loader import assets
 from utils import runs
 from utils.errors import UserError
-from utils.files import atomic_write
+from utils.files import atomic_write, check_writable
+from utils.flags import FLAGS
 from utils.images import save_grid
 
 MAIN = Path(__file__).resolve().parents[2] / "main.py"
@@ -30,7 +31,7 @@ FIRST, LAST = "generated_first", "generated"  # data sets before and after the t
 PRETRAINED = MAIN.parent / "pretrained" / "att64"  # its README says how it was made
 # What that training ended with. Ours: gamma and lambda_k keep the equilibrium from starving the adversarial loss,
 # lambda_p keeps the faces from all turning the same way; the published identity loss would be 0 for most batches.
-FLAGS = (
+LEARN = (
     "--batch_size 8 --g_lr 5e-5 --d_lr 5e-5 --gamma 1.3 --lambda_k 0.005 --lambda_p 0.2 --lambda_c 0.1 --random_flip "
     "--paper_variance --vary_photographs --max_step 40000 --lr_update_step 20000 --lr_lower_boundary 1e-5 "
     "--num_log_id 8"
@@ -69,6 +70,7 @@ class Demo:
     """
 
     def __init__(self, folder, options):
+        check_writable(folder, "--demo_dir")
         self.folder, self.options = folder, options
         self.data, self.logs = folder / "data", folder / "logs"
         self.data.mkdir(parents=True, exist_ok=True)
@@ -115,7 +117,7 @@ class Demo:
 
     def train(self):
         return self._train("train", 0.75, ["--pretrained_gen", PRETRAINED, "--syn_dataset", "syn", "--dataset", "att",
-                                           "--dataset_3dmm", "pairs", "--task", "demo", *FLAGS])  # fmt: skip
+                                           "--dataset_3dmm", "pairs", "--task", "demo", *LEARN])  # fmt: skip
 
     def resume(self):
         return self._train("resume", 0.25, ["--load_path", self.done["train"]])
@@ -183,7 +185,8 @@ class Demo:
             json.dump(self.done, file)
 
     def _main(self, job, *flags):
-        folders = ["--data_dir", self.data, "--log_dir", self.logs, "--asset_dir", self.options.asset_dir]
+        folders = ["--data_dir", self.data, "--asset_dir", self.options.asset_dir]
+        folders += ["--log_dir", self.logs] if job in FLAGS["log_dir"].jobs else []
         words = [str(word) for word in (job, *folders, *flags)]
         print(f"   python main.py {shlex.join(words)}", flush=True)
         status = subprocess.run([sys.executable, str(MAIN), *words]).returncode

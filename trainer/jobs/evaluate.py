@@ -15,7 +15,9 @@ from trainer.evaluation.inception import NAME, Inception
 from trainer.evaluation.report import main_figures, write_report
 from trainer.face_networks.embedding import embed_folder
 from trainer.face_networks.network import open_face_network
+from trainer.training.devices import tell_device
 from utils.errors import UserError
+from utils.files import check_writable
 from utils.versions import versions
 
 EVALUATED = {  # flag -> what it names
@@ -31,6 +33,7 @@ def run(options):
     """Evaluate what the command line names. Everything that can be wrong with it is found before anything is long."""
     started = time.monotonic()
     inputs = read_inputs(options)
+    tell_device(options)
     face_network = open_face_network(options)
     found = []
     for title, section in _protocols(face_network, options):
@@ -125,9 +128,7 @@ def _refuse_report_in_inputs(inputs, options, named):
             raise UserError(
                 f"--report_dir: {inputs.report} is in the input folder of --{flag}, where nothing is written"
             )
-    existing = next(path for path in (report, *report.parents) if path.exists())
-    if not existing.is_dir():
-        raise UserError(f"--report_dir: {existing} is not a folder")
+    check_writable(report, "--report_dir")
 
 
 def _check_protocols(options, named):

@@ -6,6 +6,7 @@ of steps; then it must tell the test identities apart. Each of these cells is do
 split, the weights and the batches. The result of a finished cell is kept, its checkpoints are deleted.
 """
 
+import hashlib
 import json
 import math
 import shutil
@@ -23,22 +24,23 @@ from trainer.evaluation import experiment_report, verification
 from trainer.face_networks.embedding import embed_folder
 from trainer.face_networks.network import open_recognizer
 from trainer.face_networks.table import with_sizes
+from trainer.systems.flags import SYSTEM_FLAGS
+from trainer.training.devices import tell_device
 from trainer.training.recognition import train_recognizer
 from utils import runs
 from utils.claim import Claim
 from utils.errors import UserError
 from utils.files import atomic_write
+from utils.flags import FLAGS
 
 RESULT = "result.json"
 FOLDS = 10
 MOST_PAIRS = 5_000_000  # that a cell is tested on, as --num_pairs of evaluate: 20,000 test images have 200 million
-# What a cell's result depends on, beside the data.
+FILES = ("learning_rate_schedule_file", "pretrained_rec")  # of these flags the content counts
+# What a cell's result depends on, beside the data and these files: all that a recogniser reads but where it lies.
 SHAPING = (
-    *("recognizer", "image_size", "embedding_size", "max_step", "batch_size", "learning_rate", "weight_decay"),
-    *("learning_rate_decay_epochs", "learning_rate_decay_factor", "epoch_size", "trunk_lr_factor", "lambda_syn"),
-    *("center_loss_factor", "center_loss_alfa", "keep_probability", "moving_average_decay", "random_crop"),
-    *("random_flip", "random_rotate", "use_fixed_image_standardization", "beta1", "beta2", "pretrained_rec"),
-    *("test_share", "random_seed"),
+    *(name for name in SYSTEM_FLAGS["recognizer"] if not FLAGS[name].path),
+    *("batch_size", "test_share"),
 )
 
 
@@ -80,7 +82,7 @@ def run(options):
         raise UserError(f"--test_share {options.test_share:g}: leaves {_test_count(real, options)} of "
                         f"{len(real.label_names)} identities to test on; two are needed")  # fmt: skip
     folder = Path(options.report_dir).expanduser()
-    settings = {name: getattr(options, name) for name in SHAPING}
+    settings = {name: getattr(options, name) for name in SHAPING} | _contents(options)
     settings |= {"dataset": real.digest, "save_syn_dataset": generated.digest}
     with Claim(folder, "experiment.json", settings, "--report_dir"):
         return _run_cells(folder, fractions, real, generated, options)
@@ -88,6 +90,7 @@ def run(options):
 
 def _run_cells(folder, fractions, real, generated, options):
     """Every cell, then the report; returns the exit status."""
+    tell_device(options)
     tf.get_logger().setLevel("ERROR")  # each cell traces the step anew, which TensorFlow takes for a mistake
     cells = [Cell(fraction, generated, seed) for seed in range(1, options.seeds + 1) for fraction in fractions
              for generated in ((True,) if fraction == 0 else (False, True))]  # fmt: skip
@@ -176,6 +179,24 @@ def _indexes(options):
     if not is_generated(folder, "--save_syn_dataset"):
         raise UserError(f"--save_syn_dataset: {folder} is no folder that generate has made")
     return real, generated
+
+
+def _contents(options):
+    """{flag: SHA-256 of what it names}, of the files that the recognisers are trained with."""
+    used = {"learning_rate_schedule_file": options.learning_rate < 0,
+            "pretrained_rec": "pretrained_rec" in options.explicit}  # fmt: skip
+    return {flag: _sha256(getattr(options, flag), flag, options) if used[flag] else None for flag in FILES}
+
+
+def _sha256(path, flag, options):
+    if flag == "pretrained_rec":
+        found = runs.find_weights(path, options.log_dir, flag)
+        path = found.checkpoint if found.run else f"{found.checkpoint}.index"  # which holds checksums of the weights
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UserError(f"--{flag}: cannot read {path}: {error.strerror}") from error
 
 
 def _fractions(text):

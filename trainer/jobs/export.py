@@ -2,15 +2,19 @@
 
 from pathlib import Path
 
+import tensorflow as tf
+
 from trainer.output.serving import export, export_weights
 from trainer.training.load import load_system
 from utils.errors import UserError
+from utils.files import check_writable
 
 
 def run(options):
     """Write <export_dir>/<version>/, version 1 or the next after those that are there; or the weights in export_dir."""
-    loaded = load_system(options)
     base = Path(options.export_dir).expanduser()
+    check_writable(base, "--export_dir")
+    loaded = load_system(options)
     try:
         if options.export_format == "weights":
             path = export_weights(loaded, base)
@@ -21,6 +25,8 @@ def run(options):
         target, names = export(loaded.maker("generate"), base)
     except OSError as error:
         raise UserError(f"--export_dir: cannot write {base}: {error.strerror or error}") from error
+    except tf.errors.OpError as error:  # of TensorFlow's own files
+        raise UserError(f"--export_dir: cannot write {base}: {' '.join(error.message.split())}") from error
     print(f"{target}: signatures {', '.join(names)}")
     if target.name != "1":
         print(f"{base} had versions already; TensorFlow Serving takes the highest, which is {target.name} now")

@@ -1,6 +1,7 @@
 """The job `fidelity`: the published code's own numbers, replayed."""
 
 import json
+import sys
 import zipfile
 import zlib
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 
 from trainer.published.tf1 import without_average
 from trainer.systems import system_class
+from trainer.training.devices import tell_device
 from utils.errors import UserError
 from utils.flags import FLAGS
 
@@ -41,6 +43,7 @@ def compare(reference, options):
     published = kind.published
     if not published:
         raise UserError(f"--reference: of --system {options.system} no code was published")
+    tell_device(options, sys.stderr)  # stdout is the report's
     system = kind(options, published.labels_of(settings), random=False)
     _seed(published.names(system), published.BALANCES, description)
     system.players.restart_averages()

@@ -1,6 +1,7 @@
 """The `filter` job: the generated images whose scores are good enough, as a data set folder of its own."""
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from trainer.output.scores import ENDING
 from utils.errors import UserError
 from utils.files import atomic_write
 from utils.progress import Progress
+from utils.runs import shortened
 from utils.signals import StopRequest
 
 ROWS_AT_ONCE = 64  # images between two notes of how far it came
@@ -41,7 +43,7 @@ def run(options):
     if not any(kept):
         raise UserError(f"filter: nothing of {source} passes; for the first image: {reasons[0]}")
     identities = len({identity for identity, keep in zip(table.identities, kept, strict=True) if keep})
-    description = _describe(description, source, rules, identities, options)
+    description = _describe(description, source, target, rules, identities, options)
     output = OutputFolder(target, description, "--save_filtered", tuple(table.values), skipped="dropped.csv")
     if output.tell_finished():
         return 0
@@ -128,18 +130,20 @@ def _reasons(table, rules, min_images):
     return reasons
 
 
-def _describe(run, source, rules, identities, options):
+def _describe(run, source, target, rules, identities, options):
     """run.json: that of the generated folder, with what was done to it."""
     settings = run["settings"] | {
         "filtered_sha256": hashlib.sha256((source / TABLE).read_bytes()).hexdigest(),
         "rules": {score: rule.limit for score, rule in rules.items()},
         "min_images": options.min_images,
     }
-    flags = run["flags"] | {"save_syn_dataset": options.save_filtered}  # the name on the card
+    flags = run["flags"] | {"save_syn_dataset": shortened(options.save_filtered)}  # the name on the card
     told = [f"{score} {rule}" for score, rule in rules.items()]
     told.append(f"at least {options.min_images} images an identity")
-    filtered = {"source": str(source), "identities": identities, "rules": "; ".join(told)}
-    return run | {"job": "filter", "settings": settings, "flags": flags, "filter": filtered, "finished": False}
+    inputs = run["inputs"] | {"folder": os.path.relpath(source / run["inputs"]["folder"], target)}
+    filtered = {"source": shortened(options.save_syn_dataset), "identities": identities, "rules": "; ".join(told)}
+    run = run | {"job": "filter", "settings": settings, "flags": flags, "inputs": inputs}
+    return run | {"filter": filtered, "finished": False}
 
 
 def _copy(source, table, reasons, output, stop):

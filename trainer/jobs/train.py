@@ -3,7 +3,7 @@
 from data_loader.training_sources import read_sources
 from trainer.systems import system_class
 from trainer.training import checkpoint, setup
-from trainer.training.devices import Devices
+from trainer.training.devices import Devices, tell_device
 from trainer.training.grid import Grid
 from trainer.training.load import starting_weights
 from utils import runs
@@ -13,10 +13,12 @@ from utils.errors import UserError
 def run(options):
     """Train. Everything that can be wrong with the input is found before anything is written."""
     resumed, options = setup.resumed_run(options, job="train")
+    runs.check_run_folder(options)
     kind = system_class(options.system)
     if kind.job != "train":
         raise UserError(f"--system {options.system}: the job {kind.job} trains it")
     devices, start = Devices(options.num_gpu), None
+    tell_device(options)
     setup.seed_everything(options)
     if not resumed:
         options, start = starting_weights(kind.with_defaults(options))

@@ -7,13 +7,17 @@ from data_loader.generated_folder import is_generated
 from data_loader.joined import JoinedIndex
 from data_loader.training_sources import index_cache
 from trainer.training import setup
+from trainer.training.devices import tell_device
 from trainer.training.recognition import train_recognizer
+from utils import runs
 from utils.errors import UserError
 
 
 def run(options):
     """Train. Everything that can be wrong with the input is found before anything is written."""
     resumed, options = setup.resumed_run(options, job="train_recognizer")
+    runs.check_run_folder(options)
+    tell_device(options)
     train_recognizer(options, read_roots(options), resumed=resumed)
 
 

@@ -6,19 +6,22 @@ import subprocess
 from pathlib import Path
 
 from utils.flags import FLAGS
+from utils.runs import shortened, without_machine
 from utils.versions import versions
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def describe(job, loaded, inputs, options):
-    """What made a data set. Holds no time and no host, so that the same run gives the same bytes.
+def describe(job, loaded, inputs, options, target):
+    """What made a data set. Holds no time, no host and no folder of this machine, so that the same run gives the same
+    bytes anywhere, and the description can be published.
 
     Args:
         job: key of System.makers.
         loaded: trainer.training.load.Loaded.
         inputs: data_loader.inputs.Input that images are made of.
         options: the flags.
+        target: the output folder, from which the input's is told.
 
     Returns:
         dict for JSON; `settings` is the part that one folder's images must share.
@@ -38,21 +41,27 @@ def describe(job, loaded, inputs, options):
             "image_format": options.image_format,
             "image_quality": options.image_quality if options.image_format == "jpg" else None,
         },
-        "checkpoint": str(loaded.checkpoint),
-        "trained_on": {flag: params[flag] for flag in flags if flag in params} if params else None,
+        "checkpoint": _name(loaded),
+        "trained_on": {flag: shortened(params[flag]) for flag in flags if flag in params} if params else None,
         "inputs": {
             "flag": inputs.flag,
-            "folder": inputs.folder,
+            "folder": os.path.relpath(inputs.folder, target),
             "images": len(inputs),
             "identities": len(inputs.label_names),
         },
         "made_of": maker.text,
         "scores": {name: {"meaning": score.meaning, "better": score.better} for name, score in maker.scores.items()},
-        "flags": {name: getattr(options, name) for name in FLAGS},
+        "flags": without_machine({name: getattr(options, name) for name in FLAGS}),
         "versions": versions(),
         "commit": _commit(),
         "finished": False,
     }
+
+
+def _name(loaded):
+    """The checkpoint below its run folder's name; a TF1 checkpoint's own name."""
+    path = loaded.checkpoint
+    return path.name if loaded.run is None else f"{loaded.run.resolve().name}/{path.parent.name}/{path.name}"
 
 
 def _names_sha256(inputs):

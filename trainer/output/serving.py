@@ -13,9 +13,9 @@ from trainer.training import checkpoint
 from utils.errors import UserError
 from utils.files import UMASK, atomic_write
 from utils.flags import FLAGS
-from utils.runs import checkpoints
+from utils.runs import checkpoints, without_machine
 
-PATHS = ("data_dir", "log_dir", "asset_dir", "load_path", "pretrained_gen", "pretrained_rec")  # of this machine
+WEIGHTS = ("load_path", "pretrained_gen", "pretrained_rec")  # flags of a run that say where this machine's weights were
 
 
 def export(maker, base):
@@ -65,9 +65,9 @@ def export_weights(loaded, base):
     with atomic_write(target) as file:
         np.savez_compressed(file, **checkpoint.slim(loaded.system))
     how = [name for name, flag in FLAGS.items() if flag.jobs is None or "train" in flag.jobs]
-    params = {name: loaded.params[name] for name in how if name in loaded.params and name not in PATHS}
+    params = {name: loaded.params[name] for name in how if name in loaded.params and name not in WEIGHTS}
     labels = loaded.system.label_counts(loaded.params)
-    params |= loaded.system.training_only_off | {"labels": labels, "label_names": {}}
+    params = without_machine(params) | loaded.system.training_only_off | {"labels": labels, "label_names": {}}
     with atomic_write(base / "params.json", "w") as file:
         json.dump(params, file, indent=1)
     return target

@@ -1,12 +1,15 @@
 """The systems that can be trained, and the contract that each of them keeps (system.py).
 
 What is trained and by which equations stands here; how a loop runs, what a file looks like does not.
-`SYSTEMS` is the only registry: a new system is a line in it.
+`SYSTEMS` is the only registry: a new system is a line in it, and its flags are one in flags.py.
 """
 
 import importlib
 
+from trainer.systems.flags import SYSTEM_FLAGS
+from utils import runs
 from utils.errors import UserError
+from utils.flags import FLAGS
 
 SYSTEMS = {"facegan": "trainer.systems.facegan:FaceGan", "recognizer": "trainer.systems.recognizer:Recognizer"}
 
@@ -17,3 +20,29 @@ def system_class(name):
         raise UserError(f"--system: {name!r} is none of {', '.join(SYSTEMS)}")
     module, _, attribute = SYSTEMS[name].partition(":")
     return getattr(importlib.import_module(module), attribute)
+
+
+def refuse_other_flags(job, options):
+    """An error where the command line names a flag of another system than the job trains or uses. Needs no TensorFlow.
+
+    Flags that the job itself does not read are utils/command_line.py's to refuse.
+
+    Raises:
+        UserError: such a flag; or no run where the flags name one.
+    """
+    system = _system_of(job, options)
+    for name in sorted(options.explicit if system in SYSTEM_FLAGS else ()):
+        others = [other for other, flags in SYSTEM_FLAGS.items() if name in flags]
+        if others and system not in others and job in (FLAGS[name].jobs or ()):
+            raise UserError(f"--{name}: --system {system} does not read it; it is for {', '.join(others)}")
+
+
+def _system_of(job, options):
+    """Name of the system that a job trains or uses; None where that is not the flags' to say."""
+    if job not in (*FLAGS["system"].jobs, *FLAGS["pretrained_gen"].jobs):
+        return None
+    for flag in ("load_path", "pretrained_gen"):
+        if flag in options.explicit and getattr(options, flag) and job in FLAGS[flag].jobs:
+            found = runs.find_weights(getattr(options, flag), options.log_dir, flag)
+            return runs.read_params(found.run).get("system") if found.run else None
+    return options.system if job in FLAGS["system"].jobs else None

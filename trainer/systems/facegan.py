@@ -30,6 +30,7 @@ from trainer.step.players import Players
 from trainer.step.precision import computing_in
 from trainer.step.streams import Stream, drawn, step_seed
 from trainer.systems.facegan_images import FaceGanImages
+from trainer.systems.flags import FACEGAN_SHAPING, SYSTEM_FLAGS
 from trainer.systems.identity import IdentityLoss, chip_places, draws, takes_chips
 from trainer.systems.system import new_step
 
@@ -43,18 +44,7 @@ class FaceGan(FaceGanImages):
         random: False switches off dropout, random crop and flip, as in the reference runs.
     """
 
-    shaping = (
-        *("input_scale_size", "conv_hidden_num", "conv_hidden_num_back", "conv_hidden_num_res", "num_res_rep"),
-        *("z_num", "method_c", "relax_c", "model_def", "embedding_size", "grayscale"),
-    )
-    flags = (
-        *shaping,
-        *("dataset", "syn_dataset", "dataset_3dmm", "random_seed", "random_flip", "vary_photographs", "max_step"),
-        *("g_lr", "d_lr", "lr_update_step", "lr_lower_boundary", "warm_up", "beta1", "beta2", "mixed_precision"),
-        *("gamma", "lambda_k", "lambda_d", "lambda_s", "lambda_p", "lambda_c", "pixel_mask"),
-        *("center_loss_alfa", "paper_variance", "move_centers", "pretrained_rec", "facenet_scope"),
-        *("use_fixed_image_standardization", "data_dir", "asset_dir"),
-    )
+    shaping, flags = FACEGAN_SHAPING, SYSTEM_FLAGS["facegan"]
     # The identity network is someone else's, its centroids are of one training's people.
     training_only_flags = ("method_c", "relax_c", "model_def", "embedding_size")
     training_only_names = ("identity_network/", "state/identity/")

@@ -18,6 +18,7 @@ from trainer.step.adam import FusedAdam
 from trainer.step.health import SoftmaxHealth
 from trainer.step.players import Players
 from trainer.step.streams import RecognizerStream, drawn, step_seed
+from trainer.systems.flags import RECOGNIZER_SHAPING, SYSTEM_FLAGS
 from trainer.systems.system import System, new_step
 
 SOURCES = {
@@ -40,14 +41,7 @@ class Recognizer(System):
         heads: {"real": Head} and, with generated images, "synthetic".
     """
 
-    shaping = ("recognizer", "image_size", "embedding_size", "use_fixed_image_standardization")
-    flags = (
-        *shaping,
-        *("random_seed", "random_crop", "random_flip", "random_rotate", "keep_probability", "weight_decay"),
-        *("center_loss_factor", "center_loss_alfa", "lambda_syn", "beta1", "beta2", "moving_average_decay"),
-        *("learning_rate", "learning_rate_decay_epochs", "learning_rate_decay_factor", "learning_rate_schedule_file"),
-        *("trunk_lr_factor", "epoch_size", "max_nrof_epochs"),
-    )
+    shaping, flags = RECOGNIZER_SHAPING, SYSTEM_FLAGS["recognizer"]
     rate_flags = "--learning_rate"
     job = "train_recognizer"
 

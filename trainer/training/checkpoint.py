@@ -19,6 +19,10 @@ LOSS_SCALE = "state/loss_scale"  # begins the names of float16's scale, which an
 AVERAGE = "state/average/"  # begins the name of an averaged weight
 
 
+class NotSaved(UserError):
+    """A checkpoint could not be written; older ones are still there."""
+
+
 def save(system, folder, step, keep_step=0):
     """Write <folder>/checkpoints/step-<step>.npz and drop all but the newest two and those that are kept for good.
 
@@ -30,7 +34,7 @@ def save(system, folder, step, keep_step=0):
         Path of the checkpoint.
 
     Raises:
-        UserError: the disk is full or the folder cannot be written; older checkpoints are still there.
+        NotSaved: the disk is full or the folder cannot be written; older checkpoints are still there.
     """
     target = folder / "checkpoints" / f"step-{step:09d}.npz"
     try:
@@ -40,7 +44,7 @@ def save(system, folder, step, keep_step=0):
             arrays = {name: np.asarray(variable) for name, variable in named_variables(system).items()}
             np.savez(file, format=np.int64(FORMAT), **arrays)
     except OSError as error:
-        raise UserError(f"cannot save {target}: {error.strerror or error}; older checkpoints are untouched") from error
+        raise NotSaved(f"cannot save {target}: {error.strerror or error}; older checkpoints are untouched") from error
     for old in checkpoints(folder)[:-KEEP]:
         if not keep_step or steps_done(old) % keep_step:
             old.unlink()

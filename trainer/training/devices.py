@@ -1,6 +1,8 @@
 """One device, several, or several workers: how training steps are spread over them (tf.distribute)."""
 
 import os
+import shutil
+from pathlib import Path
 
 import tensorflow as tf
 
@@ -69,6 +71,46 @@ class Devices:
             return tf.distribute.get_replica_context().all_reduce("SUM", tf.identity(value))
 
         return self.strategy.experimental_local_results(self.strategy.run(total, (value,)))[0]
+
+
+def tell_device(options, file=None):
+    """Print which device computes, and where a GPU is there and does not, why. Starts nothing of TensorFlow.
+
+    Args:
+        options: use_gpu, num_gpu.  file: where to; None: stdout.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    print(f"device: {_device(options, [name_of(gpu) for gpu in gpus], gpus_of_machine())}", file=file, flush=True)
+
+
+def name_of(gpu):
+    """The name of one of tf.config.list_physical_devices("GPU")."""
+    return tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
+
+
+def gpus_of_machine(drivers=Path("/proc/driver/nvidia/gpus")):
+    """Names of the NVIDIA GPUs that the system's driver shows, whether or not TensorFlow can use them."""
+    tables = [path.read_text(encoding="utf-8", errors="replace") for path in sorted(drivers.glob("*/information"))]
+    names = [line.partition(":")[2].strip() for table in tables for line in table.splitlines() if "Model" in line]
+    return names or (["an NVIDIA GPU"] if shutil.which("nvidia-smi") else [])
+
+
+def _device(options, seen, there):
+    """What computes, in words: of GPUs that TensorFlow sees, and those that are there."""
+    if seen:
+        used = min(len(seen), options.num_gpu)
+        return f"{used} of {len(seen)} GPUs (--num_gpu), {seen[0]}" if len(seen) > 1 else f"GPU, {seen[0]}"
+    if not there:
+        return "CPU; no GPU found"
+    if not options.use_gpu:
+        reason = "--use_gpu False"
+    elif "CUDA_VISIBLE_DEVICES" in os.environ:
+        reason = f"CUDA_VISIBLE_DEVICES={os.environ['CUDA_VISIBLE_DEVICES']} hides it"
+    elif not tf.test.is_built_with_cuda():
+        reason = "this TensorFlow is built without CUDA"
+    else:
+        reason = f"TensorFlow finds no CUDA libraries for it; pip install 'tensorflow[and-cuda]=={tf.__version__}'"
+    return f"CPU; {there[0]} is not used: {reason}"
 
 
 def _mirrored(num_gpu):

@@ -8,6 +8,7 @@ from pathlib import Path
 from trainer.systems import system_class
 from trainer.systems.system import System
 from trainer.training import checkpoint
+from trainer.training.devices import tell_device
 from trainer.training.setup import seed_everything
 from utils import runs
 from utils.errors import UserError
@@ -80,6 +81,7 @@ def load_system(options, flag="pretrained_gen"):
         if not kind.published:
             raise UserError(f"--{flag} {found.checkpoint}: no TF1 checkpoints of --system {options.system} are known")
         options = with_shape(options, kind.published.options_of(found.checkpoint), found.checkpoint)
+    tell_device(options)
     seed_everything(options)  # the same bytes every time, on a GPU too
     system = kind(options, kind.label_counts(params))
     if found.run:

@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from trainer.training import checkpoint
 from trainer.training.devices import Devices
+from trainer.training.events import Events, warn_lost
 from utils.errors import UserError
 from utils.runs import newest_checkpoint
 from utils.signals import StopRequest
@@ -32,7 +33,7 @@ class Loop:
         self.grid, self.devices = grid, devices or Devices()
         self.max_step = options.max_step // self.devices.count
         self.step_function = tf.function(self._guarded_step, jit_compile=options.jit_compile)
-        self.writer = tf.summary.create_file_writer(str(folder)) if folder else tf.summary.create_noop_writer()
+        self.events, self.grids_lost = Events(folder), False
         self.first_bad = None  # step at which each scalar was first not finite, -1 for never
 
     def run(self, batches):
@@ -41,7 +42,7 @@ class Loop:
         step = int(self.system.state["step"].numpy())
         quiet = not sys.stderr.isatty() or self.folder is None
         bar = tqdm(total=self.max_step, initial=step, dynamic_ncols=True, disable=quiet)
-        with StopRequest() as stop, bar, self.writer.as_default():
+        with StopRequest() as stop, bar:
             try:
                 step = self._train(step, iter(batches), stop, bar)
             except LOST as error:
@@ -50,7 +51,7 @@ class Loop:
                 again = f"start all of them again with --load_path {self.folder or 'and the run folder of worker 0'}"
                 reason = str(error).strip().splitlines()[0]
                 raise UserError(f"another worker is gone; {again} ({reason})") from error
-        self.writer.close()
+        self.events.close()
         if step < self.max_step and self.folder:
             late = f"--max_minutes {options.max_minutes:g}" if self._out_of_time() else "another worker"
             reason = stop.name or late
@@ -72,8 +73,8 @@ class Loop:
             bar.update()
             kept = options.keep_step and step % options.keep_step == 0
             if kept or time.monotonic() - saved_at >= options.save_secs:
-                self._save(step)
-                saved_at, saved_step = time.monotonic(), step
+                saved_step = self._save_if_possible(step) or saved_step
+                saved_at = time.monotonic()
         if saved_step != step:
             self._save(step)
         if stop.name is None:
@@ -107,9 +108,7 @@ class Loop:
     def _log(self, step, scalars, bar):
         self._check_finite()
         values = {tag: float(value) for tag, value in scalars.items()}
-        for tag, value in values.items():
-            tf.summary.scalar(tag, value, step)
-        self.writer.flush()
+        self.events.scalars(values, step)
         losses = self.system.log_line(values)
         if self.folder is None:
             return
@@ -125,10 +124,27 @@ class Loop:
         if self.folder is None:
             return
         if self.grid:
-            self.grid.save(self.folder / f"{step}_G.png")
+            self._save_grid(step)
         if batch is not None:
-            for tag, shown in self.system.preview(batch).items():
-                tf.summary.image(tag, tf.clip_by_value((shown + 1.0) / 2.0, 0.0, 1.0), step, max_outputs=3)
+            self.events.images(self.system.preview(batch), step)
+
+    def _save_grid(self, step):
+        try:
+            self.grid.save(self.folder / f"{step}_G.png")
+        except OSError as error:
+            if not self.grids_lost:
+                warn_lost("a grid", self.folder, error.strerror or error)
+            self.grids_lost = True
+
+    def _save_if_possible(self, step):
+        """Save in mid-run: a disk that is full now may have room later. Returns `step`, or None where it did not work.
+        """
+        try:
+            self._save(step)
+        except checkpoint.NotSaved as error:
+            tqdm.write(f"warning: step {step}: {error}; training goes on and tries again", file=sys.stderr)
+            return None
+        return step
 
     def _save(self, step):
         self._check_finite()

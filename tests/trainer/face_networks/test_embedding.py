@@ -24,7 +24,7 @@ PEOPLE = range(1, 11)  # of 40: 100 photographs
 
 
 def options(*words):
-    return command_line.parse(["train", *map(str, words)], JOBS)[1]
+    return command_line.parse(["evaluate", *map(str, words)], JOBS)[1]
 
 
 def mean_colour_network(alignment, size=8, unit_length=False):

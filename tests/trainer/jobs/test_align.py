@@ -13,7 +13,8 @@ from utils.errors import UserError
 
 def options(folder, **changes):
     return SimpleNamespace(**{"data_dir": str(folder), "dataset": "photographs", "save_aligned": "faces", "size": 108,
-                              "image_format": "png", "asset_dir": "~/.cache/facegan", **changes})
+                              "image_format": "png", "asset_dir": "~/.cache/facegan", "use_gpu": True, "num_gpu": 1,
+                              **changes})
 
 
 def content(folder):

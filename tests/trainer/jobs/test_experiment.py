@@ -14,6 +14,10 @@ from tests.small import face
 from trainer.evaluation import experiment_report
 from trainer.jobs import experiment
 from trainer.jobs.experiment import Cell, split_identities
+from trainer.systems.flags import SYSTEM_FLAGS
+from utils import command_line
+from utils.errors import UserError
+from utils.flags import FLAGS
 
 SMALL = (
     "--recognizer light_cnn9 --image_size 16 --batch_size 4 --max_step 2 --log_step 1 --num_worker 2 --fractions 100 "
@@ -157,3 +161,26 @@ def test_bad_input_writes_nothing(data, tmp_path, words, message, capsys):
 def test_other_settings_need_another_report(data, finished, capsys):
     assert run(data, finished, "--learning_rate", "0.01") == 2
     assert "--learning_rate 0.1 there, 0.01 here" in capsys.readouterr().err
+
+
+def _contents(*words):
+    return experiment._contents(command_line.parse(["experiment", *map(str, words)], main.JOBS)[1])
+
+
+def test_what_a_cell_depends_on_holds_the_content_of_files_and_every_flag(tmp_path):
+    assert set(SYSTEM_FLAGS["recognizer"]) - set(experiment.SHAPING) <= {name for name in FLAGS if FLAGS[name].path}
+    assert {"max_nrof_epochs", "facenet_scope"} <= set(experiment.SHAPING)
+    schedule = tmp_path / "rates.txt"
+    flags = ["--learning_rate", "-1", "--learning_rate_schedule_file", schedule]
+    with pytest.raises(UserError, match="--learning_rate_schedule_file: cannot read"):
+        _contents(*flags)
+    found = []
+    for text in ("0: 0.1", "0: 0.2"):
+        schedule.write_text(text)
+        found.append(_contents(*flags))
+    assert found[0] != found[1] and found[0]["pretrained_rec"] is None
+    assert _contents()["learning_rate_schedule_file"] is None  # by a fixed rate the file is not read
+    for number in (1, 2):
+        (tmp_path / "facenet.index").write_text(f"checksums {number}")
+        found.append(_contents("--pretrained_rec", tmp_path / "facenet"))
+    assert found[2] != found[3]

@@ -172,7 +172,8 @@ def test_run_json_card_and_checksums(trained_run, renders, tmp_path):
     digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
     assert run["settings"]["checkpoint_sha256"] == {checkpoint.name: digest}
     assert run["settings"]["input_names_sha256"] == hashlib.sha256(names.encode()).hexdigest()
-    assert run["checkpoint"] == str(checkpoint) and run["images"] == 5 and run["finished"]
+    assert run["checkpoint"] == f"{trained_run.run.name}/checkpoints/{checkpoint.name}"
+    assert run["images"] == 5 and run["finished"] and str(trained_run.data) not in (target / "run.json").read_text()
     assert run["flags"]["conv_hidden_num_res"] == 4 and run["settings"]["random_seed"] == 123
     assert set(run["versions"]) == {"python", "tensorflow", "keras", "numpy"}
     card = (target / "README.md").read_text()

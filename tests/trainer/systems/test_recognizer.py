@@ -142,7 +142,7 @@ def test_batch_norm_learns_from_real_and_generated_images_together():
      ("dlib_resnet", 150, 150, 3)],
 )
 def test_each_network_is_shown_faces_in_its_own_way(name, size, shown, channels):
-    chosen = with_sizes(command_line.parse(["x", "--recognizer", name], {"x": ""})[1])
+    chosen = with_sizes(command_line.parse(["train_recognizer", "--recognizer", name], {"train_recognizer": ""})[1])
     face_input = FaceInput(chosen)
     assert (face_input.size, face_input.shown) == (size, shown)
     images = tf.random.stateless_uniform((2, shown, shown, 3), [1, 2], -1.0, 1.0)
@@ -170,7 +170,7 @@ def test_each_network_is_shown_faces_in_its_own_way(name, size, shown, channels)
 )
 def test_sizes_that_a_network_cannot_have_are_named(words, told):
     with pytest.raises(UserError, match=told):
-        with_sizes(command_line.parse(["x", *words.split()], {"x": ""})[1])
+        with_sizes(command_line.parse(["train_recognizer", *words.split()], {"train_recognizer": ""})[1])
 
 
 def test_an_unknown_network_lists_the_known():

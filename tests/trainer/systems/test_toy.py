@@ -8,10 +8,8 @@ import pytest
 import tensorflow as tf
 
 import main
-from tests.small import NETWORKS, make_data
+from tests.small import LOGS, NETWORKS, make_data
 from trainer.systems import SYSTEMS
-
-FEW = ["--images_per_id", "3", "--image_format", "png"]
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +30,7 @@ def home(toy, tmp_path_factory):
 
 def train(folder, logs, *words):
     where = ["--data_dir", folder / "data", "--log_dir", folder / logs, "--asset_dir", folder / "cache"]
-    named = ["--system", "toy", "--dataset", "syn", *NETWORKS, *FEW, *words]
+    named = ["--system", "toy", "--dataset", "syn", *NETWORKS, *LOGS, *words]
     return main.main(["train", *map(str, where), *map(str, named)])
 
 
@@ -60,7 +58,8 @@ def test_trains_and_resumes_bit_by_bit(home):
 
 
 def test_generates_a_labelled_data_set(home):
-    words = ["generate", "--log_dir", str(home / "straight"), "--pretrained_gen", str(home / "straight"), *FEW]
+    words = ["generate", "--log_dir", str(home / "straight"), "--pretrained_gen", str(home / "straight")]
+    words += ["--image_format", "png"]
     for folder in ("made", "again"):
         assert main.main([*words, "--save_syn_dataset", folder]) == 0
     made, again = home / "data" / "made", home / "data" / "again"

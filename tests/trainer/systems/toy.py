@@ -12,6 +12,8 @@ from trainer.step.adam import FusedAdam
 from trainer.step.players import Players
 from trainer.systems.system import Maker, Score, System, new_step
 
+EACH = 3  # images of a label
+
 
 class Toy(System):
     """Learns the mean photograph of each label; the seed adds noise."""
@@ -76,14 +78,14 @@ class Toy(System):
 
 
 class LabelsAndSeeds(Input):
-    """Each label with images_per_id seeds."""
+    """Each label with EACH seeds."""
 
     spec = {"label": tf.TensorSpec([], tf.int32), "seed": tf.TensorSpec([], tf.int32)}
-    flag, folder, digest = "--images_per_id", "", ""
+    flag, folder, digest = "--dataset", "", ""
 
     def __init__(self, names, options):
-        self.label_names, self.each, self.first = names, options.images_per_id, options.random_seed
-        self.labels = np.repeat(np.arange(len(names), dtype=np.int32), self.each)
+        self.label_names, self.first = names, options.random_seed
+        self.labels = np.repeat(np.arange(len(names), dtype=np.int32), EACH)
 
     def read(self, i):
         return {"label": self.labels[i], "seed": np.int32(self.first + i)}

@@ -5,6 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
+
+import main
+from trainer.training import devices
+from utils import command_line
 
 ROOT = Path(__file__).resolve().parents[3]
 CHILD = """
@@ -61,3 +66,33 @@ print("equal")
 def test_two_devices_equal_one(method):
     done = subprocess.run([sys.executable, "-c", CHILD, method], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.strip().endswith("equal"), done.stdout[-500:] + done.stderr[-3000:]
+
+
+@pytest.mark.parametrize(
+    ("flags", "seen", "there", "told"),
+    [
+        ([], [], [], "CPU; no GPU found"),
+        ([], ["NVIDIA H100"], ["NVIDIA H100"], "GPU, NVIDIA H100"),
+        (["--num_gpu", "2"], ["A", "A", "A"], ["A", "A", "A"], "2 of 3 GPUs (--num_gpu), A"),
+        (["--use_gpu", "False"], [], ["NVIDIA H100"], "CPU; NVIDIA H100 is not used: --use_gpu False"),
+        ([], [], ["NVIDIA H100"], "CPU; NVIDIA H100 is not used: CUDA_VISIBLE_DEVICES=7 hides it"),
+    ],
+)
+def test_the_device_that_computes_is_told(flags, seen, there, told, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
+    assert devices._device(command_line.parse(["train", *flags], main.JOBS)[1], seen, there) == told
+
+
+@pytest.mark.parametrize(("cuda", "reason"), [(True, "finds no CUDA libraries for it; pip install 'tensorflow"),
+                                              (False, "this TensorFlow is built without CUDA")])  # fmt: skip
+def test_a_gpu_that_tensorflow_does_not_see_is_told_with_the_reason(cuda, reason, monkeypatch, tmp_path, capsys):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(tf.test, "is_built_with_cuda", lambda: cuda)
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
+    (tmp_path / "0000:01:00.0").mkdir()
+    (tmp_path / "0000:01:00.0" / "information").write_text("Model: \t\t NVIDIA GeForce RTX 3090\nIRQ:   131\n")
+    found = devices.gpus_of_machine(tmp_path)
+    monkeypatch.setattr(devices, "gpus_of_machine", lambda: found)
+    devices.tell_device(command_line.parse(["train"], main.JOBS)[1])
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("device: CPU; NVIDIA GeForce RTX 3090 is not used: ") and reason in line

@@ -110,12 +110,13 @@ class ImageIndex:
         self.folder, self.flag, self.digest = folder, flag, digest
         self._paths, self._offsets, self.labels = paths, offsets, labels  # uint8 [bytes], int64 [n + 1], int32 [n]
         starts = np.flatnonzero(np.diff(labels, prepend=np.int32(-1)))  # the images of a label are neighbours
-        self.label_names = [self.relative_path(i).partition(os.sep)[0] for i in starts]
+        self.label_names = [self.relative_path(i).partition("/")[0] for i in starts]
 
     def __len__(self):
         return len(self.labels)
 
     def relative_path(self, i):
+        """With "/" between its parts, on every system."""
         return os.fsdecode(self._paths[self._offsets[i]:self._offsets[i + 1]].tobytes())
 
     def path(self, i):

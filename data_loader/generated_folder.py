@@ -107,11 +107,16 @@ def read_scores(folder, flag):
     paths, identities, rows = [], [], []
     for line, row in table:
         refuse_outside(row[path_at], table.where(line))
-        paths.append(row[path_at])
+        paths.append(_there(Path(folder), row[path_at]))
         identities.append(row[identity_at])
         rows.append([table.number(line, row, place) if row[place] else np.nan for place in scores])
     values = np.array(rows, np.float64).reshape(-1, len(scores))
     return Scores(paths, identities, {table.header[place]: values[:, i] for i, place in enumerate(scores)})
+
+
+def _there(folder, path):
+    """A path of a table with "/" between its parts, though the table was written on Windows."""
+    return path.replace("\\", "/") if "\\" in path and not (folder / path).exists() else path
 
 
 def _read(folder, flag):

@@ -1,5 +1,6 @@
 """The cached list of a folder's images: walk, sort and write any number of files in constant memory."""
 
+import errno
 import os
 import re
 import stat
@@ -26,6 +27,7 @@ _MAGIC = b"FACEIDX1"
 _HEADER = struct.Struct("<8sQQI36x")  # magic, images, bytes of paths (padded to 8), CRC-32 of all that follows
 _RECORD = struct.Struct("<HH")  # bytes of key, bytes of path
 _KEPT = 32  # indexes in a cache folder
+_ATTEMPTS = 5  # to write an index that another process removes at once (ours)
 _SORTED_AT_ONCE = 50_000
 _DIGITS = re.compile(rb"[0-9]+")
 
@@ -46,7 +48,7 @@ def read_or_build(tree, cache_dir):
         pass
     try:
         Path(cache_dir).mkdir(parents=True, exist_ok=True)
-        arrays = _read(Path(cache_dir) / f"{tree.digest()}.index") or _build(tree, Path(cache_dir))
+        arrays = _read(tree, Path(cache_dir)) or _built(tree, Path(cache_dir))
     except OSError as error:
         raise UserError(f"cannot keep the index of {tree.folder} in {cache_dir}: {error.strerror}") from error
     return tree.digest(), *arrays
@@ -150,8 +152,25 @@ def _status(entry):
     return status.st_size, status.st_mtime_ns, stat.S_ISREG(status.st_mode)
 
 
-def _build(tree, cache_dir):
-    """Write the index of `tree`; return its arrays."""
+def _built(tree, cache_dir):
+    """Write the index of `tree`; return its arrays.
+
+    They are those of the file under its own name: Windows renames no file that is mapped, and replaces none. So between
+    the writing and the reading another process may remove it, or have it open: then it is written again, or read.
+    """
+    for _ in range(_ATTEMPTS):
+        try:
+            _write_index(tree, cache_dir)
+        except PermissionError:
+            if (arrays := _read(tree, cache_dir)) is None:
+                raise
+            return arrays
+        if (arrays := _read(tree, cache_dir)) is not None:
+            return arrays
+    raise OSError(errno.ENOENT, "it is removed as soon as it is there")
+
+
+def _write_index(tree, cache_dir):
     files, runs = tree.files(), []
     while run := sorted((natural_key(path), path) for path in islice(files, _SORTED_AT_ONCE)):
         runs.append(tempfile.TemporaryFile(dir=cache_dir))
@@ -160,11 +179,9 @@ def _build(tree, cache_dir):
     del run
     with atomic_write(cache_dir / f"{tree.digest()}.index", "w+b") as file:
         _write(file, merge(*map(_read_run, runs)), tree.labelled, cache_dir)
-        arrays = _arrays(file)  # before it has a name that another process could remove
     for run in runs:
         run.close()
     keep_newest(cache_dir, "*.index", _KEPT)
-    return arrays
 
 
 def _read_run(file):
@@ -197,12 +214,13 @@ def _write(file, keys_and_paths, labelled, cache_dir):
     file.flush()
 
 
-def _read(path):
-    """The arrays of an index file; None where there is none, or not a whole one."""
+def _read(tree, cache_dir):
+    """The arrays of the index file of `tree`; None where there is none, or not a whole one."""
+    path = cache_dir / f"{tree.digest()}.index"
     try:
         with open(path, "rb") as file:
             with suppress(OSError):  # a read-only cache serves as well, its order of age is not needed
-                os.utime(file.fileno())
+                os.utime(path)
             return _arrays(file)
     except FileNotFoundError:
         return None

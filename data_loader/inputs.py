@@ -89,7 +89,7 @@ class FolderInput(Input):
         return os.path.splitext(self.source(i))[0]
 
     def source(self, i):
-        return self.index.relative_path(i).replace(os.sep, "/")
+        return self.index.relative_path(i)
 
     def path(self, i):
         return self.index.path(i)

@@ -26,16 +26,14 @@ class JoinedIndex:
             raise ValueError("no index to join")
         self.parts, self.flag = list(parts), parts[0].flag
         self.digest = "+".join(part.digest for part in parts)
-        self.folder = os.path.commonpath([part.folder for part in parts])
+        self.folder, self._above = _common_folder([part.folder for part in parts])
         self._starts = np.cumsum([0, *map(len, parts)])
         first_labels = np.cumsum([0, *(len(part.label_names) for part in parts)])[:-1]
         self.labels = np.concatenate(
             [part.labels + np.int32(first) for part, first in zip(parts, first_labels, strict=True)]
         )
-        self.label_names = [
-            os.path.normpath(os.path.join(os.path.relpath(part.folder, self.folder), name))
-            for part in parts for name in part.label_names
-        ]
+        self.label_names = [f"{above}{name}" for part, above in zip(parts, self._above, strict=True)
+                            for name in part.label_names]  # fmt: skip
 
     def __len__(self):
         return int(self._starts[-1])
@@ -49,14 +47,33 @@ class JoinedIndex:
         return part.files(inside)
 
     def relative_path(self, i):
-        return os.path.relpath(self.path(i), self.folder)
+        """With "/" between its parts, on every system."""
+        number, inside = self._number(i)
+        return self._above[number] + self.parts[number].relative_path(inside)
 
     def label(self, i):
         return int(self.labels[i])
 
     def _place(self, i):
+        number, inside = self._number(i)
+        return self.parts[number], inside
+
+    def _number(self, i):
         number = int(np.searchsorted(self._starts, i, side="right")) - 1
-        return self.parts[number], int(i - self._starts[number])
+        return number, int(i - self._starts[number])
+
+
+def _common_folder(folders):
+    """The deepest folder above all of them, and the way from there to each: "" or parts that end with "/".
+
+    Folders on two drives (Windows) have none above them: the first one stands for it, each way is the whole path.
+    """
+    try:
+        above = os.path.commonpath(folders)
+    except ValueError:
+        return folders[0], [f"{folder}/".replace(os.sep, "/") for folder in folders]
+    ways = [os.path.relpath(folder, above).replace(os.sep, "/") for folder in folders]
+    return above, ["" if way == os.curdir else f"{way}/" for way in ways]
 
 
 class SubsetIndex:

@@ -86,7 +86,8 @@ def _open_file(index, shape, folder):
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _check_room(path, start + _bytes(shape), index)
-        with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b") as file:
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)  # the last: Windows would write other line ends
+        with os.fdopen(os.open(path, flags, 0o666), "r+b") as file:
             _take_room(file, start + _bytes(shape))
             os.utime(path)
             pixels = np.memmap(file, np.uint8, "r+", start, shape)
@@ -106,7 +107,8 @@ def _check_room(path, size, index):
 
 def _take_room(file, size):
     """Give the file its size and the disk's room for it: a memory map that meets a full disk would end the process."""
-    file.truncate(size)
+    if os.fstat(file.fileno()).st_size != size:  # Windows sets no size where another process has mapped the file
+        file.truncate(size)
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(file.fileno(), 0, size)
 

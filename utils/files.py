@@ -3,7 +3,7 @@
 import os
 import re
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath, PureWindowsPath
 
 from utils.errors import UserError
@@ -19,7 +19,10 @@ UMASK = _umask()  # read once: it can only be read by setting it, which threads 
 
 
 def keep_newest(folder, pattern, count):
-    """Remove all files of a cache folder that match, but for the `count` changed last. Safe between processes."""
+    """Remove all files of a cache folder that match, but for the `count` changed last. Safe between processes.
+
+    One that may not be removed stays: Windows keeps what another process has open.
+    """
 
     def age(path):
         try:
@@ -28,7 +31,8 @@ def keep_newest(folder, pattern, count):
             return 0.0
 
     for old in sorted(Path(folder).glob(pattern), key=age)[count:]:
-        old.unlink(missing_ok=True)
+        with suppress(PermissionError):
+            old.unlink(missing_ok=True)
 
 
 def last_part(path):

@@ -1,5 +1,6 @@
-"""How much memory this process may still take."""
+"""How much memory this process may still take, and has taken."""
 
+import sys
 from pathlib import Path
 
 import psutil
@@ -26,6 +27,16 @@ def available(groups=Path("/sys/fs/cgroup"), membership=Path("/proc/self/cgroup"
         elif "memory" in controllers.split(","):
             left += _left(groups / "memory", name, *GROUP_FILES[1])
     return min(left)
+
+
+def most_used():
+    """Bytes of memory that this process has held at most so far."""
+    try:
+        import resource  # here: Windows has none
+    except ImportError:
+        return psutil.Process().memory_info().peak_wset
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _left(top, name, limit_file, used_file, spare):

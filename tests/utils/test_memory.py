@@ -1,9 +1,14 @@
 """Available memory: the machine's, or what a container's or a batch job's limit leaves."""
 
+import ast
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
 import psutil
 import pytest
 
-from utils.memory import available
+from utils.memory import available, most_used
 
 MB = 10**6
 
@@ -50,3 +55,21 @@ def test_without_a_limit_the_machine_s(tmp_path, member):
     assert found == pytest.approx(psutil.virtual_memory().available, rel=0.2)
     assert 0 < available(membership=tmp_path / "nowhere") <= psutil.virtual_memory().total
     assert 0 < available() <= psutil.virtual_memory().total
+
+
+def test_the_most_that_was_used_with_and_without_the_module_of_unix(monkeypatch):
+    assert 10 * MB < most_used() < 10**12
+    monkeypatch.setitem(sys.modules, "resource", None)  # as on Windows
+    told = SimpleNamespace(memory_info=lambda: SimpleNamespace(peak_wset=123))
+    monkeypatch.setattr(psutil, "Process", lambda: told)
+    assert most_used() == 123
+
+
+def test_no_module_needs_what_windows_lacks():
+    """Names that Unix alone has are imported inside functions only, where their absence is met."""
+    root = Path(__file__).parents[2]
+    rooms = ("utils", "data_loader", "models", "trainer")
+    for path in (path for room in rooms for path in (root / room).rglob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            names = {alias.name for alias in node.names} if isinstance(node, ast.Import | ast.ImportFrom) else set()
+            assert not names & {"resource", "fcntl", "pwd", "grp", "termios", "pty"}, path

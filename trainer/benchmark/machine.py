@@ -2,15 +2,14 @@
 
 import os
 import platform
-import resource
 import statistics
-import sys
 import time
 from pathlib import Path
 
 import tensorflow as tf
 
 from trainer.training.devices import name_of
+from utils.memory import most_used
 
 PEAK_SECONDS, PEAK_REPEATS = 1.0, 5  # a peak is looked for so long, and so often, at least
 SIDES = {"CPU": 2048, "GPU": 8192}  # of the matrices: large enough for the peak
@@ -70,9 +69,8 @@ def summary(seconds):
 
 def peak_memory():
     """Bytes at their most so far: {"resident": of this process, "device": of the GPU, since forget_peak_memory}."""
-    unit = 1 if sys.platform == "darwin" else 1024
     return {
-        "resident": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit,
+        "resident": most_used(),
         "device": tf.config.experimental.get_memory_info("GPU:0")["peak"] if gpu() else None,
     }
 

@@ -71,13 +71,16 @@ def indexed_scores(index):
         where the folder has no confidence_scores.csv.
 
     Raises:
-        UserError: a file that is no table of scores.
+        UserError: a file that is no table of scores, or one of other images.
     """
     if not (Path(index.folder) / TABLE).is_file():
         return {}
     table = read_scores(index.folder, index.flag)
     rows = {path: row for row, path in enumerate(table.paths)}
-    order = np.array([rows.get(index.relative_path(i).replace(os.sep, "/"), -1) for i in range(len(index))])
+    order = np.array([rows.get(index.relative_path(i), -1) for i in range(len(index))])
+    if rows and (order < 0).all():
+        raise UserError(f"{index.flag}: {Path(index.folder) / TABLE} names no image of the folder, its first is "
+                        f"{table.paths[0]}")  # fmt: skip
     found = {name: np.append(column, np.nan)[order] for name, column in table.values.items()}  # -1 finds the nan
     return {name: column for name, column in found.items() if np.isfinite(column).any()}
 

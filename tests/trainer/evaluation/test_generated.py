@@ -71,6 +71,7 @@ def test_scores_in_the_order_of_the_images(folders):
 @pytest.mark.parametrize("text", [
     "\ufeffpath;identity;d_score\r\nb/1.png;b;0,5\r\na/1.png;a;0,25\r\n",
     "path\tidentity\td_score\t\r\nb/1.png\tb\t0.5\t\r\na/1.png\ta\t0.25\t\r\n",
+    "path,identity,d_score\r\nb\\1.png,b,0.5\r\na\\1.png,a,0.25\r\n",
     "\ufeffidentity,path,d_score\na,a/1.png,0.25\nb,b/1.png,0.5\n",
 ])  # fmt: skip
 def test_scores_as_excel_saves_them(folders, text):
@@ -86,6 +87,7 @@ def test_scores_as_excel_saves_them(folders, text):
         ("path,identity,d_score\na/1.png,a\n", "line 2: 2 values for 3 columns"),
         ("path,identity,d_score\na/2.png,a,1\na/1.png,a,low\n", "line 3: column d_score is no number: 'low'"),
         ("path,identity,d_score\na/2.png,a,1\n../b/1.png,a,1\n", "line 3: '../b/1.png' leads out of its folder"),
+        ("path,identity,d_score\nc/1.png,a,1\n", "names no image of the folder, its first is c/1.png"),
         ("path,identity,d_score\n/etc/passwd,a,1\n", "line 2: '/etc/passwd' leads out of its folder"),
         ("path,identity,d_score\n..\\1.png,a,1\n", "line 2: .* leads out of its folder"),
     ],

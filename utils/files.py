@@ -35,6 +35,18 @@ def keep_newest(folder, pattern, count):
             old.unlink(missing_ok=True)
 
 
+def several(value, exists):
+    """The names in "A,B", list of str; a name that holds commas itself is one where it exists.
+
+    Args:
+        value: of a flag.
+        exists: a function: name -> whether there is a file or folder of that name.
+    """
+    if "," in value and exists(value):
+        return [value]
+    return [name.strip() for name in value.split(",")]
+
+
 def last_part(path):
     """The last part of a path that was written on this system or on another one."""
     there = PureWindowsPath(path)

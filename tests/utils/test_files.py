@@ -6,7 +6,7 @@ import pytest
 
 import main
 from utils.errors import UserError
-from utils.files import atomic_write, check_writable
+from utils.files import atomic_write, check_writable, last_part, refuse_outside, several
 
 
 def test_file_appears_whole_and_with_the_usual_rights(tmp_path):
@@ -87,3 +87,31 @@ def test_a_folder_that_cannot_be_used_is_one_line(words, message, tmp_path, caps
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line]
     assert line.startswith("error: ") and message.format(**places) in line
     assert sorted(os.listdir(tmp_path)) == ["file"]
+
+
+def test_several_names_and_one_that_holds_commas(tmp_path):
+    def exists(name):
+        return (tmp_path / name).is_dir()
+
+    assert several("a, b,c", exists) == ["a", "b", "c"] and several("Smith, John", exists) == ["Smith", "John"]
+    (tmp_path / "Smith, John").mkdir()
+    assert several("Smith, John", exists) == ["Smith, John"] and several("", exists) == [""]
+
+
+@pytest.mark.parametrize(("path", "last"), [
+    ("/data/syn", "syn"), ("/data/syn/", "syn"), ("C:\\data\\syn", "syn"), ("C:/data/syn", "syn"), ("a\\b", "a\\b"),
+    ("\\\\server\\share\\syn", "syn"),
+])  # fmt: skip
+def test_the_last_part_of_a_path_of_any_system(path, last):
+    assert last_part(path) == last
+
+
+@pytest.mark.parametrize("name", ["../a", "a/../../b", "a/..", "..\\a", "a\\..\\b", "/a", "\\a"])
+def test_a_path_that_leaves_its_folder_is_refused(name):
+    with pytest.raises(UserError, match="^here: .* leads out of its folder$"):
+        refuse_outside(name, "here")
+
+
+@pytest.mark.parametrize("name", ["a", "a/b.png", "..a/b..", "...", "a\\b", "a:b"])
+def test_a_path_that_stays_is_not(name):
+    refuse_outside(name, "here")

@@ -23,6 +23,7 @@ from trainer.evaluation.verification import (
 )
 from trainer.face_networks.embedding import embed_images
 from utils.errors import UserError
+from utils.files import several
 
 RULES = (
     "Squared Euclidean distances of embeddings; small means one person. Accuracy: the threshold of each fold is the "
@@ -84,7 +85,8 @@ def bin_paths(options):
     Raises:
         UserError: one that is missing, or two of one name.
     """
-    paths = [Path(word.strip()).expanduser() for word in options.bin_sets.split(",") if word.strip()]
+    words = several(options.bin_sets, lambda name: Path(name).expanduser().is_file())
+    paths = [Path(word).expanduser() for word in words if word]
     for path in paths:
         if not path.is_file():
             raise UserError(f"--bin_sets: no such file: {path}")

@@ -17,7 +17,7 @@ from trainer.face_networks.embedding import embed_folder
 from trainer.face_networks.network import open_face_network
 from trainer.training.devices import tell_device
 from utils.errors import UserError
-from utils.files import check_writable
+from utils.files import check_writable, several
 from utils.versions import versions
 
 EVALUATED = {  # flag -> what it names
@@ -82,8 +82,9 @@ def read_inputs(options):
         )
     inputs = Inputs(report=Path(options.report_dir).expanduser())
     if "dataset" in named:
-        names = [name.strip() for name in options.dataset.split(",") if name.strip()]
-        inputs.real = [_labelled_index(name, "--dataset", options) for name in names]
+        data = Path(options.data_dir).expanduser()
+        names = several(options.dataset, lambda name: (data / name).is_dir())
+        inputs.real = [_labelled_index(name, "--dataset", options) for name in names if name]
     if "save_syn_dataset" in named:
         inputs.generated = _labelled_index(options.save_syn_dataset, "--save_syn_dataset", options)
         inputs.scores = generated.indexed_scores(inputs.generated)

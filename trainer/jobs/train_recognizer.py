@@ -11,6 +11,7 @@ from trainer.training.devices import tell_device
 from trainer.training.recognition import train_recognizer
 from utils import runs
 from utils.errors import UserError
+from utils.files import several
 
 
 def run(options):
@@ -31,7 +32,7 @@ def read_roots(options):
         UserError: a root is missing, named twice or not labelled.
     """
     data, cache = Path(options.data_dir).expanduser(), index_cache(options)
-    names = [name.strip() for name in options.dataset.split(",")]
+    names = several(options.dataset, lambda name: (data / name).is_dir())
     for name in names:
         if not name or names.count(name) > 1:
             raise UserError(f"--dataset {options.dataset}: {'a folder is named twice' if name else 'an empty name'}")

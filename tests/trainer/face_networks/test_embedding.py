@@ -13,6 +13,7 @@ from data_loader.morphable.landmarks import Detector
 from data_loader.morphable.parameters import LANDMARKS, csv_line, landmark_numbers
 from main import JOBS
 from tests.trainer.tf1 import write_tf1
+from trainer.face_networks import embedding
 from trainer.face_networks.embedding import embed_folder, embed_images
 from trainer.face_networks.network import FaceNetwork, build_network, open_face_network
 from trainer.published.dlib_import import FILE
@@ -161,3 +162,20 @@ def test_facenet_is_chosen_by_its_checkpoint_and_compared_at_length_one(tmp_path
 def test_wrong_weights_are_one_line(words, message):
     with pytest.raises(UserError, match=message):
         open_face_network(options(*words))
+
+
+@pytest.mark.parametrize(("known", "told"), [(0, False), (1, True), (3, False)])
+def test_a_table_that_knows_a_part_of_the_faces_is_told(tmp_path, capsys, known, told):
+    lines = [csv_line(["path", *LANDMARKS])]
+    for number in range(3):
+        path = tmp_path / "set" / "a" / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (40, 40)).save(path)
+        points = landmark_numbers(np.random.default_rng(number).uniform(5, 35, (68, 2)), np.ones(68, bool))
+        lines += [csv_line([f"a/{number}.png", *points])] * (number < known)
+    if known:
+        (tmp_path / "set" / "metadata.csv").write_text("".join(lines))
+    index = folders.index_images(tmp_path / "set", tmp_path / "cache", labelled=True, flag="--x")
+    embedding._known_places(index, "chip")
+    line = f"--x: 2 of 3 images in {tmp_path}/set have no landmarks in a metadata.csv: their faces are looked for"
+    assert capsys.readouterr().err == (f"warning: {line}\n" if told else "")

@@ -50,7 +50,7 @@ def read_run(folder, flag):
 
 
 def made_from(folder):
-    """Path of the folder that a generated folder was made from; None for a folder without a run.json.
+    """Path of the folder that a generated folder was made from; None without a run.json, or where it was made of none.
 
     Raises:
         UserError: a run.json that does not say it.
@@ -59,7 +59,8 @@ def made_from(folder):
     if not path.is_file():
         return None
     try:
-        return Path(os.path.normpath(Path(folder) / _read(Path(folder), "run.json")["inputs"]["folder"]))
+        source = _read(Path(folder), "run.json")["inputs"]["folder"]  # from `folder`; whole in those of earlier versions
+        return Path(os.path.normpath(Path(folder) / source)) if source else None
     except (KeyError, TypeError) as error:
         raise UserError(f"{path} does not say which folder it was made from ({error!r})") from error
 

@@ -140,7 +140,8 @@ def _describe(run, source, target, rules, identities, options):
     flags = run["flags"] | {"save_syn_dataset": shortened(options.save_filtered)}  # the name on the card
     told = [f"{score} {rule}" for score, rule in rules.items()]
     told.append(f"at least {options.min_images} images an identity")
-    inputs = run["inputs"] | {"folder": os.path.relpath(source / run["inputs"]["folder"], target)}
+    folder = run["inputs"]["folder"]  # from the generated folder
+    inputs = run["inputs"] | {"folder": folder and os.path.relpath(source / folder, target)}
     filtered = {"source": shortened(options.save_syn_dataset), "identities": identities, "rules": "; ".join(told)}
     run = run | {"job": "filter", "settings": settings, "flags": flags, "inputs": inputs}
     return run | {"filter": filtered, "finished": False}

@@ -45,7 +45,7 @@ def describe(job, loaded, inputs, options, target):
         "trained_on": {flag: shortened(params[flag]) for flag in flags if flag in params} if params else None,
         "inputs": {
             "flag": inputs.flag,
-            "folder": os.path.relpath(inputs.folder, target),
+            "folder": inputs.folder and os.path.relpath(inputs.folder, target),  # "": not made of files
             "images": len(inputs),
             "identities": len(inputs.label_names),
         },

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import main
-from tests.small import make_data, only_run, train_words
+from tests.small import make_data, only_run, train_words, untraced
 
 
 @dataclass(frozen=True)
@@ -26,5 +26,6 @@ class TrainedRun:
 def trained_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
     data, logs = make_data(folder / "data", identities=4), folder / "logs"
-    assert main.main(train_words(data, logs, "--max_step", "2", "--batch_size", "4")) == 0
+    with untraced():
+        assert main.main(train_words(data, logs, "--max_step", "2", "--batch_size", "4")) == 0
     return TrainedRun(data, logs, only_run(logs))

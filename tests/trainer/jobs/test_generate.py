@@ -48,9 +48,12 @@ def table(folder):
 
 
 def contents(folder):
-    """{relative path: bytes}, but for what names the folder itself."""
+    """{relative path: what is in it}: bytes, but of run.json and the card all that does not name the folder itself."""
     files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    return {name: data for name, data in files.items() if name not in ("run.json", "README.md")}
+    run = json.loads(files["run.json"])
+    del run["flags"]["save_syn_dataset"], run["commit"]  # someone may work on the code meanwhile
+    card = files.get("README.md", b"").replace(f"pretty_name: {folder.name}\n".encode(), b"")
+    return files | {"run.json": run, "README.md": card.replace(f"\n# {folder.name}\n".encode(), b"")}
 
 
 def pixels(path):
@@ -76,7 +79,7 @@ def test_writes_what_the_averaged_weights_make(trained_run, renders, tmp_path):
 
 
 @pytest.mark.parametrize("asked", ["none", "s", "s, d"])
-def test_scores_that_are_not_asked_for_stay_empty(trained_run, renders, tmp_path, capsys, asked):
+def test_scores_that_are_not_asked_for_stay_empty(trained_run, renders, tmp_path, untraced, capsys, asked):
     """The images are the same, bit by bit; another choice needs another folder; filter says what it lacks."""
     all_of_them, target = tmp_path / "all", tmp_path / "some"
     main.main(generate_words(trained_run, renders, all_of_them))
@@ -85,11 +88,12 @@ def test_scores_that_are_not_asked_for_stay_empty(trained_run, renders, tmp_path
     assert "c_score stays empty" not in capsys.readouterr().out
     for row, full in zip(table(target), table(all_of_them), strict=True):
         assert row == {name: "" if name[1:] == "_score" and name[0] not in asked else full[name] for name in full}
-    for name, data in contents(all_of_them).items():
-        assert name == "confidence_scores.csv" or contents(target)[name] == data
-
     told = {"none": "none", "s": "s", "s, d": "d,s"}[asked]
-    assert json.loads((target / "run.json").read_text())["settings"]["scores"] == told
+    expected, found = contents(all_of_them), contents(target)
+    for each, scores in ((expected, ("d,s,c", "all")), (found, (told, asked))):
+        assert tuple(each["run.json"][part].pop("scores") for part in ("settings", "flags")) == scores
+        del each["confidence_scores.csv"]
+    assert expected == found
     before = contents(target)
     assert main.main(generate_words(trained_run, renders, target)) == 2
     assert f"scores {told} there, d,s,c here" in capsys.readouterr().err and contents(target) == before
@@ -98,7 +102,7 @@ def test_scores_that_are_not_asked_for_stay_empty(trained_run, renders, tmp_path
     assert "images without a c_score" in line
 
 
-def test_a_folder_from_before_scores_could_be_chosen_holds_all(trained_run, renders, tmp_path, capsys):
+def test_a_folder_from_before_scores_could_be_chosen_holds_all(trained_run, renders, tmp_path, untraced, capsys):
     target = tmp_path / "out"
     main.main(generate_words(trained_run, renders, target))
     run = json.loads((target / "run.json").read_text())
@@ -111,7 +115,7 @@ def test_a_folder_from_before_scores_could_be_chosen_holds_all(trained_run, rend
     assert "scores d,s,c there, none here" in capsys.readouterr().err
 
 
-def test_no_row_follows_a_batch_that_could_not_be_written(trained_run, renders, tmp_path, capsys):
+def test_no_row_follows_a_batch_that_could_not_be_written(trained_run, renders, tmp_path, untraced, capsys):
     """A file lies where the first folder must be: no row of what comes after; once it is gone the job goes on."""
     target = tmp_path / "out"
     words = generate_words(trained_run, renders, target, "--batch_size", "1", "--num_worker", "1")
@@ -130,7 +134,7 @@ def test_no_row_follows_a_batch_that_could_not_be_written(trained_run, renders, 
     assert contents(target) == whole
 
 
-def test_takes_the_averages(trained_run):
+def test_takes_the_averages(trained_run, untraced):
     trained = load_system(command_line.parse(trained_run.words("generate"), main.JOBS)[1])
     with np.load(trained.checkpoint) as file:
         for name, weight in named_weights("generator", trained.system.generator).items():
@@ -138,7 +142,7 @@ def test_takes_the_averages(trained_run):
         assert (file[name] != file[f"state/average/{name}"]).any()
 
 
-def test_needs_neither_photographs_nor_pairs(trained_run, renders, tmp_path, capsys):
+def test_needs_neither_photographs_nor_pairs(trained_run, renders, tmp_path, untraced, capsys):
     """The command of the published README, with nothing but renders and a checkpoint on the disk."""
     data = tmp_path / "data"
     shutil.copytree(renders, data / "S")
@@ -149,11 +153,14 @@ def test_needs_neither_photographs_nor_pairs(trained_run, renders, tmp_path, cap
     assert "7/10.jpg" in first and pixels(data / "OUT" / "7" / "10.jpg").shape == (16, 16, 3)
     shutil.rmtree(data / "OUT")
     assert main.main([*words, "--pretrained_gen", f"{trained_run.logs}/model.ckpt"]) == 0
-    assert contents(data / "OUT") == first  # the same seed, the same bytes
+    again = contents(data / "OUT")
+    named = [each["run.json"]["flags"].pop("pretrained_gen") for each in (first, again)]
+    assert named == [f"{trained_run.run}/model.ckpt", f"{trained_run.logs}/model.ckpt"]
+    assert first == again  # the same seed, the same bytes
     assert capsys.readouterr().out.count(str(trained_run.run / "checkpoints" / "step-000000002.npz")) == 2
 
 
-def test_jpeg_keeps_full_colour_resolution_and_quality(trained_run, renders, tmp_path):
+def test_jpeg_keeps_full_colour_resolution_and_quality(trained_run, renders, tmp_path, untraced):
     sizes = []
     for quality in (95, 30):
         main.main(generate_words(trained_run, renders, tmp_path / str(quality), "--image_quality", quality))
@@ -163,7 +170,7 @@ def test_jpeg_keeps_full_colour_resolution_and_quality(trained_run, renders, tmp
     assert sizes[0] > sizes[1]
 
 
-def test_run_json_card_and_checksums(trained_run, renders, tmp_path):
+def test_run_json_card_and_checksums(trained_run, renders, tmp_path, untraced):
     target = tmp_path / "my-faces"
     main.main(generate_words(trained_run, renders, target))
     run = json.loads((target / "run.json").read_text())
@@ -224,7 +231,7 @@ def wait_for_rows(folder, more_than, process, seconds=60):
         time.sleep(0.01)
 
 
-def test_a_missing_image_is_made_again(trained_run, renders, tmp_path):
+def test_a_missing_image_is_made_again(trained_run, renders, tmp_path, untraced):
     """A batch is done when its rows and its images are there; a changed one is left alone."""
     target = tmp_path / "out"
     words = generate_words(trained_run, renders, target, "--batch_size", "2")
@@ -244,7 +251,7 @@ def test_a_missing_image_is_made_again(trained_run, renders, tmp_path):
     assert contents(target) == whole and (target / "7" / "9.jpg").stat().st_mtime_ns == stayed
 
 
-def test_an_unreadable_render_is_skipped_and_listed(trained_run, tmp_path, capsys):
+def test_an_unreadable_render_is_skipped_and_listed(trained_run, tmp_path, untraced, capsys):
     (tmp_path / "S" / "1").mkdir(parents=True)
     for number in range(100):
         Image.fromarray(face(number, 16)).save(tmp_path / "S" / "1" / f"{number:03d}.png")
@@ -262,7 +269,7 @@ def test_an_unreadable_render_is_skipped_and_listed(trained_run, tmp_path, capsy
     assert "2 of 100 images" in capsys.readouterr().err and not (tmp_path / "other").exists()
 
 
-def test_identity_scores_of_the_magnet_loss(tmp_path, capsys):
+def test_identity_scores_of_the_magnet_loss(tmp_path, untraced, capsys):
     data, logs = make_data(tmp_path / "data"), tmp_path / "logs"
     prefix = tmp_path / "facenet"
     words = ["train", "--model_def", "models.nn4", "--embedding_size", "16"]
@@ -283,7 +290,7 @@ def test_identity_scores_of_the_magnet_loss(tmp_path, capsys):
     assert "c_score stays empty" in capsys.readouterr().out
 
 
-def test_fit_writes_a_render_for_each_photograph(trained_run, capsys):
+def test_fit_writes_a_render_for_each_photograph(trained_run, untraced, capsys):
     target = trained_run.data / "fitting"
     assert main.main(trained_run.words("fit", "--image_format", "png")) == 0
     assert "6 images" in capsys.readouterr().out
@@ -295,7 +302,7 @@ def test_fit_writes_a_render_for_each_photograph(trained_run, capsys):
     assert np.abs(pixels(target / "4.png").astype(int) - expected).max() <= 1
 
 
-def test_test_writes_the_fixed_grid(trained_run):
+def test_test_writes_the_fixed_grid(trained_run, untraced):
     made_in_training = (trained_run.run / "syn_fixed.png").read_bytes()
     words = ["--is_train", "False", "--log_dir", str(trained_run.logs), "--load_path", trained_run.run.name]
     assert main.main(words) == 0
@@ -320,7 +327,7 @@ def test_test_writes_the_fixed_grid(trained_run):
         (["--save_syn_dataset", "."], "--save_syn_dataset: {data} holds "),
     ],
 )
-def test_bad_input_is_one_line_and_changes_nothing(trained_run, tmp_path, capsys, flags, message):
+def test_bad_input_is_one_line_and_changes_nothing(trained_run, tmp_path, untraced, capsys, flags, message):
     places = {"run": trained_run.run, "data": trained_run.data, "tmp": tmp_path, "step": "step-000000002.npz"}
     before = sorted(trained_run.data.rglob("*"))
     words = trained_run.words("generate", "--save_syn_dataset", "new", *(flag.format(**places) for flag in flags))
@@ -330,14 +337,14 @@ def test_bad_input_is_one_line_and_changes_nothing(trained_run, tmp_path, capsys
     assert sorted(trained_run.data.rglob("*")) == before
 
 
-def test_names_that_would_become_one_file(trained_run, renders, tmp_path, capsys):
+def test_names_that_would_become_one_file(trained_run, renders, tmp_path, untraced, capsys):
     shutil.copy(renders / "7" / "9.png", renders / "7" / "9.bmp")
     assert main.main(generate_words(trained_run, renders, tmp_path / "out")) == 2
     line = capsys.readouterr().err
     assert f"{renders}/7/9.bmp" in line and f"{renders}/7/9.png" in line and not (tmp_path / "out").exists()
 
 
-def test_results_of_other_settings_are_left_alone(trained_run, renders, tmp_path, capsys):
+def test_results_of_other_settings_are_left_alone(trained_run, renders, tmp_path, untraced, capsys):
     target = tmp_path / "out"
     main.main(generate_words(trained_run, renders, target))
     before = contents(target)
@@ -352,7 +359,7 @@ def test_results_of_other_settings_are_left_alone(trained_run, renders, tmp_path
     assert "(run.json): job generate there, fit here" in line and contents(target) == before
 
 
-def test_results_of_another_checkpoint_are_left_alone(trained_run, renders, tmp_path, capsys):
+def test_results_of_another_checkpoint_are_left_alone(trained_run, renders, tmp_path, untraced, capsys):
     target, other = tmp_path / "out", tmp_path / "other"
     main.main(generate_words(trained_run, renders, target))
     shutil.copytree(trained_run.run, other)

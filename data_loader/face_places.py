@@ -11,7 +11,7 @@ from data_loader.folders import UnreadableImage, decode_whole
 from data_loader.generated_folder import made_from
 from data_loader.morphable.parameters import LANDMARKS, METADATA
 from utils.errors import UserError
-from utils.files import last_part, refuse_outside
+from utils.files import last_part, refuse_outside, spellings
 from utils.tables import Table
 
 POINTS = [column for column in LANDMARKS if not column.startswith("visible")]  # x_1, y_1, x_2 ...
@@ -41,8 +41,7 @@ def known_places(index, alignment):
     numbers = {_stem(index.relative_path(i)): i for i in range(len(index))}
     side = path = None
     for path, landmarks in _rows(folder / METADATA):
-        if _stem(path) not in numbers:
-            path = path.replace("\\", "/")  # a table that was written on Windows
+        path = next((name for name in spellings(path) if _stem(name) in numbers), path)
         i = numbers.get(_stem(path))
         if i is not None:
             side = side or _side(folder / path)

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from utils.errors import UserError
-from utils.files import last_part, refuse_outside
+from utils.files import last_part, refuse_outside, spellings
 from utils.tables import ENCODING, Table
 
 RUN, ROWS, TABLE = "run.json", "confidence_scores.partial.csv", "confidence_scores.csv"
@@ -116,8 +116,9 @@ def read_scores(folder, flag):
 
 
 def _there(folder, path):
-    """A path of a table with "/" between its parts, though the table was written on Windows."""
-    return path.replace("\\", "/") if "\\" in path and not (folder / path).exists() else path
+    """A path of a table as the file is spelt: asked of the disk only where there are several ways."""
+    ways = spellings(path)
+    return path if len(ways) == 1 else next((way for way in ways if (folder / way).exists()), path)
 
 
 def _read(folder, flag):

@@ -9,7 +9,7 @@ import numpy as np
 from data_loader.faces import crop_square
 from data_loader.folders import UnreadableImage, upright_size
 from utils.errors import UserError
-from utils.files import refuse_outside
+from utils.files import refuse_outside, spellings
 from utils.tables import Table, read_rows, trimmed
 
 FLAG = "--ijba_dir"
@@ -142,8 +142,7 @@ def image_paths(folder, faces):
     paths, images = {}, Path(folder).expanduser()
     for file in faces.files:
         if file not in paths:
-            names = (file, file.replace("\\", "/"))  # as the file says it, or as a table from Windows means it
-            places = [root / name for root in (images, images / "images") for name in names]
+            places = [root / name for root in (images, images / "images") for name in spellings(file)]
             paths[file] = next((path for path in places if path.is_file()), None)
             if paths[file] is None:
                 raise UserError(f"{FLAG}: {faces.path}: no such image: {places[0]} (nor in images/)")

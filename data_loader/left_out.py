@@ -71,7 +71,9 @@ class LeftOut:
         lost = self.with_others - self.with_images - {b""}
         if not (self.labelled and lost):
             return ""
-        return f"{len(lost)} label folders hold nothing else and are gone, for one {os.fsdecode(min(lost))}; "
+        many = f"{len(lost)} label folders hold nothing else and are"
+        gone = many if len(lost) > 1 else "1 label folder holds nothing else and is"
+        return f"{gone} gone, for one {os.fsdecode(min(lost))}; "
 
 
 def _first(known, path):

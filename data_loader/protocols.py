@@ -10,7 +10,7 @@ import numpy as np
 
 from data_loader.folders import UnreadableImage, decode_whole
 from utils.errors import UserError
-from utils.files import refuse_outside
+from utils.files import refuse_outside, spellings
 from utils.tables import read_text, split_lines, trimmed
 
 
@@ -192,7 +192,8 @@ def _lfw_line(line, where):
 
 def _lfw_image(folder, name, number, extension, where):
     refuse_outside(name, where)
-    path = folder / name / f"{name}_{number:04d}.{extension}"
+    paths = [folder / way / f"{way}_{number:04d}.{extension}" for way in spellings(name)]
+    path = next((path for path in paths if path.is_file()), paths[0])
     if not path.is_file():
         what = "image" if path.parent.is_dir() else "person"
         raise UserError(f"{where}: no such {what}: {path if what == 'image' else path.parent}")

@@ -3,6 +3,7 @@
 import os
 import re
 import tempfile
+import unicodedata
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath, PureWindowsPath
 
@@ -45,6 +46,14 @@ def several(value, exists):
     if "," in value and exists(value):
         return [value]
     return [name.strip() for name in value.split(",")]
+
+
+def spellings(name):
+    """How a relative path that a table or list names may be spelt where the files lie: as it is; with "/", where it
+    comes from Windows; with letters and accents composed or not, as macOS and others copy them. List of str, each once.
+    """
+    plain = name.replace("\\", "/")
+    return list(dict.fromkeys([name, plain, *(unicodedata.normalize(form, plain) for form in ("NFC", "NFD"))]))
 
 
 def last_part(path):

@@ -5,6 +5,7 @@ import io
 import os
 import pickle
 import struct
+import unicodedata
 
 import numpy as np
 import pytest
@@ -54,6 +55,14 @@ def test_pairs_that_an_editor_or_excel_saved_are_the_same(tmp_path, change):
     (tmp_path / "again.txt").write_text(change((tmp_path / "pairs.txt").read_text()), encoding="utf-8", newline="")
     found = read_lfw_pairs(tmp_path / "again.txt", faces)
     assert found.images == expected.images and found.same.tolist() == expected.same.tolist()
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_accents_are_found_however_the_folder_was_copied(tmp_path, form):
+    faces = make_faces(tmp_path / "lfw", PEOPLE | {unicodedata.normalize(form, "José"): 2})
+    for spelt in ("NFC", "NFD"):
+        lines = [*PAIRS[:2], unicodedata.normalize(spelt, "José\t1\t2"), *PAIRS[3:]]
+        assert len(read_lfw_pairs(written(tmp_path / "pairs.txt", lines), faces).images) == 7
 
 
 def test_the_line_that_is_not_utf_8_is_named(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 
 import main
 from utils.errors import UserError
-from utils.files import atomic_write, check_writable, last_part, refuse_outside, several
+from utils.files import atomic_write, check_writable, last_part, refuse_outside, several, spellings
 
 
 def test_file_appears_whole_and_with_the_usual_rights(tmp_path):
@@ -115,3 +115,10 @@ def test_a_path_that_leaves_its_folder_is_refused(name):
 @pytest.mark.parametrize("name", ["a", "a/b.png", "..a/b..", "...", "a\\b", "a:b"])
 def test_a_path_that_stays_is_not(name):
     refuse_outside(name, "here")
+
+
+def test_spellings_of_a_name():
+    assert spellings("a/b.png") == ["a/b.png"] and spellings("a\\b") == ["a\\b", "a/b"]
+    composed, apart = "Jos\u00e9", "Jose\u0301"
+    assert spellings(composed) == [composed, apart] and spellings(apart) == [apart, composed]
+    assert spellings("x\udce9") == ["x\udce9"]

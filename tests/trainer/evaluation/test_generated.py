@@ -68,6 +68,12 @@ def test_scores_in_the_order_of_the_images(folders):
     assert indexed_scores(index(folders / "syn")) == {}
 
 
+def test_scores_of_names_that_macos_spells_in_its_way(folders):
+    write(folders / "made" / "Jose\u0301" / "1.png", 1)
+    (folders / "made" / "confidence_scores.csv").write_text("path,identity,d_score\nJos\u00e9/1.png,J,0.5\n", "utf-8")
+    assert np.nanmax(indexed_scores(index(folders / "made"))["d_score"]) == 0.5
+
+
 @pytest.mark.parametrize("text", [
     "\ufeffpath;identity;d_score\r\nb/1.png;b;0,5\r\na/1.png;a;0,25\r\n",
     "path\tidentity\td_score\t\r\nb/1.png\tb\t0.5\t\r\na/1.png\ta\t0.25\t\r\n",

@@ -59,7 +59,7 @@ def made_from(folder):
     if not path.is_file():
         return None
     try:
-        source = _read(Path(folder), "run.json")["inputs"]["folder"]  # from `folder`; whole in those of earlier versions
+        source = _read(Path(folder), "run.json")["inputs"]["folder"]  # earlier versions: the whole path
         return Path(os.path.normpath(Path(folder) / source)) if source else None
     except (KeyError, TypeError) as error:
         raise UserError(f"{path} does not say which folder it was made from ({error!r})") from error

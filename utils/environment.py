@@ -38,10 +38,10 @@ def keep_streams():
         old = getattr(sys, name)
         if old is not None:
             old.flush()
-        buffered = io.BufferedWriter(_Lasting(number, name))
+        at_once, raw = getattr(old, "write_through", False), _Lasting(number, name)  # at_once: python -u
         setattr(sys, name, io.TextIOWrapper(
-            buffered, getattr(old, "encoding", "utf-8"), "backslashreplace",
-            line_buffering=getattr(old, "line_buffering", True), write_through=getattr(old, "write_through", False)))
+            raw if at_once else io.BufferedWriter(raw), getattr(old, "encoding", "utf-8"), "backslashreplace",
+            line_buffering=getattr(old, "line_buffering", True), write_through=at_once))
 
 
 class _Lasting(io.RawIOBase):
@@ -60,14 +60,16 @@ class _Lasting(io.RawIOBase):
         return os.isatty(self.number)
 
     def write(self, data):
-        try:
-            return os.write(self.number, data)
-        except BlockingIOError:  # a pipe that does not wait, of whoever started this
-            select.select([], [self.number], [])
-            return self.write(data)
-        except OSError as error:
-            self._lose(error)
-            return len(data)
+        left = memoryview(data).cast("B")
+        while left:
+            try:
+                left = left[os.write(self.number, left):]
+            except BlockingIOError:  # a pipe that does not wait, of whoever started this
+                select.select([], [self.number], [])
+            except OSError as error:
+                self._lose(error)
+                break
+        return len(data)
 
     def _lose(self, error):
         if error.errno == errno.EPIPE:  # nobody reads it any more: what native code and other processes write goes too

@@ -10,6 +10,7 @@ from PIL import Image
 
 from data_loader import chips, folders
 from data_loader.face_places import known_places, place
+from data_loader.generated_folder import made_from
 from data_loader.morphable.parameters import LANDMARKS, csv_line, landmark_numbers
 from utils.errors import UserError
 
@@ -125,3 +126,10 @@ def _edit(folder, change):
     text = path.read_text()
     assert change(text) != text
     path.write_text(change(text))
+
+
+@pytest.mark.parametrize(("told", "found"), [("../data/syn", "data/syn"), ("{tmp}/syn", "syn"), ("", None)])
+def test_what_a_folder_was_made_from_is_told_from_its_place_or_whole(told, found, tmp_path):
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made" / "run.json").write_text(json.dumps({"inputs": {"folder": told.format(tmp=tmp_path)}}))
+    assert made_from(tmp_path / "made") == (found and tmp_path / found)

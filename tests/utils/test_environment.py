@@ -100,6 +100,18 @@ def test_a_job_goes_on_when_nobody_reads(closed, tmp_path):
     assert told[1] == ("warning 0\nwarning 1\nwarning 2\n" if closed == "stdout" else None)
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_what_is_printed_comes_when_it_is_printed(unbuffered):
+    """On a pipe: at each line with python -u, else when it is flushed or at the end."""
+    program = ("import sys\nfrom utils import environment\nenvironment.keep_streams()\n"
+               f"print('first', flush={not unbuffered})\nsys.stdin.readline()\nprint('x' * 300_000)")  # fmt: skip
+    variables = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": unbuffered}
+    job = subprocess.Popen([sys.executable, "-c", program], env=variables, stdin=subprocess.PIPE, text=True,
+                           stdout=subprocess.PIPE)  # fmt: skip
+    assert job.stdout.readline() == "first\n"
+    assert job.communicate("go\n", timeout=60)[0] == "x" * 300_000 + "\n"
+
+
 def test_help_into_head_is_quiet():
     job = subprocess.Popen([*MAIN, "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     job.stdout.close()

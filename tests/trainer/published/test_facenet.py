@@ -7,6 +7,7 @@ import main
 from tests.trainer.tf1 import AVERAGE, write_tf1
 from trainer.face_networks.network import build_network
 from trainer.published import facenet
+from trainer.published.tf1 import open_checkpoint
 from utils import command_line
 from utils.errors import UserError
 
@@ -69,3 +70,18 @@ def test_facenet_of_another_kind(tmp_path):
     found = facenet.network_of(parse("train", "--pretrained_rec", tmp_path / "nn4", "--embedding_size", "32"))
     assert found["model_def"] == "models.nn4"  # what it holds, where the command line names none
     assert found["embedding_size"] == 32  # what the command line says stays, and fails later with the shapes
+
+
+def test_a_name_that_tensorflow_takes_for_a_pattern_is_told(tmp_path):
+    (tmp_path / "run [1]").mkdir()
+    prefix = tmp_path / "run [1]" / "model.ckpt-3"
+    write_tf1(prefix, {"a": np.zeros(2, np.float32)})
+    for ending in ("", ".index"):
+        with pytest.raises(UserError, match=r"--pretrained_rec: .*model.ckpt-3: TensorFlow takes .* rename the folder"):
+            open_checkpoint(f"{prefix}{ending}", "pretrained_rec")
+
+
+@pytest.mark.parametrize("ending", ["", ".index", ".meta", ".data-00000-of-00001"])
+def test_each_file_of_a_checkpoint_names_it(ending, tmp_path):
+    write_tf1(tmp_path / "model.ckpt-3", {"a": np.ones(2, np.float32)})
+    assert open_checkpoint(tmp_path / f"model.ckpt-3{ending}", "pretrained_rec").get_tensor("a").tolist() == [1, 1]

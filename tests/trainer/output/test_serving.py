@@ -93,7 +93,7 @@ def test_a_second_export_is_the_next_version(trained_run, tmp_path, capsys):
     assert "TensorFlow Serving takes the highest, which is 11 now" in capsys.readouterr().out
 
 
-def test_weights_alone_generate_the_same(trained_run, exported, tmp_path, capsys):
+def test_weights_alone_generate_the_same(trained_run, exported, tmp_path, untraced, capsys):
     small, words = tmp_path / "small", trained_run.words("export", "--export_format", "weights")
     assert main.main([*words, "--export_dir", str(small)]) == 0
     (checkpoint,) = small.glob("checkpoints/*.npz")

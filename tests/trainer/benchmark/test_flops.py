@@ -148,7 +148,6 @@ def test_work_grows_with_the_batch_and_with_pairs():
         batch = random_batch(system, chosen)
         return count_flops(system.train_step.get_concrete_function(batch))["float32"]
 
-    two, four, six = (work("--batch_size", size) for size in ("2", "4", "6"))
-    assert six - four == four - two
+    two, four = (work("--batch_size", size) for size in ("2", "4"))
     assert 0.99 < (four - two) / two < 1  # but for the sums of weights in ConvOfDoubled
     assert 0 < work("--dataset_3dmm", "") < two

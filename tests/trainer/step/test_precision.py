@@ -8,19 +8,24 @@ import pytest
 import tensorflow as tf
 
 import main
-from tests.small import NETWORKS, make_data, train_words
+from tests.small import NETWORKS, make_data, train_words, untraced
 from trainer.step.precision import GROWS_AFTER, LARGEST, LossScale, computing_in
 from trainer.systems.facegan import FaceGan
 from utils import command_line
 from utils.errors import UserError
 
+STEPS = 3
+CONTRAST = 10.0  # fresh generators make all but grey, whose errors are too small to compare
 IMAGES = ("real", "synthetic", "pair_image", "pair_render")
 
 
 def make(precision, *more):
     words = ["train", *NETWORKS, "--mixed_precision", precision, "--method_c", "none", *more]
     keras.utils.set_random_seed(1)
-    return FaceGan(command_line.parse(words, main.JOBS)[1], {"synthetic": 3}, random=False)
+    system = FaceGan(command_line.parse(words, main.JOBS)[1], {"synthetic": 3}, random=False)
+    for generator in (system.generator, system.generator_back):
+        generator.last.kernel.assign(CONTRAST * generator.last.kernel)
+    return system
 
 
 def batch(value=1.0):
@@ -29,15 +34,25 @@ def batch(value=1.0):
     return images | {"identity": tf.constant([0, 2])}
 
 
+@pytest.fixture(scope="module")
+def full():
+    """The scalars of the last of some steps in float32."""
+    with untraced():
+        system = make("float32")
+        return [system.train_step(batch()) for _ in range(STEPS)][-1]
+
+
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-def test_near_float32(precision):
-    half, full = make(precision), make("float32")
+def test_near_float32(precision, full, untraced):
+    half = make(precision)
+    if precision == "float16":
+        half.state["loss_scale"].assign(1024.0)  # at which nothing overflows: a step that is left out is not near
     assert half.generator.first.compute_dtype == precision
     assert keras.config.dtype_policy().name == "float32"  # nothing is left behind
-    for _ in range(3):
-        scalars, expected = half.train_step(batch()), full.train_step(batch())
-    for tag in expected:
-        np.testing.assert_allclose(scalars[tag], expected[tag], rtol=0.03, atol=1e-4, err_msg=tag)
+    for _ in range(STEPS):
+        scalars = half.train_step(batch())
+    for tag, value in full.items():
+        np.testing.assert_allclose(scalars[tag], value, rtol=0.03, atol=2e-4, err_msg=tag)
     lasting = [*half.state.values(), *half.generator.weights, *half.optimizers["generator"].variables]
     assert {tf.as_dtype(variable.dtype) for variable in lasting} <= {tf.float32, tf.int64}
     assert half.generate(batch())["image"].dtype == tf.float32

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.small import untraced
 from trainer.face_networks.preparation import FaceInput
 from trainer.face_networks.table import with_sizes
 from trainer.systems.recognizer import Recognizer
@@ -39,11 +40,8 @@ def gradients(system, data):
     taken = {}
     for name, optimizer in system.optimizers.items():
         optimizer.apply = lambda gradients, _, name=name: taken.update({name: [g.numpy() for g in gradients]})
-    tf.config.run_functions_eagerly(True)
-    try:
+    with untraced():
         scalars = system.train_step(data)
-    finally:
-        tf.config.run_functions_eagerly(False)
     return taken, {tag: float(value) for tag, value in scalars.items()}
 
 
@@ -73,7 +71,7 @@ def test_losses_and_gradients_are_those_of_the_losses_as_written():
     assert len(system.decayed) == 10 + 2  # the convolutions, fc1 and two heads; no bias
 
 
-def test_centroids_move_after_the_loss_by_what_alfa_leaves():
+def test_centroids_move_after_the_loss_by_what_alfa_leaves(untraced):
     system = make("--center_loss_alfa", "0.75")
     data = batch()
     features = system.network(system.face_input.prepare(data["real"])).numpy()
@@ -99,7 +97,7 @@ def test_the_network_can_learn_slower_than_the_heads():
 
 
 @pytest.mark.parametrize("flags", [["--random_crop"], ["--random_flip"], ["--random_rotate"]])
-def test_augmentation_follows_seed_and_step_and_is_in_training_only(flags):
+def test_augmentation_follows_seed_and_step_and_is_in_training_only(flags, untraced):
     plain = make()
     system, again, other = (make(*flags, *more, like=plain) for more in ([], [], ["--random_seed", "5"]))
     shown = [s.preview(batch())["Shown real"].numpy() for s in (plain, system, again, other)]
@@ -111,7 +109,7 @@ def test_augmentation_follows_seed_and_step_and_is_in_training_only(flags):
     np.testing.assert_array_equal(system.embed(batch()["real"]), plain.embed(batch()["real"]))
 
 
-def test_dropout_is_in_the_head_and_in_training_only():
+def test_dropout_is_in_the_head_and_in_training_only(untraced):
     plain = make()
     losses, centers = [], []
     for keep, seed in (("1", "1"), ("0.5", "1"), ("0.5", "2")):

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 import main
 from tests.small import LOGS, NETWORKS, make_data
+from trainer.benchmark import machine, measure
 from trainer.systems import SYSTEMS
 
 
@@ -97,7 +98,10 @@ def test_draws_its_grid_again(home, capsys):
 
 
 @pytest.mark.parametrize("what", ["train", "generate", "pipeline"])
-def test_is_benchmarked(toy, what, capsys):
+def test_is_benchmarked(toy, what, capsys, monkeypatch):
+    monkeypatch.setattr(machine, "SIDES", {"CPU": 256, "GPU": 256})
+    monkeypatch.setattr(machine, "PEAK_SECONDS", 0.0)
+    monkeypatch.setattr(measure, "PIPELINE_SECONDS", 0.1)
     assert main.main(["benchmark", "--system", "toy", "--what", what, "--steps", "2", *NETWORKS]) == 0
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert found["system"] == "toy" and found["versions"]["tensorflow"]

@@ -34,25 +34,39 @@ def batch(value=1.0):
     return images | {"identity": tf.constant([0, 2])}
 
 
+def some_steps(system):
+    """(scalars of the last of some steps; Adam's first moments after the first step, of each optimizer)."""
+    scalars, moments = [], {}
+    for _ in range(STEPS):
+        scalars.append(system.train_step(batch()))
+        for name, variables in system.players.groups.items():
+            found = system.optimizers[name].variables[1 : 1 + len(variables)]  # the first is the number of steps
+            moments.setdefault(name, np.concatenate([variable.numpy().ravel() for variable in found]))
+    return scalars[-1], moments
+
+
+EVEN = ("--lambda_s", "5", "--lambda_p", "5", "--lambda_d", "5")  # so that every loss has its part in the gradients
+
+
 @pytest.fixture(scope="module")
 def full():
-    """The scalars of the last of some steps in float32."""
+    """What some steps give in float32."""
     with untraced():
-        system = make("float32")
-        return [system.train_step(batch()) for _ in range(STEPS)][-1]
+        return some_steps(make("float32", *EVEN))
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_near_float32(precision, full, untraced):
-    half = make(precision)
+    half = make(precision, *EVEN)
     if precision == "float16":
         half.state["loss_scale"].assign(1024.0)  # at which nothing overflows: a step that is left out is not near
     assert half.generator.first.compute_dtype == precision
     assert keras.config.dtype_policy().name == "float32"  # nothing is left behind
-    for _ in range(STEPS):
-        scalars = half.train_step(batch())
-    for tag, value in full.items():
+    (scalars, moments), (expected, expected_moments) = some_steps(half), full
+    for tag, value in expected.items():
         np.testing.assert_allclose(scalars[tag], value, rtol=0.03, atol=2e-4, err_msg=tag)
+    for name, vector in expected_moments.items():
+        assert np.linalg.norm(moments[name] - vector) < 0.3 * np.linalg.norm(vector), name
     lasting = [*half.state.values(), *half.generator.weights, *half.optimizers["generator"].variables]
     assert {tf.as_dtype(variable.dtype) for variable in lasting} <= {tf.float32, tf.int64}
     assert half.generate(batch())["image"].dtype == tf.float32

@@ -14,6 +14,7 @@ from trainer.systems.facegan import FaceGan
 from utils import command_line
 from utils.images import grid, to_uint8
 
+pytestmark = pytest.mark.usefixtures("untraced")
 WIDTHS = "--conv_hidden_num 8 --conv_hidden_num_back 6 --conv_hidden_num_res 4 --num_res_rep 2 --z_num 5".split()
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import main
-from tests.small import make_data, only_run, train_words
+from tests.small import make_data, only_run, train_words, untraced
 from utils import runs
 
 
@@ -17,7 +17,8 @@ def home(tmp_path_factory):
     make_data(folder / "data")
     for precision in ("float32", "float16"):
         words = train_words(folder / "data", folder / precision, "--max_step", "1", "--mixed_precision", precision)
-        assert main.main(words) == 0
+        with untraced():
+            assert main.main(words) == 0
     return folder
 
 
@@ -27,13 +28,13 @@ def arrays(run):
 
 
 @pytest.mark.parametrize(("trained", "used"), [("float16", "float32"), ("float32", "float16")])
-def test_weights_of_one_precision_generate_in_another(home, trained, used):
+def test_weights_of_one_precision_generate_in_another(home, trained, used, untraced):
     words = ["generate", "--log_dir", str(home), "--pretrained_gen", str(only_run(home / trained)), "--scores", "none"]
     assert main.main([*words, "--mixed_precision", used, "--save_syn_dataset", f"{trained}_{used}"]) == 0
     assert len(list((home / "data" / f"{trained}_{used}").rglob("*.jpg"))) == 9
 
 
-def test_exported_weights_of_float16_generate_in_float32(home):
+def test_exported_weights_of_float16_generate_in_float32(home, untraced):
     words = ["--log_dir", str(home), "--pretrained_gen", str(only_run(home / "float16"))]
     assert main.main(["export", *words, "--export_format", "weights", "--export_dir", str(home / "small")]) == 0
     words = ["generate", "--data_dir", str(home / "data"), "--syn_dataset", "syn", "--scores", "none"]
@@ -49,7 +50,7 @@ def test_adams_slots_are_named_by_what_they_belong_to(home):
     assert int(saved["optimizer/generator/iteration"]) == 1
 
 
-def test_a_run_of_the_first_format_goes_on_the_same(home, tmp_path):
+def test_a_run_of_the_first_format_goes_on_the_same(home, tmp_path, untraced):
     """Named by place, without a number, as earlier versions wrote it: two steps give what the new format gives."""
     run = only_run(home / "float32")
     old = tmp_path / "old" / "checkpoints"

@@ -51,7 +51,7 @@ def test_events_of_a_folder_that_takes_none(tmp_path, capsys):
     assert "warning: TensorBoard's events cannot be written in " in capsys.readouterr().err
 
 
-def test_training_outlives_its_log_and_tries_checkpoints_again(tmp_path, monkeypatch, capsys):
+def test_training_outlives_its_log_and_tries_checkpoints_again(tmp_path, untraced, monkeypatch, capsys):
     """Grids fail throughout; checkpoints at steps 1 and 2, then the disk has room again."""
     tried = []
     savez = np.savez
@@ -75,7 +75,7 @@ def test_training_outlives_its_log_and_tries_checkpoints_again(tmp_path, monkeyp
     assert f"{run}/checkpoints/step-000000001.npz: No space left on device; older" in told[1]
 
 
-def test_the_last_checkpoint_that_cannot_be_written_is_one_line(tmp_path, monkeypatch, capsys):
+def test_the_last_checkpoint_that_cannot_be_written_is_one_line(tmp_path, untraced, monkeypatch, capsys):
     make_data(tmp_path / "data")
     monkeypatch.setattr(checkpoint.np, "savez", full)
     assert main.main(train_words(tmp_path / "data", tmp_path / "logs", "--max_step", "2")) == 2

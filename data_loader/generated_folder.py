@@ -7,7 +7,6 @@ trainer/output/folder.py writes these files; whoever reads a folder asks here.
     confidence_scores.csv           at the end, of jobs that give scores: path, identity, the scores
 """
 
-import csv
 import json
 import os
 from dataclasses import dataclass
@@ -16,9 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from utils.errors import UserError
+from utils.files import last_part, refuse_outside, spellings
+from utils.tables import ENCODING, Table
 
 RUN, ROWS, TABLE = "run.json", "confidence_scores.partial.csv", "confidence_scores.csv"
-TEXT = {"newline": "", "encoding": "utf-8", "errors": "surrogateescape"}  # file names may be any bytes
 
 
 def is_generated(folder, flag):
@@ -59,7 +59,7 @@ def made_from(folder):
     if not path.is_file():
         return None
     try:
-        source = _read(Path(folder), "run.json")["inputs"]["folder"]  # earlier versions: the whole path
+        source = _read(Path(folder), "run.json")["inputs"]["folder"]  # from `folder`; earlier versions: absolute
         return Path(os.path.normpath(Path(folder) / source)) if source else None
     except (KeyError, TypeError) as error:
         raise UserError(f"{path} does not say which folder it was made from ({error!r})") from error
@@ -70,7 +70,7 @@ def trained_on(folder, flag):
     if not (Path(folder) / RUN).is_file():
         return None
     name = (_read(Path(folder), "run.json").get("trained_on") or {}).get(flag)
-    return Path(name).name if name else None
+    return last_part(name) if name else None
 
 
 @dataclass(frozen=True)
@@ -97,42 +97,33 @@ def read_scores(folder, flag):
         Scores.
 
     Raises:
-        UserError: no table, another header, or a damaged line, which is named.
+        UserError: no table, a column that is missing, or a damaged line: names file and line.
     """
     path = Path(folder) / TABLE
     if not path.is_file():
         raise UserError(f"{flag}: {folder} holds no {TABLE}: it is no folder that generate has finished")
+    table = Table(path, flag)
+    path_at, identity_at = table.places(("path", "identity"))
+    scores = [place for place in range(len(table.header)) if place not in (path_at, identity_at)]
     paths, identities, rows = [], [], []
-    with open(path, **TEXT) as file:
-        reader = csv.reader(file)
-        header = next(reader, [])
-        if header[:2] != ["path", "identity"]:
-            raise UserError(f"{flag}: {path} does not begin with the columns path,identity")
-        while (row := _next_row(reader, header, f"{flag}: {path}")) is not None:
-            paths.append(row[0])
-            identities.append(row[1])
-            rows.append(row[2:])
-    values = np.array(rows, np.float64).reshape(-1, len(header) - 2)
-    return Scores(paths, identities, {name: values[:, i] for i, name in enumerate(header[2:])})
+    for line, row in table:
+        refuse_outside(row[path_at], table.where(line))
+        paths.append(_there(Path(folder), row[path_at]))
+        identities.append(row[identity_at])
+        rows.append([table.number(line, row, place) if row[place] else np.nan for place in scores])
+    values = np.array(rows, np.float64).reshape(-1, len(scores))
+    return Scores(paths, identities, {table.header[place]: values[:, i] for i, place in enumerate(scores)})
+
+
+def _there(folder, path):
+    """A path of a table as the file is spelt: asked of the disk only where there are several ways."""
+    ways = spellings(path)
+    return path if len(ways) == 1 else next((way for way in ways if (folder / way).exists()), path)
 
 
 def _read(folder, flag):
     try:
-        run = json.loads((folder / RUN).read_text(encoding="utf-8"))
+        run = json.loads((folder / RUN).read_text(encoding=ENCODING))
     except (OSError, ValueError) as error:
         raise UserError(f"{flag}: {folder / RUN} cannot be read: {error}") from error
     return run if isinstance(run, dict) else {}
-
-
-def _next_row(reader, header, where):
-    """[path, identity, score …] of the next line; None at the end."""
-    try:
-        row = next(reader, None)
-        if row is None:
-            return None
-        name, identity, *scores = row
-        if len(row) != len(header) or ".." in Path(name).parts or Path(name).is_absolute():
-            raise ValueError
-        return [name, identity, *(float(score) if score else np.nan for score in scores)]
-    except (ValueError, csv.Error):
-        raise UserError(f"{where}, line {reader.line_num}: not a row of path, identity and scores") from None

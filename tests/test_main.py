@@ -234,7 +234,7 @@ def test_generated_data_set_is_complete(home):
 def test_first_start_says_nothing_but_what_the_job_says(home):
     output, errors = json.loads((home / "started.json").read_text())
     assert errors == ""
-    assert output.startswith("--method_c none: the identity loss (lambda_c) is off\nrun folder: logs/master_gen_")
+    assert output.startswith("device: ")
 
 
 def test_published_commands_as_printed(home, tmp_path):

@@ -148,11 +148,12 @@ def test_a_mistake_with_stderr_closed_still_has_its_status():
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no terminals that hang up")
 def test_a_closed_terminal_stops_in_order_and_nohup_does_not():
-    with StopRequest() as stop:
-        signal.raise_signal(signal.SIGHUP)
-    assert stop.name == "SIGHUP"
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests themselves may run under nohup
     try:
+        with StopRequest() as stop:
+            signal.raise_signal(signal.SIGHUP)
+        assert stop.name == "SIGHUP"
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         with StopRequest() as stop:
             signal.raise_signal(signal.SIGHUP)
         assert stop.name is None

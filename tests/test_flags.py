@@ -7,7 +7,7 @@ import pytest
 import main
 from tests.test_imports import ARROWS, MODULES, ROOT
 from trainer.systems import SYSTEMS, refuse_other_flags, system_class
-from trainer.systems.flags import SYSTEM_FLAGS
+from trainer.systems.flags_read import SYSTEM_FLAGS
 from utils import command_line
 from utils.errors import UserError
 from utils.flags import FLAGS

@@ -24,7 +24,7 @@ from trainer.evaluation import experiment_report, verification
 from trainer.face_networks.embedding import embed_folder
 from trainer.face_networks.network import open_recognizer
 from trainer.face_networks.table import with_sizes
-from trainer.systems.flags import SYSTEM_FLAGS
+from trainer.systems.flags_read import SYSTEM_FLAGS
 from trainer.training.devices import tell_device
 from trainer.training.recognition import train_recognizer
 from utils import runs

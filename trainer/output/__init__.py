@@ -1,4 +1,5 @@
 """What a job writes: images with their rows, scores, run.json, the card of a data set, SavedModels.
 
-A generated folder has one owner, folder.py: every reader asks it what a folder is and how far it has come.
+folder.py writes a generated folder, and goes on where it stopped; what marks such a folder, and whether it is finished,
+data_loader/generated_folder.py knows for every reader.
 """

@@ -1,12 +1,12 @@
 """The systems that can be trained, and the contract that each of them keeps (system.py).
 
 What is trained and by which equations stands here; how a loop runs, what a file looks like does not.
-`SYSTEMS` is the only registry: a new system is a line in it, and its flags are one in flags.py.
+`SYSTEMS` is the only registry: a new system is a line in it, and the flags that it reads are one in flags_read.py.
 """
 
 import importlib
 
-from trainer.systems.flags import SYSTEM_FLAGS
+from trainer.systems.flags_read import SYSTEM_FLAGS
 from utils import runs
 from utils.errors import UserError
 from utils.flags import FLAGS

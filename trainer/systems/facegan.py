@@ -30,7 +30,7 @@ from trainer.step.players import Players
 from trainer.step.precision import computing_in
 from trainer.step.streams import Stream, drawn, step_seed
 from trainer.systems.facegan_images import FaceGanImages
-from trainer.systems.flags import FACEGAN_SHAPING, SYSTEM_FLAGS
+from trainer.systems.flags_read import FACEGAN_SHAPING, SYSTEM_FLAGS
 from trainer.systems.identity import IdentityLoss, chip_places, draws, takes_chips
 from trainer.systems.system import new_step
 

@@ -18,7 +18,7 @@ from trainer.step.adam import FusedAdam
 from trainer.step.health import SoftmaxHealth
 from trainer.step.players import Players
 from trainer.step.streams import RecognizerStream, drawn, step_seed
-from trainer.systems.flags import RECOGNIZER_SHAPING, SYSTEM_FLAGS
+from trainer.systems.flags_read import RECOGNIZER_SHAPING, SYSTEM_FLAGS
 from trainer.systems.system import System, new_step
 
 SOURCES = {

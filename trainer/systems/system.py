@@ -1,7 +1,8 @@
 """The contract between a system (what is trained) and everything that trains, saves, shows, generates and exports it.
 
 The loop, checkpoints, generation, serving, cards and benchmarks use only what stands here. A new system is one file
-beside this one, its networks in models/, its flags in utils/flags.py and its line in trainer/systems/__init__.py.
+beside this one, its networks in models/, its flags in utils/flags.py, which of them it reads in flags_read.py, and its
+line in trainer/systems/__init__.py.
 """
 
 from collections.abc import Callable

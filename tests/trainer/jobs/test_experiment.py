@@ -14,7 +14,7 @@ from tests.small import face, untraced
 from trainer.evaluation import experiment_report
 from trainer.jobs import experiment
 from trainer.jobs.experiment import Cell, split_identities
-from trainer.systems.flags import SYSTEM_FLAGS
+from trainer.systems.flags_read import SYSTEM_FLAGS
 from utils import command_line
 from utils.errors import UserError
 from utils.flags import FLAGS

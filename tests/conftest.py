@@ -3,6 +3,8 @@
 import pytest
 from hypothesis import settings
 
+from tests.small import untraced
+
 settings.register_profile("any machine", deadline=None)  # a loaded machine is no fault of the code
 settings.load_profile("any machine")
 
@@ -10,7 +12,5 @@ settings.load_profile("any machine")
 @pytest.fixture(name="untraced")
 def without_tracing():
     """A test whose few steps are not worth a tracing."""
-    from tests.small import untraced  # here: most tests of data and faces need no TensorFlow
-
     with untraced():
         yield

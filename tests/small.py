@@ -4,7 +4,6 @@ import warnings
 from contextlib import contextmanager
 
 import numpy as np
-import tensorflow as tf
 from PIL import Image
 
 from data_loader.training_sources import Source
@@ -31,6 +30,8 @@ def untraced():
     Tracing a step of a small FaceGAN takes ten times as long as the step. Numbers differ from the traced ones by
     rounding: bit by bit the same is only what is computed in the same way.
     """
+    import tensorflow as tf  # here: most tests of data and faces need none
+
     tf.config.run_functions_eagerly(True)
     try:
         with warnings.catch_warnings():  # that tf.data traces all the same

@@ -252,19 +252,17 @@ def in_another_process(code, *arguments):
     subprocess.run([sys.executable, "-c", code, *arguments], cwd=root, check=True, timeout=60)
 
 
-def test_another_process_reads_the_same_batches(sources, tmp_path):
-    in_another_process("batches = training_batches(SOURCES, {'real': index}, 4, 8, 3, skipped, start_step=2)\n"
-                       "batches = checked(batches, skipped)\n"
-                       "np.save(sys.argv[3], next(batches)['real'].numpy())\n",
-                       sources["real"].folder, tmp_path / "cache", tmp_path / "batch.npy")
-    np.testing.assert_array_equal(np.load(tmp_path / "batch.npy"), take({"real": sources["real"]}, 3)[2]["real"])
-
-
-def test_a_process_that_still_decodes_ends(tmp_path):
+def test_another_process_reads_the_same_batches_and_ends_while_it_still_decodes(sources, tmp_path):
     for k in range(4):
         path = tmp_path / f"set/{k}.png"
         path.parent.mkdir(exist_ok=True)
         Image.fromarray(np.full((1500, 1500, 3), k, np.uint8)).save(path)
-    in_another_process("batches = training_batches(SOURCES, {'real': index}, 2, 8, 3, skipped, workers=4)\n"
+    in_another_process("batches = training_batches(SOURCES, {'real': index}, 4, 8, 3, skipped, start_step=2)\n"
                        "batches = checked(batches, skipped)\n"
-                       "next(batches)\n", tmp_path / "set", tmp_path / "cache")
+                       "np.save(sys.argv[3], next(batches)['real'].numpy())\n"
+                       "large = index_images(sys.argv[4], sys.argv[2])\n"
+                       "batches = training_batches(SOURCES, {'real': large}, 2, 8, 3, skipped, workers=4)\n"
+                       "batches = checked(batches, skipped)\n"
+                       "next(batches)\n",
+                       sources["real"].folder, tmp_path / "cache", tmp_path / "batch.npy", tmp_path / "set")
+    np.testing.assert_array_equal(np.load(tmp_path / "batch.npy"), take({"real": sources["real"]}, 3)[2]["real"])

@@ -1,6 +1,6 @@
 """What a folder of generated images holds beside them, and how far it has come: the one place that knows.
 
-trainer/output/folder.py writes these files; whoever reads a folder asks here.
+trainer/output/resumable_folder.py writes these files; whoever reads a folder asks here.
 
     run.json                        from the first moment on: job, settings, inputs, scores, `finished`
     confidence_scores.partial.csv   while images are made: a row for each that is done

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from trainer.published.tf1 import without_average
+from trainer.published.tf1_reader import without_average
 from trainer.systems import system_class
 from trainer.training.devices import tell_device
 from utils.errors import UserError

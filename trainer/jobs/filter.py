@@ -9,7 +9,7 @@ import numpy as np
 
 from data_loader.generated_folder import TABLE, read_run, read_scores
 from trainer.output import card
-from trainer.output.folder import OutputFolder, target_folder
+from trainer.output.resumable_folder import OutputFolder, target_folder
 from trainer.output.scores import ENDING
 from utils.errors import UserError
 from utils.files import atomic_write

@@ -3,7 +3,7 @@
 from functools import partial
 
 from trainer.output import card, provenance
-from trainer.output.folder import OutputFolder, target_folder
+from trainer.output.resumable_folder import OutputFolder, target_folder
 from trainer.output.scores import asked_scores, told_scores
 from trainer.output.writer import Task, write_images
 from trainer.training.load import load_system

@@ -15,7 +15,7 @@ from PIL import Image
 from data_loader import pipeline
 from data_loader.folders import UnreadableImage
 from data_loader.inputs import Input
-from trainer.output.folder import OutputFolder
+from trainer.output.resumable_folder import OutputFolder
 from trainer.training.grid import as_tensors
 from utils.errors import UserError
 from utils.files import atomic_write

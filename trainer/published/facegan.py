@@ -12,7 +12,7 @@ import tensorflow as tf
 from models import tf1_names
 from trainer.published.arrays import check_names
 from trainer.published.facenet import facenet_names_of
-from trainer.published.tf1 import AVERAGE, SLOT, assign, open_checkpoint, without_average
+from trainer.published.tf1_reader import AVERAGE, SLOT, assign, open_checkpoint, without_average
 from utils.errors import UserError
 from utils.images import to_float
 

@@ -2,7 +2,7 @@
 
 from models import facenet_names
 from trainer.published.arrays import check_names
-from trainer.published.tf1 import SLOT, assign, open_checkpoint, without_average
+from trainer.published.tf1_reader import SLOT, assign, open_checkpoint, without_average
 from utils.errors import UserError
 
 

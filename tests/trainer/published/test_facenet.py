@@ -7,7 +7,7 @@ import main
 from tests.trainer.tf1 import AVERAGE, write_tf1
 from trainer.face_networks.network import build_network
 from trainer.published import facenet
-from trainer.published.tf1 import open_checkpoint
+from trainer.published.tf1_reader import open_checkpoint
 from utils import command_line
 from utils.errors import UserError
 

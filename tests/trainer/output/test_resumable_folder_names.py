@@ -6,7 +6,7 @@ import shutil
 import subprocess
 
 from data_loader.generated_folder import read_scores
-from trainer.output.folder import OutputFolder
+from trainer.output.resumable_folder import OutputFolder
 
 NAMES = [os.fsdecode(name) for name in (b"a/\xe9.png", b"a/b\rc.png", b"a/d\ne.png", b"a/\xc2\x85.png", b"b/\\,;\".png",
                                        "b/\u2028\x0c.png".encode())]  # fmt: skip

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from data_loader.generated_folder import ROWS, is_generated
-from trainer.output.folder import OutputFolder
+from trainer.output.resumable_folder import OutputFolder
 from utils.errors import UserError
 
 FLAG = "--save_syn_dataset"

@@ -171,7 +171,7 @@ class Recognizer(System):
         return line
 
     def health(self, values):
-        """Warn of losses without bound, as the contract says (trainer/health.py)."""
+        """Warn of losses without bound, as the contract says (trainer/step/health.py)."""
         return self._health.warning(values)
 
 

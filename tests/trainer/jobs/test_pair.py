@@ -1,7 +1,5 @@
 import csv
 import shutil
-from functools import cache
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -35,8 +33,8 @@ def rows(path, key):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def opened_once():
-    """Opening the model takes longer than fitting it to a photograph: this process does it once, as one run does."""
+def opened_once(face_read_once):
+    """The fitter is opened once for all tests: it takes longer than a fit, of which one run makes many with it."""
 
     def once(make):
         made = {}
@@ -50,9 +48,6 @@ def opened_once():
         return opened
 
     with pytest.MonkeyPatch.context() as patch:
-        load = portraits.load_makehuman
-        model = cache(lambda folder: load(Path(folder)))
-        patch.setattr(portraits, "load_makehuman", lambda folder: model(str(folder)))
         for part in ("Fitter", "Studio"):
             patch.setattr(portraits, part, once(getattr(portraits, part)))
         yield

@@ -9,6 +9,8 @@ from tests.data_loader.morphable import published
 from trainer.jobs import render
 from utils.errors import UserError
 
+pytestmark = pytest.mark.usefixtures("face_read_once")
+
 
 def options(folder, **changes):
     return SimpleNamespace(**{
@@ -145,12 +147,12 @@ def test_values_out_of_range_are_named_and_nothing_is_written(tmp_path, change):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", ["model2017.h5", "01_MorphableModel.mat"])
-def test_a_model_without_expressions_is_drawn_and_says_so_once(tmp_path, capsys, name):
+@pytest.mark.parametrize(("name", "processes"), [("model2017.h5", 2), ("01_MorphableModel.mat", 1)])
+def test_a_model_without_expressions_is_drawn_and_says_so_once(tmp_path, capsys, name, processes):
     fields = published.bfm_2009() if name.endswith(".mat") else published.statismo()
     fields = {field: value for field, value in fields.items() if not field.startswith("expression")}
     path = published.write(tmp_path / name, fields)
-    render.run(options(tmp_path, morphable_model=str(path), num_worker=2))
+    render.run(options(tmp_path, morphable_model=str(path), num_worker=processes))
     (said,) = [line for line in capsys.readouterr().err.splitlines() if "--morphable_model" in line]
     assert said == f"--morphable_model: {name} holds no expressions: all faces are drawn neutral"
     assert len(list((tmp_path / "syn").rglob("*.png"))) == 4

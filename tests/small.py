@@ -32,13 +32,14 @@ def untraced():
     """
     import tensorflow as tf  # here: most tests of data and faces need none
 
+    before = tf.config.functions_run_eagerly()
     tf.config.run_functions_eagerly(True)
     try:
         with warnings.catch_warnings():  # that tf.data traces all the same
             warnings.filterwarnings("ignore", "Even though the `tf.config.experimental_run_functions_eagerly`")
             yield
     finally:
-        tf.config.run_functions_eagerly(False)
+        tf.config.run_functions_eagerly(before)
 
 
 def face(seed, size=20):

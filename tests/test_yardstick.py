@@ -2,21 +2,12 @@
 
 import keras
 import numpy as np
-import pytest
 import tensorflow as tf
 
 from tests.small import NETWORKS
 from tests.yardstick import DirectFaceGan, copy_weights
 from trainer.systems.facegan import FaceGan
 from utils import command_line
-
-
-@pytest.fixture
-def eagerly():
-    """Without tracing, which takes longer than the one step."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 def batch(size=16, count=2):
@@ -50,7 +41,7 @@ def mean_difference(ours, theirs):
     return np.abs(ours - theirs).mean() / np.abs(ours).mean()
 
 
-def test_a_step_and_what_it_generates_are_facegans(eagerly):
+def test_a_step_and_what_it_generates_are_facegans(untraced):
     flags = ["--method_c", "magnet", "--lambda_c", "0.1", "--model_def", "models.inception_resnet_v1"]
     options = command_line.parse(["train", *NETWORKS, *flags], {"train": ""})[1]
     keras.utils.set_random_seed(1)  # by others one pixel's error is all rounding, and the gradient of its size flips

@@ -258,7 +258,7 @@ def test_an_unreadable_render_is_skipped_and_listed(trained_run, tmp_path, untra
     good = (tmp_path / "S" / "1" / "041.png").read_bytes()
     (tmp_path / "S" / "1" / "041.png").write_bytes(good[:60])
     target = tmp_path / "out"
-    assert main.main(generate_words(trained_run, tmp_path / "S", target)) == 0
+    assert main.main(generate_words(trained_run, tmp_path / "S", target, "--batch_size", "50")) == 0
     assert "99 images" in capsys.readouterr().out
     with open(target / "skipped_files.csv") as file:
         (row,) = csv.DictReader(file)

@@ -160,7 +160,7 @@ def test_every_so_many_steps_a_checkpoint_stays(whole, logs, untraced):
 
 def test_sigterm_saves_and_stops_and_what_a_kill_leaves_goes_on(data, logs, start, untraced):
     """A training that is stopped, goes on in a process that saves after every step until it is killed, and goes on."""
-    process = start(train_words(data, logs / "first", "--max_step", "100000"))
+    process = start(train_words(data, logs / "first", "--max_step", "100000"), UNTRACED)
     _wait_for(process, lambda: list(logs.glob("first/*/events*")) and _lines(process) > 3)
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=120)

@@ -5,7 +5,7 @@ import json
 import os
 from pathlib import Path
 
-from utils.files import atomic_write
+from utils.files import atomic_write, sha256_of
 
 LARGE = 2**20  # bytes from which a file is read again only where its size or time has changed
 NOT_OURS = ("Thumbs.db", "desktop.ini")  # what file managers leave, beside hidden files
@@ -43,7 +43,7 @@ class Manifest:
 
     def text(self):
         """The list of what is there now: `<SHA-256>  <path>`, a line for each file, in the order of the paths."""
-        return "".join(f"{_sha256(self.folder / name)}  {name}\n" for name in self._files())
+        return "".join(f"{sha256_of(self.folder / name)}  {name}\n" for name in self._files())
 
     def write(self):
         """Write the list of what is there now, where the disk lets it."""
@@ -89,7 +89,7 @@ class Manifest:
         try:
             status = os.stat(self.folder / name)
             entry = [status.st_size, status.st_mtime_ns, digest]
-            right = (status.st_size >= LARGE and seen.get(name) == entry) or _sha256(self.folder / name) == digest
+            right = (status.st_size >= LARGE and seen.get(name) == entry) or sha256_of(self.folder / name) == digest
         except OSError:
             return None
         return entry if right else None
@@ -97,11 +97,6 @@ class Manifest:
 
 def _parsed(text):
     return {line[66:]: line[:64] for line in text.splitlines()}
-
-
-def _sha256(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _write_where_possible(path, text):

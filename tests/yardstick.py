@@ -57,13 +57,8 @@ class DirectFaceGan(FaceGan):
         self.makers = self.make_makers()
 
     def _make_players(self):
-        options, identity = self.options, self.identity
-        groups = {
-            "generator": self.generator.trainable_variables + (identity.trained_variables if identity else []),
-            "generator_back": self.generator_back.trainable_variables,
-            "discriminators": self.discriminator_real.trainable_variables
-            + self.discriminator_synthetic.trainable_variables,
-        }
+        options = self.options
+        groups = self.groups()
         optimizers = {}
         for name in groups:
             rate = options.d_lr if name == "discriminators" else options.g_lr

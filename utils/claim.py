@@ -9,13 +9,12 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from utils.errors import UserError
-from utils.files import atomic_write
+from utils.files import atomic_write, remove_leftovers
 from utils.flags import FLAGS
 from utils.tables import ENCODING
 
 LOCK = ".claim.lock"  # stays in the folder, empty: to remove it would let two processes hold two files of that name
 UNSAID = ("input_content", "mixed_precision")  # settings that older notes leave out: they are not compared then
-TEMPORARY = ".*.tmp"  # what utils.files.atomic_write leaves behind where it is killed
 
 
 class Claim:
@@ -149,9 +148,3 @@ class Claim:
         except OSError as error:
             reason = error.strerror or error
             raise UserError(f"{self.flag}: {self.folder} cannot be used as output folder ({reason})") from error
-
-
-def remove_leftovers(folder):
-    """Remove the temporary files of killed runs from a folder, at any depth, in which nobody writes just now."""
-    for leftover in Path(folder).rglob(TEMPORARY):
-        leftover.unlink(missing_ok=True)

@@ -1,5 +1,6 @@
 """Writing files so that a kill or a full disk never leaves half of one."""
 
+import hashlib
 import os
 import re
 import tempfile
@@ -16,6 +17,7 @@ def _umask():
     return mask
 
 
+TEMPORARY = ".tmp"  # ends the hidden name of a file that is being written
 UMASK = _umask()  # read once: it can only be read by setting it, which threads would do in each other's way
 
 
@@ -88,7 +90,7 @@ def atomic_write(path, mode="wb", durable=True, **open_options):
     path = Path(path)
     with naming(path):
         # Not after `path`: a name that is as long as names may be has no room for more.
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=TEMPORARY)
         try:
             with os.fdopen(handle, mode, **open_options) as file:
                 yield file
@@ -102,13 +104,25 @@ def atomic_write(path, mode="wb", durable=True, **open_options):
             raise
 
 
+def remove_leftovers(folder):
+    """Remove what killed runs left half written in a folder, at any depth, in which nobody writes just now."""
+    for leftover in Path(folder).rglob(f".*{TEMPORARY}"):
+        leftover.unlink(missing_ok=True)
+
+
+def sha256_of(path):
+    """SHA-256 of a file, in hex."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 @contextmanager
 def naming(path):
     """Give an OSError of writing `path` its name: a full disk's has none, others that of the temporary file."""
     try:
         yield
     except OSError as error:
-        if error.filename is None or str(error.filename).endswith(".tmp"):
+        if error.filename is None or str(error.filename).endswith(TEMPORARY):
             error.filename = str(path)
         raise
 

@@ -111,8 +111,8 @@ def test_a_large_file_is_read_once_and_again_when_it_changes(wheel, monkeypatch)
     path = assets.fetch("tiny", wheel.parent) / "faces" / "a.pgm"
     assets.fetch("tiny", wheel.parent)
     read = []
-    real = manifest._sha256
-    monkeypatch.setattr(manifest, "_sha256", lambda path: read.append(path) or real(path))
+    real = manifest.sha256_of
+    monkeypatch.setattr(manifest, "sha256_of", lambda path: read.append(path) or real(path))
     assets.fetch("tiny", wheel.parent)
     assert not read
     status = path.stat()

@@ -7,8 +7,9 @@ import os
 
 import pytest
 
-from utils.claim import LOCK, Claim, remove_leftovers
+from utils.claim import LOCK, Claim
 from utils.errors import UserError
+from utils.files import remove_leftovers
 
 ROUNDS = 40
 

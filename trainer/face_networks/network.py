@@ -14,7 +14,7 @@ from data_loader import assets
 from trainer.face_networks.preparation import FaceInput, preparation
 from trainer.face_networks.table import DLIB, kind_of
 from trainer.published import dlib_import, facenet
-from trainer.published.arrays import check_names, named_weights, read_checkpoint
+from trainer.published.arrays import AVERAGE, check_names, named_weights, read_checkpoint
 from trainer.step import pixels
 from utils import runs
 from utils.errors import UserError
@@ -22,7 +22,6 @@ from utils.images import to_float
 
 EMBEDDED_AT_ONCE = 32  # images in a batch
 RECOGNIZER = "recognizer"  # the system of the runs that hold a face network
-AVERAGED = "state/average/recognizer"  # begins the name of a recogniser's averaged weight in a checkpoint
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,7 +180,7 @@ def recognizer_params(found, flag):
 def assign_recognizer(network, found):
     """Read the averaged weights of a run of train_recognizer (runs.Weights) into its network."""
     _, arrays = read_checkpoint(found.checkpoint)
-    averages = named_weights(AVERAGED, network)
+    averages = named_weights(f"{AVERAGE}{RECOGNIZER}", network)
     shapes = {name: array.shape for name, array in arrays.items()}
     check_names(averages, shapes, found.checkpoint, ignored=set(arrays) - set(averages))
     for name, variable in averages.items():

@@ -5,8 +5,8 @@ from pathlib import Path
 from data_loader.align import COLUMNS, Aligner
 from data_loader.crops import check_folders
 from data_loader.faces import MARGIN
-from data_loader.folders import index_images
 from data_loader.outcome import Outcome
+from data_loader.training_sources import index_folder
 from trainer.training.devices import tell_device
 
 
@@ -25,7 +25,7 @@ def run(options):
     data = Path(options.data_dir).expanduser()
     source, folder = data / options.dataset, data / options.save_aligned
     check_folders(source, folder, "--save_aligned", options)
-    index = index_images(source, Path(options.asset_dir).expanduser() / "index", flag="--dataset")
+    index = index_folder(options, "dataset")
     files = [index.relative_path(i) for i in range(len(index))]
     settings = {"size": options.size, "image_format": options.image_format, "margin": round(MARGIN, 6),
                 "input_content": index.digest}

@@ -10,6 +10,7 @@ import numpy as np
 from data_loader import folders, ijba
 from data_loader.generated_folder import is_generated
 from data_loader.protocols import read_bin_set, read_lfw_pairs
+from data_loader.training_sources import index_cache
 from trainer.evaluation import generated, generated_sections, image_quality, protocols, sections, separability
 from trainer.evaluation.inception import NAME, Inception
 from trainer.evaluation.report import main_figures, write_report
@@ -108,8 +109,8 @@ def read_inputs(options):
 
 
 def _labelled_index(name, flag, options):
-    cache = Path(options.asset_dir).expanduser() / "index"
-    index = folders.index_images(Path(options.data_dir).expanduser() / name, cache, labelled=True, flag=flag)
+    folder = Path(options.data_dir).expanduser() / name
+    index = folders.index_images(folder, index_cache(options), labelled=True, flag=flag)
     is_generated(index.folder, flag)  # an error where it is half written
     if len(index.label_names) < 2:
         raise UserError(f"{flag}: {index.folder} has one identity, {index.label_names[0]}: nothing to tell apart")

@@ -6,7 +6,6 @@ of steps; then it must tell the test identities apart. Each of these cells is do
 split, the weights and the batches. The result of a finished cell is kept, its checkpoints are deleted.
 """
 
-import hashlib
 import json
 import math
 import shutil
@@ -17,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from data_loader.folders import index_images
 from data_loader.generated_folder import is_generated
 from data_loader.joined import SubsetIndex
+from data_loader.training_sources import index_folder
 from trainer.evaluation import experiment_report, verification
 from trainer.face_networks.embedding import embed_folder
 from trainer.face_networks.network import open_recognizer
@@ -30,7 +29,7 @@ from trainer.training.recognition import train_recognizer
 from utils import runs
 from utils.claim import Claim
 from utils.errors import UserError
-from utils.files import atomic_write
+from utils.files import atomic_write, sha256_of
 from utils.flags import FLAGS
 
 RESULT = "result.json"
@@ -172,10 +171,9 @@ def _test_count(real, options):
 
 
 def _indexes(options):
-    data, cache = Path(options.data_dir).expanduser(), Path(options.asset_dir).expanduser() / "index"
-    real = index_images(data / options.dataset, cache, labelled=True, min_per_label=2, flag="--dataset")
-    folder = data / options.save_syn_dataset
-    generated = index_images(folder, cache, labelled=True, flag="--save_syn_dataset")
+    real = index_folder(options, "dataset", labelled=True, least=2)
+    generated = index_folder(options, "save_syn_dataset", labelled=True)
+    folder = Path(options.data_dir).expanduser() / options.save_syn_dataset
     if not is_generated(folder, "--save_syn_dataset"):
         raise UserError(f"--save_syn_dataset: {folder} is no folder that generate has made")
     return real, generated
@@ -185,16 +183,15 @@ def _contents(options):
     """{flag: SHA-256 of what it names}, of the files that the recognisers are trained with."""
     used = {"learning_rate_schedule_file": options.learning_rate < 0,
             "pretrained_rec": "pretrained_rec" in options.explicit}  # fmt: skip
-    return {flag: _sha256(getattr(options, flag), flag, options) if used[flag] else None for flag in FILES}
+    return {flag: _content(getattr(options, flag), flag, options) if used[flag] else None for flag in FILES}
 
 
-def _sha256(path, flag, options):
+def _content(path, flag, options):
     if flag == "pretrained_rec":
         found = runs.find_weights(path, options.log_dir, flag)
         path = found.checkpoint if found.run else f"{found.checkpoint}.index"  # which holds checksums of the weights
     try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError as error:
         raise UserError(f"--{flag}: cannot read {path}: {error.strerror}") from error
 

@@ -10,6 +10,7 @@ from data_loader.folders import RENDERS, index_images
 from data_loader.morphable import parameters
 from data_loader.outcome import Outcome
 from data_loader.pair import Pairer
+from data_loader.training_sources import index_cache
 from utils.errors import UserError
 from utils.files import atomic_write
 from utils.tables import TEXT
@@ -36,7 +37,7 @@ def run(options):
     data = Path(options.data_dir).expanduser()
     source, folder = data / options.dataset, data / options.dataset_3dmm
     _check(source, folder, options)
-    index = index_images(source, Path(options.asset_dir).expanduser() / "index", exclude=(RENDERS,), flag="--dataset")
+    index = index_images(source, index_cache(options), exclude=(RENDERS,), flag="--dataset")
     files = [index.relative_path(i) for i in range(len(index))]
     pairer = Pairer(source, folder, options, portraits.fetch(options))
     settings = {name: getattr(options, name) for name in ("size", "image_format", "max_fit_error", "pair_crop")}

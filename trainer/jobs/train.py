@@ -22,14 +22,15 @@ def run(options):
     setup.seed_everything(options)
     if not resumed:
         options, start = starting_weights(kind.with_defaults(options))
-    indexes = read_sources(kind.sources_of(options), options)
+    sources = kind.sources_of(options)
+    indexes = read_sources(sources, options)
     if resumed:
-        setup.check_people(resumed, kind.sources_of(options), indexes, "--pretrained_gen")
+        setup.check_people(resumed, sources, indexes, "--pretrained_gen")
         setup.tell_streams(resumed, kind.streams(options))
     unreadable = setup.unreadable_files(indexes)
     if not resumed:
         options = kind.resolved(options)
-    sources = kind.sources_of(options)
+        sources = kind.sources_of(options)  # what they bring beside pixels may depend on what was resolved
     annotations = setup.read_annotations(sources, indexes)
     with devices.scope():
         system = kind(options, setup.label_counts(sources, indexes))
@@ -41,9 +42,10 @@ def run(options):
             start(system)
     setup.check_steps_left(system, options, resumed, devices.count)
     data = setup.open_data(indexes, annotations, system.side, options, unreadable)
-    people = setup.people(sources, indexes)
-    grid, folder = Grid.of(system, options, people), None
+    grid = folder = None
     if devices.chief:
+        people = setup.people(sources, indexes)
+        grid = Grid.of(system, options, people, indexes)
         folder = runs.new_run_folder(options)
         runs.write_params(folder, options, streams=kind.streams(options), **people)
     setup.run_loop(system, data, folder, options, grid, devices)

@@ -27,7 +27,7 @@ def make_images(job, flag, options):
     options, maker = loaded.options, loaded.maker(job)
     scores = asked_scores(options.scores, maker.scores)
     target = target_folder(flag, options)
-    inputs = maker.open_input(options, loaded.params, scores)
+    inputs = maker.open_input(options, loaded.params, scores, {})
     description = provenance.describe(job, loaded, inputs, options, target)
     if maker.scores:
         description["settings"]["scores"] = told_scores(scores)

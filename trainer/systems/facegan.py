@@ -128,15 +128,19 @@ class FaceGan(FaceGanImages):
             self.identity = IdentityLoss(options, n_id)
             self.networks["identity_network"] = self.identity.network
 
-    def _make_players(self):
-        options, identity = self.options, self.identity
-        groups = {
-            "generator": self.generator.trainable_variables + (identity.trained_variables if identity else []),
+    def groups(self):
+        """{name: variables that one optimizer moves}."""
+        identity = self.identity.trained_variables if self.identity else []
+        return {
+            "generator": self.generator.trainable_variables + identity,
             "generator_back": self.generator_back.trainable_variables,
             "discriminators": self.discriminator_real.trainable_variables
             + self.discriminator_synthetic.trainable_variables,
         }
-        optimizers = {}
+
+    def _make_players(self):
+        options, identity = self.options, self.identity
+        groups, optimizers = self.groups(), {}
         for name in groups:
             rate = options.d_lr if name == "discriminators" else options.g_lr
             schedule = schedules.of_replicas(rate, options, replicas.count())

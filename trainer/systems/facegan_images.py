@@ -34,16 +34,17 @@ class FaceGanImages(System):
             "fit": Maker(self.fit, self._open_photographs, {"images": ("real", images["real"])}),
         }
 
-    def _open_renders(self, options, params, scores):
+    def _open_renders(self, options, params, scores, indexes):
         """Renders; with their labels and faces' places where these are the people of the training."""
-        index = index_folder(options, "syn_dataset", labelled=True)
+        index = indexes.get("synthetic") or index_folder(options, "syn_dataset", labelled=True)
         more = {}
         if "c_score" in scores and self._knows(index, params):
             more = {"identity": index.labels} | self.sources["synthetic"].annotations(index)
         return FolderInput(index, options.input_scale_size, "synthetic", more)
 
-    def _open_photographs(self, options, params, scores):
-        return FolderInput(index_folder(options, "dataset"), options.input_scale_size, "real")
+    def _open_photographs(self, options, params, scores, indexes):
+        index = indexes.get("real") or index_folder(options, "dataset")
+        return FolderInput(index, options.input_scale_size, "real")
 
     def _knows(self, index, params):
         """Whether the labels are those of the training, so that identity scores mean something; else says why not."""

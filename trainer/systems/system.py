@@ -38,8 +38,8 @@ class Maker:
     Attributes:
         make: tf.function: (batch, scores=names) -> {"image": float32 [n, s, s, 3] in [-1, 1], score: float32 [n] …}.
             Dropout is off. Nothing is computed for scores that are not named; one that cannot be had is left out.
-        open_input: function (options, params of the run, scores) -> what images are made of, a
-            data_loader.inputs.Input.
+        open_input: function (options, params of the run, scores, indexes) -> what images are made of, a
+            data_loader.inputs.Input. indexes: {source: index} of what a training has indexed already, {} elsewhere.
         arguments: {argument of the SavedModel: (key of the batch, tf.TensorSpec for any batch size)} of what `make`
             cannot do without.
         scores: {name: Score}, in the order of the columns; {} for none.

@@ -8,15 +8,13 @@ to a temporary file, flushed to disk and renamed, so that a kill at any moment l
 import numpy as np
 from tensorflow import as_dtype
 
-from trainer.published.arrays import FORMAT, check_names, named_weights, read_checkpoint
-from utils.claim import remove_leftovers
+from trainer.published.arrays import AVERAGE, FORMAT, check_names, named_weights, read_checkpoint
 from utils.errors import UserError
-from utils.files import atomic_write
+from utils.files import atomic_write, remove_leftovers
 from utils.runs import checkpoints, steps_done
 
 KEEP = 2  # checkpoints of a run
 LOSS_SCALE = "state/loss_scale"  # begins the names of float16's scale, which another precision does not have
-AVERAGE = "state/average/"  # begins the name of an averaged weight
 
 
 class NotSaved(UserError):

@@ -33,17 +33,19 @@ class Grid:
                     values[row * columns + column] = one[key]
 
     @classmethod
-    def of(cls, system, options, params):
+    def of(cls, system, options, params, indexes=None):
         """The grid of what the job `generate` makes, or None where the system makes nothing with it.
 
         Args:
             options: num_log_id, num_log_samples, and what the maker's input reads.
             params: the run's params.json, or of a new run what it will say of its people.
+            indexes: {source: index} of what a training has indexed already.
         """
         maker = system.makers.get("generate")
         if not maker:
             return None
-        return cls(maker, maker.open_input(options, params, ()), options.num_log_id, options.num_log_samples)
+        inputs = maker.open_input(options, params, (), indexes or {})
+        return cls(maker, inputs, options.num_log_id, options.num_log_samples)
 
     def __len__(self):
         return len(next(iter(self.batch.values())))

@@ -1,7 +1,6 @@
 """A trained system, ready to use: what --pretrained_gen or --load_path leads to."""
 
 import glob
-import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from trainer.training.devices import tell_device
 from trainer.training.setup import seed_everything
 from utils import runs
 from utils.errors import UserError
+from utils.files import sha256_of
 from utils.options import Options
 
 
@@ -52,7 +52,7 @@ class Loaded:
 
     def sha256(self):
         """{file name: SHA-256 in hex} of the checkpoint's files."""
-        return {path.name: _sha256(path) for path in self.files()}
+        return {path.name: sha256_of(path) for path in self.files()}
 
 
 def load_system(options, flag="pretrained_gen"):
@@ -133,8 +133,3 @@ def with_shape(options, trained_with, source):
         if name in options.explicit and getattr(options, name) != value:
             raise UserError(f"--{name} {getattr(options, name)}: {source} was trained with {value}")
     return options.changed(**trained_with)
-
-
-def _sha256(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,6 +6,7 @@ from trainer.published import facenet
 from trainer.step import schedules
 from trainer.systems.recognizer import SOURCES, Recognizer
 from trainer.training import checkpoint, setup
+from trainer.training.load import with_shape
 from utils import runs
 from utils.errors import UserError
 
@@ -74,10 +75,9 @@ def starting_point(options):
     if found.run is None:
         return _facenet(options)
     params = face_networks.recognizer_params(found, "pretrained_rec")
-    for name in Recognizer.shaping:
-        if name in options.explicit and getattr(options, name) != getattr(params, name):
-            raise UserError(f"--{name} {getattr(options, name)}: {found.run} was trained with {getattr(params, name)}")
-        options = options.changed(**{name: getattr(params, name), "explicit": options.explicit | {name}})
+    shape = {name: getattr(params, name) for name in Recognizer.shaping}
+    options = with_shape(options, shape, found.run)
+    options = options.changed(explicit=options.explicit | set(shape))
     return options, lambda network: face_networks.assign_recognizer(network, found)
 
 

@@ -104,14 +104,12 @@ class Data:
 
     Attributes:
         indexes: {source: index}.
-        size: side of the images of a batch.
         annotations: {source: {key: array [n, …]}}.
         readers: of pixel_cache.open_readers.
         unreadable: (path, reason) of files found unreadable, to tell.
     """
 
     indexes: dict
-    size: int
     annotations: dict
     readers: dict
     unreadable: list
@@ -126,7 +124,7 @@ def open_data(indexes, annotations, size, options, unreadable=()):
     """Data of {source: index}; an error where there is no room for the pixels (--cache)."""
     folder = Path(options.asset_dir).expanduser() / "pixels"
     readers = pixel_cache.open_readers(indexes, size, options.cache, folder)
-    return Data(indexes, size, annotations, readers, list(unreadable))
+    return Data(indexes, annotations, readers, list(unreadable))
 
 
 def people(sources, indexes):
@@ -157,7 +155,7 @@ def run_loop(system, data, folder, options, grid=None, devices=None):
         system.sources,
         data.indexes,
         batch_size=devices.local * options.batch_size,
-        size=data.size,
+        size=system.side,
         seed=options.random_seed,
         start_step=int(system.state["step"].numpy()),
         workers=options.num_worker,

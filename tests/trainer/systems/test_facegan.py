@@ -133,7 +133,8 @@ def test_dropout_and_crop_are_in_training_only_and_follow_the_seed():
 
 
 @pytest.mark.parametrize(
-    ("method", "model_def"), [("magnet", "dlib_resnet"), ("softmax", "dlib_resnet"), ("center", "nn4")]
+    ("method", "model_def"),
+    [("magnet", "nn4"), ("softmax", "nn4"), ("center", "nn4"), ("magnet", "dlib_resnet"), ("softmax", "dlib_resnet")],
 )
 def test_identity_losses_reach_the_generator(method, model_def):
     flags = ("--method_c", method, "--model_def", f"models.{model_def}")

@@ -44,7 +44,7 @@ class Toy(System):
     def sources_of(cls, options):
         return {"photographs": Source("dataset", ("photograph",), "person")}
 
-    def open_input(self, options, params, scores):
+    def open_input(self, options, params, scores, indexes):
         return LabelsAndSeeds(params["label_names"]["photographs"], options)
 
     def draw(self, labels, seeds):

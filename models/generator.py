@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from models.convolutions import ConvFromFew, ConvToFew
+from models.convolutions import ConvFromFew, ConvOfDoubled, ConvToFew
 from models.layers import InstanceNormalization, normal_conv, normal_conv_transpose, reflect_pad, seeded_dropout
 
 
@@ -36,17 +36,19 @@ class Generator(keras.Model):
         filters: width of the first and last hidden layers (`conv_hidden_num_res`), doubled at each of two halvings.
         blocks: residual blocks (`num_res_rep`).
         skips: join the two early layers of equal size to the two late ones. G has them, G' has not.
+        upsample: "transposed" convolutions, as published, or "nearest": doubled, then convolved (ours), which cannot
+            weave a pattern of the stride into the image (Odena et al. 2016).
     """
 
-    def __init__(self, filters=32, blocks=3, skips=True, name="generator"):
+    def __init__(self, filters=32, blocks=3, skips=True, upsample="transposed", name="generator"):
         super().__init__(name=name)
         self.filters, self.skips = filters, skips
         self.first = normal_conv(filters, 7, name="first", kind=ConvFromFew)
         self.down_1 = normal_conv(2 * filters, 3, 2, "same", name="down_1")
         self.down_2 = normal_conv(4 * filters, 3, 2, "same", name="down_2")
         self.blocks = [ResidualBlock(4 * filters, name=f"block_{i + 1}") for i in range(blocks)]
-        self.up_1 = normal_conv_transpose(2 * filters, name="up_1")
-        self.up_2 = normal_conv_transpose(filters, name="up_2")
+        self.up_1 = _doubling(upsample, 2 * filters, name="up_1")
+        self.up_2 = _doubling(upsample, filters, name="up_2")
         self.last = normal_conv(3, 7, name="last", kind=ConvToFew)
         self.build((None, None, None, 3))
 
@@ -87,3 +89,11 @@ class Generator(keras.Model):
 
     def _join(self, late, early):
         return tf.concat([late, early], axis=3) if self.skips else late
+
+
+def _doubling(kind, filters, name):
+    if kind == "transposed":
+        return normal_conv_transpose(filters, name=name)
+    if kind == "nearest":
+        return normal_conv(filters, 3, padding="same", name=name, kind=ConvOfDoubled)
+    raise ValueError(f"no up-sampling {kind!r}; one of transposed, nearest")

@@ -46,8 +46,8 @@ def test_a_step_and_what_it_generates_are_facegans(untraced):
     options = command_line.parse(["train", *NETWORKS, *flags], {"train": ""})[1]
     keras.utils.set_random_seed(1)  # by others one pixel's error is all rounding, and the gradient of its size flips
     system, direct = FaceGan(options, {"synthetic": 5}), DirectFaceGan(options, {"synthetic": 5})
-    for k, value in ((system.k_real, 0.3), (system.k_synthetic, 0.2), (system.k_pair, 0.1)):
-        k.assign(value)
+    for name, value in (("k_real", 0.3), ("k_synthetic", 0.2), ("k_pair", 0.1)):
+        system.state[name].assign(value)
     copy_weights(system, direct)
     data, expected_gradients, gradients = batch(), listen(system), listen(direct)
 

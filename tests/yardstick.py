@@ -45,6 +45,7 @@ class DirectFaceGan(FaceGan):
         }
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.k_real, self.k_synthetic, self.k_pair = (tf.Variable(0.0, trainable=False) for _ in range(3))
+        self.state = {"k_real": self.k_real, "k_synthetic": self.k_synthetic, "k_pair": self.k_pair}
         self.identity = None
         if options.method_c != "none":
             if options.model_def != "models.inception_resnet_v1":
@@ -169,7 +170,7 @@ def copy_weights(source, target):
     for name, network in source.networks.items():
         target.networks[name].set_weights(network.get_weights())
     for name in ("k_real", "k_synthetic", "k_pair"):
-        getattr(target, name).assign(getattr(source, name))
+        target.state[name].assign(source.state[name])
     if source.identity:
         for name in ("centroids", "weights", "biases"):
             getattr(target.identity, name).assign(getattr(source.identity, name))

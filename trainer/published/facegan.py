@@ -98,7 +98,7 @@ def names(system):
         | tf1_names.generator_names(system.generator_back, "G_inv")
         | tf1_names.autoencoder_names(system.discriminator_real, "D_forw")
         | tf1_names.autoencoder_names(system.discriminator_synthetic, "D_back")
-        | dict(zip(BALANCES, (system.k_real, system.k_synthetic, system.k_pair), strict=True))
+        | dict(zip(BALANCES, (system.judges["real"].k, system.judges["synthetic"].k, system.k_pair), strict=True))
     )
     if system.identity:
         found |= facenet_names_of(system.identity.network, system.options)

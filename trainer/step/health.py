@@ -6,6 +6,8 @@ from collections import Counter
 PATIENCE = 40  # log lines in a row before a bad sign is told; ours
 IMPATIENCE = 3  # the same for one that does not go away by itself; ours
 BLANK = 1.0  # error of images in [-1, 1] that an empty picture does not exceed
+WON = 0.1  # of a discriminator's loss, which is 2 (hinge) or 1.39 where it knows nothing; ours
+UNBOUNDED = 100.0  # scores of a discriminator; ours
 WORSE = 10.0  # times the cross entropy of a guess; ours
 BLOWN_UP = "training has blown up; go back to a checkpoint from before (--keep_step) and lower"
 
@@ -29,16 +31,43 @@ class BeganHealth:
         Returns:
             The warnings whose sign has just lasted long enough, or None.
         """
-        spread, measure = values["misc/diversity"], values["misc/measure"]
-        alike = (f"the fakes stay alike (spread {spread:.3f} of the photographs'): mode collapse; raise --gamma or "
-                 "lower --g_lr")
+        measure = values["misc/measure"]
         bad = (f"D_R reconstructs photographs worse than an empty picture would (measure {measure:.2f}): {BLOWN_UP} "
                f"{self.rate_flags}")
-        signs = {"alike": (spread < 0.05, PATIENCE, alike), "blown up": (measure > BLANK, IMPATIENCE, bad)}
-        for tag in ("misc/k_t", "misc/k_t2"):
-            stuck = f"{tag} stays at {values[tag]:.0f}: one player has won; change --gamma"
-            signs[tag] = values[tag] in (0.0, 1.0), PATIENCE, stuck
-        return self.signs.lasting(signs)
+        return self.signs.lasting({
+            "alike": _alike(values, "raise --gamma or lower --g_lr"),
+            "blown up": (measure > BLANK, IMPATIENCE, bad),
+            **{tag: _stuck(values, tag) for tag in ("misc/k_t", "misc/k_t2")},
+        })  # fmt: skip
+
+
+class PatchHealth:
+    """The same for a discriminator that scores patches.
+
+    Args:
+        rate_flags: as BeganHealth.
+    """
+
+    def __init__(self, rate_flags):
+        self.rate_flags, self.signs = rate_flags, _Signs()
+
+    def warning(self, values):
+        """As BeganHealth: fakes that stay alike, a discriminator that has won, scores without bound, a k_t2 that stays.
+
+        Args:
+            values: {tag: float} of one logged step: misc/diversity, loss/d_loss_real, loss/d_loss_fake, misc/d_real,
+                misc/d_fake, misc/k_t2.
+        """
+        loss = values["loss/d_loss_real"] + values["loss/d_loss_fake"]
+        won = f"D_R knows photographs from fakes nearly always (loss {loss:.3f}): lower --d_lr, raise --r1, --augment"
+        largest = max(abs(values["misc/d_real"]), abs(values["misc/d_fake"]))
+        bad = f"D_R's scores reach {largest:.0f}: {BLOWN_UP} {self.rate_flags}, or raise --r1"
+        return self.signs.lasting({
+            "alike": _alike(values, "raise --lambda_c or --r1, lower --g_lr"),
+            "won": (loss < WON, PATIENCE, won),
+            "blown up": (largest > UNBOUNDED, IMPATIENCE, bad),
+            "misc/k_t2": _stuck(values, "misc/k_t2"),
+        })  # fmt: skip
 
 
 class SoftmaxHealth:
@@ -60,6 +89,16 @@ class SoftmaxHealth:
             text = f"{tag} is {values[tag]:.3g}, that of a guess {guess:.2f}: {BLOWN_UP} {self.rate_flags}"
             signs[tag] = values[tag] > WORSE * guess, IMPATIENCE, text
         return self.signs.lasting(signs)
+
+
+def _alike(values, cure):
+    spread = values["misc/diversity"]
+    text = f"the fakes stay alike (spread {spread:.3f} of the photographs'): mode collapse; {cure}"
+    return spread < 0.05, PATIENCE, text
+
+
+def _stuck(values, tag):
+    return values[tag] in (0.0, 1.0), PATIENCE, f"{tag} stays at {values[tag]:.0f}: one player has won; change --gamma"
 
 
 class _Signs:

@@ -15,6 +15,8 @@ class Stream(IntEnum):
     PHOTOGRAPH_FLIP = 100
     PHOTOGRAPH_VARIATION = 200
     IDENTITY_FLIP = 300  # 1 until format 2 of the streams: that of the second block's dropout
+    AUGMENTED_REAL = 400
+    AUGMENTED_FAKE = 500
     REPLICA = 1000  # and up: that of a device, folded in before any other
 
 

@@ -11,20 +11,22 @@ Symbols of the paper and of its code, and the names here:
     s_loss, p_loss, c_loss    cycle, pixel, identity
 """
 
-from functools import partial
-
 import tensorflow as tf
 
 from data_loader import chips
 from data_loader.training_sources import Source
 from models.autoencoder import Autoencoder
 from models.generator import Generator
+from models.patches import PatchDiscriminator
 from trainer.face_networks import network as face_networks
 from trainer.published import facegan as published
 from trainer.published.arrays import named_weights
 from trainer.step import began, losses, replicas, schedules
 from trainer.step.adam import FusedAdam
-from trainer.step.health import BeganHealth
+from trainer.step.augment import parse_augment
+from trainer.step.began import BeganJudge
+from trainer.step.health import BeganHealth, PatchHealth
+from trainer.step.patch import PatchJudge
 from trainer.step.pixels import flipped, varied
 from trainer.step.players import Players
 from trainer.step.precision import computing_in
@@ -36,7 +38,7 @@ from trainer.systems.system import new_step
 
 
 class FaceGan(FaceGanImages):
-    """Two generators, two BEGAN discriminators, and a loss on identity.
+    """Two generators, two discriminators (BEGAN's; D_R of patches by a flag), and a loss on identity.
 
     Args:
         options: the flags (utils/flags.py): widths, rates, weights of the losses, method_c.
@@ -58,18 +60,17 @@ class FaceGan(FaceGanImages):
         with computing_in(options.mixed_precision):
             self._make_networks(labels["synthetic"])
         self.step = new_step()
-        self.k_real, self.k_synthetic, self.k_pair = (began.new_balance_variable() for _ in range(3))
+        self._make_judges()
+        self.k_pair = began.new_balance_variable()
         self.players = self._make_players()
-        self.state = {
-            "step": self.step,
-            "k_real": self.k_real,
-            "k_synthetic": self.k_synthetic,
-            "k_pair": self.k_pair,
-        } | self.players.state
+        self.state = {"step": self.step, "k_pair": self.k_pair} | self.players.state
+        for name, judge in self.judges.items():
+            self.state |= {f"{variable}_{name}": value for variable, value in judge.state.items()}
         if self.identity:
             self.state |= self.identity.state
         self.makers = self.make_makers()
-        self._health = BeganHealth(self.rate_flags)
+        health = {"began": BeganHealth, "patch": PatchHealth}
+        self._health = health[options.discriminator](self.rate_flags)
 
     @classmethod
     def sources_of(cls, options):
@@ -113,9 +114,13 @@ class FaceGan(FaceGanImages):
     def _make_networks(self, n_id):
         options = self.options
         size, code = options.input_scale_size, options.z_num
-        self.generator = Generator(options.conv_hidden_num_res, options.num_res_rep, skips=True)
-        self.generator_back = Generator(options.conv_hidden_num_res, options.num_res_rep, skips=False)
-        self.discriminator_real = Autoencoder(size, options.conv_hidden_num, code)
+        width, blocks, upsample = options.conv_hidden_num_res, options.num_res_rep, options.upsample
+        self.generator = Generator(width, blocks, skips=True, upsample=upsample)
+        self.generator_back = Generator(width, blocks, skips=False, upsample=upsample)
+        if options.discriminator == "patch":
+            self.discriminator_real = PatchDiscriminator(options.conv_hidden_num)
+        else:
+            self.discriminator_real = Autoencoder(size, options.conv_hidden_num, code)
         self.discriminator_synthetic = Autoencoder(size, options.conv_hidden_num_back, code)
         self.networks = {
             "generator": self.generator,
@@ -127,6 +132,15 @@ class FaceGan(FaceGanImages):
         if options.method_c != "none":
             self.identity = IdentityLoss(options, n_id)
             self.networks["identity_network"] = self.identity.network
+
+    def _make_judges(self):
+        """{name: judge}: D_R of the kind that --discriminator names, D_S always BEGAN's."""
+        options, augment = self.options, parse_augment(self.options.augment)
+        if options.discriminator == "patch":
+            real = PatchJudge(self.discriminator_real, options, augment)
+        else:
+            real = BeganJudge(self.discriminator_real, options, "misc/k_t", augment)
+        self.judges = {"real": real, "synthetic": BeganJudge(self.discriminator_synthetic, options, "misc/k_t2")}
 
     def groups(self):
         """{name: variables that one optimizer moves}."""
@@ -178,8 +192,8 @@ class FaceGan(FaceGanImages):
             pair_real = tf.constant(0.0)
             if "pair" in self.sources:
                 pair_real = losses.absolute_error(self.generator_back(batch["pair_image"]), batch["pair_render"])
-        judged = began.judge(self.discriminator_real, self.k_real, real, fake, scale)
-        judged_back = began.judge(self.discriminator_synthetic, self.k_synthetic, render, cycled, scale)
+        judged = self.judges["real"].judge(real, fake, scale, seed, self.step)
+        judged_back = self.judges["synthetic"].judge(render, cycled, scale, seed, self.step)
 
         k_pair = self.k_pair if "pair" in self.sources else 0.0
         weights = (options.lambda_s, options.lambda_p, options.lambda_c)
@@ -202,33 +216,33 @@ class FaceGan(FaceGanImages):
         }
         pair = pair_real - k_pair * cycle  # before k_pair moves
         self.players.move(gradients, schedules.average_decay(self.step))
-        balance = self._move_balances(judged, judged_back, pair_real, cycle)
+        of_judge = self.judges["real"].after_step(judged)
+        k_synthetic = self.judges["synthetic"].after_step(judged_back)["misc/k_t2"]
+        if "pair" in self.sources:
+            began.move_balance(self.k_pair, pair_real, cycle, options.gamma, options.lambda_k)
         self.step.assign_add(1)
 
-        scalars = {
+        scalars = of_judge | {
             "loss/d_loss": judged["loss"] + judged_back["loss"],
             "loss/s_loss": cycle,
             "loss/p_loss": pixel,
-            "loss/g_loss": judged["fake_loss"] + judged_back["fake_loss"],
-            "loss/g_loss_back": judged_back["fake_loss"],
+            "loss/g_loss": judged["generator_loss"] + judged_back["generator_loss"],
+            "loss/g_loss_back": judged_back["generator_loss"],
             "loss/c_loss": identity,
             "loss/sd_loss_forw": pair,
-            "misc/k_t": self.k_real.read_value(),
-            "misc/k_t2": self.k_synthetic.read_value(),
+            "misc/k_t2": k_synthetic,
             "misc/k_t3": self.k_pair.read_value(),
             "misc/d_lr": self.optimizers["discriminators"].learning_rate,
             "misc/g_lr": self.optimizers["generator"].learning_rate,
             "misc/lambda_c": tf.constant(options.lambda_c),
-            "misc/balance": balance,
-            "misc/measure": began.measure(judged["real_loss"], balance),
             "misc/diversity": _spread(fake) / _spread(real),
         }
         images = {
             "x": fake,
             "y": cycled,
-            "AE_x": judged["fake_decoded"],
-            "AE_u": judged["real_decoded"],
-            "d_score": losses.absolute_error_per_image(judged["fake_decoded"], fake),
+            "AE_x": judged.get("fake_decoded"),
+            "AE_u": judged.get("real_decoded"),
+            "d_score": judged["fake_scores"],
             "s_score": losses.absolute_error_per_image(cycled, render),
             "c_score": identity_scores,
         }
@@ -247,18 +261,12 @@ class FaceGan(FaceGanImages):
             return losses.absolute_error(fake, render)
         return losses.masked_absolute_error(fake, render, tf.cast(render > -1.0, tf.float32))
 
-    def _move_balances(self, judged, judged_back, pair_real, cycle):
-        """Move the three k_t's; returns the first one's balance."""
-        move = partial(began.move_balance, gamma=self.options.gamma, lambda_k=self.options.lambda_k)
-        balance = move(self.k_real, judged["real_loss"], judged["fake_loss"])
-        move(self.k_synthetic, judged_back["real_loss"], judged_back["fake_loss"])
-        if "pair" in self.sources:
-            move(self.k_pair, pair_real, cycle)
-        return balance
-
     def log_line(self, values):
-        """The published code's line."""
-        return f"Loss_D: {values['loss/d_loss']:.6f} Loss_G: {values['loss/g_loss']:.6f}, k_t: {values['misc/k_t']:.4f}"
+        """The published code's line; with patches their mean scores stand in k_t's place."""
+        line = f"Loss_D: {values['loss/d_loss']:.6f} Loss_G: {values['loss/g_loss']:.6f}, "
+        if "misc/k_t" in values:
+            return f"{line}k_t: {values['misc/k_t']:.4f}"
+        return f"{line}D(real): {values['misc/d_real']:.3f} D(fake): {values['misc/d_fake']:.3f}"
 
     def health(self, values):
         """Warn of signs of collapse, as the contract says (trainer/step/health.py)."""

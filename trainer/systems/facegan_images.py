@@ -10,8 +10,12 @@ from trainer.systems.system import Maker, Score, System
 from utils import runs
 
 IMAGES = ("real", "synthetic", "pair_image", "pair_render")  # of a batch
+D_SCORES = {  # by --discriminator
+    "began": Score("error of the discriminator's reconstruction, low where the image looks like a photograph to it"),
+    "patch": Score("mean score of the patch discriminator, high where the image looks like a photograph to it", "high"),
+}
 SCORES = {
-    "d_score": Score("error of the discriminator's reconstruction, low where the image looks like a photograph to it"),
+    "d_score": D_SCORES["began"],
     "s_score": Score("mean absolute difference between the render and the render that is recovered from the image"),
     "c_score": Score("identity loss: how far the identity network sees it from its own identity", needs=("identity",)),
 }
@@ -25,11 +29,11 @@ class FaceGanImages(System):
 
     def make_makers(self):
         """{job: Maker}, as the contract says."""
-        size = self.options.input_scale_size
+        size, scores = self.options.input_scale_size, SCORES | {"d_score": D_SCORES[self.options.discriminator]}
         images = {name: tf.TensorSpec([None, size, size, 3]) for name in ("synthetic", "real")}
         return {
             "generate": Maker(
-                self.generate, self._open_renders, {"images": ("synthetic", images["synthetic"])}, SCORES, TEXT
+                self.generate, self._open_renders, {"images": ("synthetic", images["synthetic"])}, scores, TEXT
             ),
             "fit": Maker(self.fit, self._open_photographs, {"images": ("real", images["real"])}),
         }
@@ -85,7 +89,7 @@ class FaceGanImages(System):
 
     def _score(self, name, fake, batch):
         if name == "d_score":
-            return losses.absolute_error_per_image(self.discriminator_real(fake), fake)
+            return self.judges["real"].scores(fake)
         if name == "s_score":
             return losses.absolute_error_per_image(self.generator_back(fake), batch["synthetic"])
         if name == "c_score":
@@ -100,14 +104,13 @@ class FaceGanImages(System):
 
     @tf.function
     def preview(self, batch):
-        """The published code's TensorBoard images."""
+        """The published code's TensorBoard images; what D_R makes of them where it draws."""
         batch = self.shown(batch)
         fake = self.generator(batch["synthetic"])
+        decoded = {"AE_x": self.judges["real"].decoded(fake), "AE_u": self.judges["real"].decoded(batch["real"])}
         return {
             "Real Images": batch["real"],
             "Generated Images": fake,
             "Generated Rendering": self.generator_back(fake),
             "Rendering GT": batch["synthetic"],
-            "AE_x": self.discriminator_real(fake),
-            "AE_u": self.discriminator_real(batch["real"]),
-        }
+        } | {tag: images for tag, images in decoded.items() if images is not None}

@@ -2,7 +2,7 @@
 
 FACEGAN_SHAPING = (
     *("input_scale_size", "conv_hidden_num", "conv_hidden_num_back", "conv_hidden_num_res", "num_res_rep"),
-    *("z_num", "method_c", "relax_c", "model_def", "embedding_size", "grayscale"),
+    *("z_num", "method_c", "relax_c", "model_def", "embedding_size", "grayscale", "discriminator", "upsample"),
 )
 RECOGNIZER_SHAPING = ("recognizer", "image_size", "embedding_size", "use_fixed_image_standardization")
 SYSTEM_FLAGS = {
@@ -11,6 +11,7 @@ SYSTEM_FLAGS = {
         *("dataset", "syn_dataset", "dataset_3dmm", "random_seed", "random_flip", "vary_photographs", "max_step"),
         *("g_lr", "d_lr", "lr_update_step", "lr_lower_boundary", "warm_up", "beta1", "beta2", "mixed_precision"),
         *("gamma", "lambda_k", "lambda_d", "lambda_s", "lambda_p", "lambda_c", "pixel_mask"),
+        *("gan_loss", "adversarial_weight", "r1", "r1_interval", "augment"),
         *("center_loss_alfa", "paper_variance", "move_centers", "pretrained_rec", "facenet_scope"),
         *("use_fixed_image_standardization", "data_dir", "asset_dir"),
     ),

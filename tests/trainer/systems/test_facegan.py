@@ -83,7 +83,7 @@ def step_and_gradients(system, data):
 def test_gradients_equal_those_of_the_losses_as_written():
     """One pass for both players gives what separate passes on the written losses give."""
     system = make(random=False)
-    for k, value in ((system.k_real, 0.3), (system.k_synthetic, 0.2), (system.k_pair, 0.1)):
+    for k, value in ((system.judges["real"].k, 0.3), (system.judges["synthetic"].k, 0.2), (system.k_pair, 0.1)):
         k.assign(value)
     data = batch()
     error = lambda a, b: tf.reduce_mean(tf.abs(a - b))  # noqa: E731

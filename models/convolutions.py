@@ -45,8 +45,9 @@ class ConvOfDoubled(keras.layers.Conv2D):
         return tf.nn.conv2d_transpose(inputs, kernel, size, 2, "SAME")
 
     def compute_output_shape(self, input_shape):
-        number, height, width, channels = input_shape
-        return super().compute_output_shape((number, 2 * height, 2 * width, channels))
+        number, *sides, channels = input_shape
+        doubled = (None if side is None else 2 * side for side in sides)
+        return super().compute_output_shape((number, *doubled, channels))
 
 
 def _to_few(images, kernel, padding):

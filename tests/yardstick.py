@@ -81,9 +81,16 @@ class DirectFaceGan(FaceGan):
         decay = schedules.average_decay(self.step)
         for variable, average in self.players.averages:
             average.assign_sub((1.0 - decay) * (average - variable.value))
-        balance = self._move_balances(made["judged"], made["judged_back"], made["pair_real"], made["cycle"])
+        balance = self._move_k(self.k_real, made["judged"]["real_loss"], made["judged"]["fake_loss"])
+        self._move_k(self.k_synthetic, made["judged_back"]["real_loss"], made["judged_back"]["fake_loss"])
+        self._move_k(self.k_pair, made["pair_real"], made["cycle"])
         self.step.assign_add(1)
         return self._scalars(made, totals, balance)
+
+    def _move_k(self, k, real_loss, fake_loss):
+        balance = self.options.gamma * real_loss - fake_loss
+        k.assign(tf.clip_by_value(k + self.options.lambda_k * balance, 0.0, 1.0))
+        return balance
 
     def _forward(self, batch):
         options, render = self.options, batch["synthetic"]

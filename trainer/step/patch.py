@@ -73,14 +73,15 @@ class PatchJudge:
     def _gradients_of_r1(self, real, variables, scale, step):
         """Of the weighted penalty; zeros in the steps without it."""
         weight, every = 0.5 * self.options.r1, self.options.r1_interval
+        none = [tf.zeros_like(variable) for variable in variables]
 
         def penalised():
             with tf.GradientTape() as tape:
                 penalty = adversarial.r1_penalty(self.network, real)
             self._latest_r1.assign(penalty)
-            return tape.gradient(penalty, variables, scale * weight * every, tf.UnconnectedGradients.ZERO)
+            gradients = tape.gradient(penalty, variables, scale * weight * every)
+            return [zeros if gradient is None else gradient for gradient, zeros in zip(gradients, none, strict=True)]
 
-        if every == 1 and weight:
-            return penalised()
-        none = [tf.zeros_like(variable) for variable in variables]
-        return tf.cond(tf.equal(step % every, 0), penalised, lambda: none) if weight else none
+        if not weight:
+            return none
+        return penalised() if every == 1 else tf.cond(tf.equal(step % every, 0), penalised, lambda: none)

@@ -9,7 +9,7 @@ SLOPE = 0.2  # of the leaky units below 0
 class PatchDiscriminator(keras.Model):
     """Images -> a map of scores, high where a patch looks real.
 
-    A 3x3 convolution, three of 4x4 that halve, two of 3x3; so a score sees 38x38 pixels, and there are (s / 8)^2.
+    A 3x3 convolution, three of 4x4 that halve, two of 3x3; so a score sees 56x56 pixels, and there are (s / 8)^2.
 
     Args:
         filters: channels of the first layer; doubled at each halving.

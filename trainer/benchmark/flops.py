@@ -14,7 +14,8 @@ def count_flops(function):
     """Floating-point operations of one call: two for each multiply-add, those of a padded border included.
 
     What the graph holds but no output or assignment needs is left out, as TensorFlow leaves it out: the gradients of
-    frozen kernels, for one. Additions, activations and norms are not counted.
+    frozen kernels, for one. Additions, activations and norms are not counted. Of two branches the lesser counts: what
+    every call does.
 
     Args:
         function: tf.types.experimental.ConcreteFunction, traced on batches of known size.
@@ -23,7 +24,7 @@ def count_flops(function):
         Counter: {name of the dtype computed in: operations}.
 
     Raises:
-        ValueError: a loop, branches of unequal work, a size that is not known, or a product that is not in the table.
+        ValueError: a loop, a size that is not known, or a product that is not in the table.
     """
     return _count(function.graph, range(len(function.graph.outputs)))
 
@@ -58,10 +59,8 @@ def _count_operation(graph, operation, used):
     if kind in CALLS:
         return _count(_body(graph, operation, "f"), used)
     if kind in BRANCHES:
-        first, second = (_count(_body(graph, operation, name), used) for name in ("then_branch", "else_branch"))
-        if first != second:
-            raise ValueError(f"cannot count {operation.name}: its branches differ ({dict(first)}, {dict(second)})")
-        return first
+        branches = (_count(_body(graph, operation, name), used) for name in ("then_branch", "else_branch"))
+        return min(branches, key=Counter.total)
     if any(part in kind for part in KINDS):
         return Counter({operation.inputs[-1].dtype.name: 2 * _multiply_adds(operation)})
     return Counter()

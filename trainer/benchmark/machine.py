@@ -63,8 +63,9 @@ def timed(call):
 
 
 def summary(seconds):
-    """{"median", "min", "max"} of a list of seconds."""
-    return {"median": statistics.median(seconds), "min": min(seconds), "max": max(seconds)}
+    """{"median", "mean", "min", "max"} of a list of seconds."""
+    return {"median": statistics.median(seconds), "mean": statistics.fmean(seconds), "min": min(seconds),
+            "max": max(seconds)}  # fmt: skip
 
 
 def peak_memory():

@@ -34,14 +34,15 @@ def training(options):
     machine.forget_peak_memory()
     first, seconds = time_calls(step, batch, options.steps, "step")
     memory, peak = machine.peak_memory(), max(before, after := machine.matmul_peak(dtype))
-    median, total = machine.summary(seconds)["median"], flops.total()
-    print(f"a step: {median:.3f} s ({min(seconds):.3f} to {max(seconds):.3f}), "
+    found, total = machine.summary(seconds), flops.total()
+    median = found["median"]
+    print(f"a step: {median:.3f} s (mean {found['mean']:.3f}, {min(seconds):.3f} to {max(seconds):.3f}), "
           f"{options.batch_size / median:.1f} images/s; the first was done after {traced + first:.1f} s")
     print(f"{total / 1e9:.1f} GFLOP a step, {total / median / 1e9:.1f} GFLOP/s: {total / median / peak:.0%} of the "
           f"{peak / 1e9:.1f} of a matrix product ({dtype}: {before / 1e9:.1f} before, {after / 1e9:.1f} after)")
     print(f"{memory['resident'] / 2**20:.0f} MiB of memory at most")
     return {
-        "train_step_s": machine.summary(seconds),
+        "train_step_s": found,
         "images_per_s": options.batch_size / median,
         "trace_s": traced + first,
         "peak_memory_bytes": memory,

@@ -138,6 +138,17 @@ def test_seven_steps_equal_four_and_three_resumed(whole, logs):
     assert any(name.startswith("optimizer/") for name in straight)
 
 
+def test_patches_go_on_as_if_nothing_had_been(data, logs):
+    """Lazy R1 and its augmentation follow the step: the third comes after the stop."""
+    flags = "--discriminator patch --augment colour,shift,cutout,flip --upsample nearest --r1_interval 3".split()
+    assert main.main(train_words(data, logs / "a", "--max_step", "5", "--keep_step", "2", *flags)) == 0
+    start = only_run(logs / "a") / "checkpoints" / "step-000000002.npz"
+    assert main.main(["--load_path", str(start), "--log_dir", str(logs / "b"), "--max_step", "5"]) == 0
+    straight, resumed = arrays(only_run(logs / "a")), arrays(only_run(logs / "b"))
+    assert straight.keys() == resumed.keys() and straight["state/r1_real"] > 0
+    assert not [name for name in straight if straight[name].tobytes() != resumed[name].tobytes()]
+
+
 def test_kept_pixels_train_the_same_weights(data, logs, untraced):
     """Four steps: each photograph of a pair is read twice, the second time as it was kept."""
     kinds = ("none", "memory", "disk")

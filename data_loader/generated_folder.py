@@ -73,6 +73,25 @@ def trained_on(folder, flag):
     return last_part(name) if name else None
 
 
+def trained_with(folder, flag):
+    """What only the training of a folder's generator used, such as the network in a loss; None where it is not known.
+
+    Args:
+        flag: that names the folder, for messages.
+
+    Returns:
+        {flag: value} of the training.
+    """
+    if not (Path(folder) / RUN).is_file():
+        return None
+    run = _read(Path(folder), flag)
+    if "trained_with" in run:
+        found = run["trained_with"]
+    else:  # earlier versions: all flags, which say nothing of a TF1 checkpoint
+        found = run.get("flags") if run.get("trained_on") else None
+    return found if isinstance(found, dict) else None
+
+
 @dataclass(frozen=True)
 class Scores:
     """The rows of confidence_scores.csv, in its order.

@@ -1,4 +1,4 @@
-"""TF1 variable name <-> our weight, for FaceNet's two networks; kernels are height, width, in, out on both sides."""
+"""Name in TF1's or Keras 2's files <-> our weight, for FaceNet's networks; kernels: height, width, in, out in all."""
 
 from models.inception_resnet_v1 import Branches, Chain, LinearNorm, Residual
 
@@ -22,6 +22,24 @@ def inception_resnet_v1_names(network, scope="InceptionResnetV1"):
         for path, layer in _leaves(part, outer if part.name == "stem" else f"{outer}/{part.name}"):
             names |= _slim_names(path, layer)
     return names | _slim_names(f"{scope}/Bottleneck", network.bottleneck)
+
+
+def keras_layers(network):
+    """Our layers by their names in the Keras 2 file of Inception-ResNet-v1 (facenet_keras_2024.h5).
+
+    Args:
+        network: models.inception_resnet_v1.InceptionResnetV1.
+
+    Returns:
+        {Keras' name: layer}, 133 of them: a LinearNorm, whose norm is the layer <name>_BatchNorm there, or the last
+        convolution of a residual block.
+    """
+    names = {}
+    for part in network.body:
+        outer = "Block8_6" if part.name == "Block8" else part.name.capitalize()
+        for path, layer in _leaves(part, "" if part.name == "stem" else outer):
+            names[path.strip("/").replace("/", "_")] = layer
+    return names | {"Bottleneck": network.bottleneck}
 
 
 def nn4_names(network, scope="InceptionResnetV1"):

@@ -133,7 +133,7 @@ class _Cutter:
 
     def _cut(self, pixels, where):
         if self.alignment == "chip":
-            return chips.cut(pixels, where)
+            return chips.cut(pixels, where, self.size)
         x, y, side, _ = where
         side = min(round(side), *pixels.shape[:2])
         left, top = (int(np.clip(round(middle - side / 2), 0, most - side))

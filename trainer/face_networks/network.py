@@ -10,14 +10,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from data_loader import assets
+from data_loader import assets, chips
+from data_loader.face_places import FIXED
 from trainer.face_networks.preparation import FaceInput, preparation
-from trainer.face_networks.table import DLIB, kind_of
-from trainer.published import dlib_import, facenet
+from trainer.face_networks.table import DLIB, FACENET, kind_of
+from trainer.published import dlib_import, facenet, keras_facenet
 from trainer.published.arrays import AVERAGE, check_names, named_weights, read_checkpoint
 from trainer.step import pixels
 from utils import runs
 from utils.errors import UserError
+from utils.flags import FLAGS
 from utils.images import to_float
 
 EMBEDDED_AT_ONCE = 32  # images in a batch
@@ -36,6 +38,7 @@ class FaceNetwork:
             images as they lie.
         unit_length: whether embeddings are compared at length 1; dlib compares them raw.
         prepare: float32 [n, size, size, 3] in [-1, 1] -> what `network` takes. TensorFlow, with a gradient.
+        model_def: the flag's value that means this network; "" for one that was trained here.
     """
 
     name: str
@@ -44,11 +47,37 @@ class FaceNetwork:
     alignment: str
     unit_length: bool
     prepare: Callable
+    model_def: str = ""
 
     def embed(self, images):
         """Embeddings of images uint8 [n, size, size, 3]: float32 [n, d], of length 1 where `unit_length` says so."""
         parts = np.split(images, range(EMBEDDED_AT_ONCE, len(images), EMBEDDED_AT_ONCE))
         return np.concatenate([self._embed(to_float(part)).numpy() for part in parts])
+
+    def embed_at(self, images, places):
+        """Embeddings of the faces in small images, such as a training's batch.
+
+        Args:
+            images: [n, s, s, 3], uint8, or float32 in [-1, 1].
+            places: float32 [n, 4], where the faces are cut, as face_places.known_places gives them for `alignment`; of
+                a row of nan the place is face_places.FIXED.
+
+        Returns:
+            float32 [n, d], as `embed` gives them.
+        """
+        images, places = np.asarray(images), np.asarray(places, np.float32)
+        images = to_float(images) if images.dtype == np.uint8 else images
+        if self.alignment != "none":
+            places = np.where(np.isfinite(places), places, np.float32(FIXED[self.alignment]))
+        parts = [slice(i, i + EMBEDDED_AT_ONCE) for i in range(0, len(images), EMBEDDED_AT_ONCE)]
+        return np.concatenate([self._embed_at(images[part], places[part]).numpy() for part in parts])
+
+    @tf.function(reduce_retracing=True)
+    def _embed_at(self, images, places):
+        if self.alignment == "none":
+            return self._embed(tf.image.resize(images, [self.size] * 2, antialias=True))
+        faces = chips.cut_differentiably(pixels.levels(images), places, self.size)  # black outside
+        return self._embed(faces / 127.5 - 1.0)
 
     @tf.function(reduce_retracing=True)
     def _embed(self, images):
@@ -60,7 +89,7 @@ def open_face_network(options):
     """The face network that `--model_def` and `--pretrained_rec` name, with its weights; prints which.
 
     A run folder of train_recognizer, or one checkpoint in it, says itself what it holds, and so does a TF1 checkpoint
-    of FaceNet that is named without --model_def.
+    or a Keras file of FaceNet that is named without --model_def.
 
     Args:
         options: model_def, pretrained_rec, facenet_scope, embedding_size, use_fixed_image_standardization, asset_dir,
@@ -81,10 +110,10 @@ def open_face_network(options):
         load_weights(network, options)
         name = kind.title
         if options.model_def != DLIB:
-            name += f" ({Path(options.pretrained_rec).name})"
+            name += f" ({_named_weights(options) or keras_facenet.FILE})"
         prepare = preparation(kind.look, options.use_fixed_image_standardization)
         face_network = FaceNetwork(name, network, kind.size, kind.alignment, kind.unit_length,
-                                   lambda images: prepare(pixels.levels(images)))  # fmt: skip
+                                   lambda images: prepare(pixels.levels(images)), options.model_def)  # fmt: skip
     print(f"face network: {face_network.name}")
     return face_network
 
@@ -97,12 +126,33 @@ def chosen_network(options):
     Raises:
         UserError: no such weights, or weights of another network than the command line names.
     """
+    if options.model_def == FACENET or keras_facenet.is_keras_file(options.pretrained_rec):
+        return _chosen_facenet(options)
     if "pretrained_rec" in options.explicit or options.model_def != DLIB:
         return options.changed(**facenet.network_of(options))
     size = kind_of(DLIB, "model_def").embedding
     if options.embedding_size != size:
         raise UserError(f"--embedding_size {options.embedding_size}: {DLIB} has {size} numbers")
     return options
+
+
+def _chosen_facenet(options):
+    """The flags with the network and the embedding of a Keras file; without --pretrained_rec of the one that is
+    fetched."""
+    file = _named_weights(options)
+    if options.model_def != FACENET and "model_def" in options.explicit:
+        raise UserError(f"--model_def: {file} holds another network; give --model_def {FACENET}")
+    size = kind_of(FACENET, "model_def").embedding
+    if file:
+        size = keras_facenet.embedding_size(options.pretrained_rec)
+    if "embedding_size" in options.explicit and options.embedding_size != size:
+        raise UserError(f"--embedding_size {options.embedding_size}: {file or FACENET} has {size} numbers")
+    return options.changed(model_def=FACENET, embedding_size=size)
+
+
+def _named_weights(options):
+    """Name of the file or run that --pretrained_rec names, on the command line or when a run was begun; else ""."""
+    return "" if options.pretrained_rec == FLAGS["pretrained_rec"].default else Path(options.pretrained_rec).name
 
 
 def build_network(options):
@@ -116,13 +166,18 @@ def build_recognizer(options):
 
 
 def load_weights(network, options):
-    """Read the pretrained weights into a network that build_network made; dlib's are fetched where missing.
+    """Read the pretrained weights into a network that build_network made; dlib's are fetched where missing, and so is
+    FaceNet's Keras file where --pretrained_rec names none.
 
     Raises:
         UserError: they are missing, or another network's.
     """
     if options.model_def == DLIB:
         load_dlib(network, options.asset_dir)
+    elif options.model_def == FACENET:
+        fetched = not _named_weights(options)
+        file = assets.fetch("facenet", options.asset_dir) / keras_facenet.FILE if fetched else options.pretrained_rec
+        keras_facenet.load_keras_facenet(network, file)
     else:
         facenet.load_facenet(network, options)
 
@@ -189,7 +244,10 @@ def assign_recognizer(network, found):
 
 def _names_run(options):
     """Whether `--pretrained_rec` names a run folder of train_recognizer, or a checkpoint in one."""
-    if "pretrained_rec" not in options.explicit or Path(f"{options.pretrained_rec}.index").is_file():
+    value = options.pretrained_rec
+    if "pretrained_rec" not in options.explicit or Path(f"{value}.index").is_file() or options.model_def == FACENET:
+        return False
+    if keras_facenet.is_keras_file(value):
         return False
     return runs.find_weights(options.pretrained_rec, options.log_dir, "pretrained_rec").run is not None
 

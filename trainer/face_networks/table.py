@@ -4,11 +4,12 @@ The one list: `--recognizer` names those that can be trained here, `--model_def`
 flag's form) those of which someone's weights can be read. Nothing here needs TensorFlow.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from utils.errors import UserError
 
-DLIB = "models.dlib_resnet"  # --model_def of the network whose weights anyone can have
+DLIB = "models.dlib_resnet"  # --model_def of the networks whose weights anyone can have: fetched where not named
+FACENET = "models.facenet_keras"
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class Kind:
         freezes: its constructor takes `frozen`: batch norms as constants.
         dropout_inside: it drops activations itself, before its last layer; else that is done to its feature.
         look: how it is shown pixels: "standardized", "grey" or "dlib" (face_networks/preparation.py).
-        weights: whose can be read: "facenet", "dlib", or "" for none but those trained here.
+        weights: whose can be read: "facenet" (TF1), "keras" (FaceNet as Keras 2 saves it), "dlib", or "" for none but
+            those trained here.
         alignment: how a face is cut for those weights: "chip", dlib's face chip, or "square", what `align` cuts out.
         unit_length: whether embeddings of those weights are compared at length 1; dlib compares them raw.
     """
@@ -72,7 +74,11 @@ KINDS = {
         fixed_embedding=True, look="dlib", weights="dlib", alignment="chip", unit_length=False,
     ),
 }  # fmt: skip
-MODEL_DEFS = {f"models.{name}": kind for name, kind in KINDS.items() if kind.weights}
+MODEL_DEFS = {f"models.{name}": kind for name, kind in KINDS.items() if kind.weights} | {
+    # The same layers as inception_resnet_v1, trained by others, who do not say how they cut their faces: of what was
+    # tried on LFW's View 1, dlib's chip is best (docs/judging.md).
+    FACENET: replace(KINDS["inception_resnet_v1"], weights="keras", alignment="chip"),
+}
 
 
 def kind_of(name, flag="recognizer"):

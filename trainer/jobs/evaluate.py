@@ -15,7 +15,7 @@ from trainer.evaluation import generated, generated_sections, image_quality, pro
 from trainer.evaluation.inception import NAME, Inception
 from trainer.evaluation.report import main_figures, write_report
 from trainer.face_networks.embedding import embed_folder
-from trainer.face_networks.network import open_face_network
+from trainer.face_networks.judge import open_named_or_judge
 from trainer.training.devices import tell_device
 from utils.errors import UserError
 from utils.files import check_writable, several
@@ -35,13 +35,15 @@ def run(options):
     started = time.monotonic()
     inputs = read_inputs(options)
     tell_device(options)
-    face_network = open_face_network(options)
+    made = inputs.generated and inputs.generated.folder
+    face_network, judged = open_named_or_judge(options, made, "--save_syn_dataset")
     found = []
     for title, section in _protocols(face_network, options):
         with _timed(title):
             found.append(section())
     labelled, threshold = _labelled_sections(face_network, inputs, options, found)
-    settings = _settings(face_network, inputs, threshold, options) | {"seconds": round(time.monotonic() - started, 1)}
+    settings = {"face network": face_network.name} | judged | _settings(face_network, inputs, threshold, options)
+    settings |= {"seconds": round(time.monotonic() - started, 1)}
     top = {"auc": separability.pair_metrics(labelled[0].pairs)["auc"]} if labelled else {}
     page = write_report(inputs.report, found, settings, top)
     _print_main_figures(found)
@@ -222,10 +224,7 @@ def _quality(face_network, inputs, made, real, options):
 
 
 def _settings(face_network, inputs, threshold, options):
-    shown = {
-        "face network": face_network.name,
-        "faces cut": face_network.alignment if options.align == "auto" else "no",
-    }
+    shown = {"faces cut": face_network.alignment if options.align == "auto" else "no"}
     shown |= {"distances": "squared Euclidean, " + ("length 1" if face_network.unit_length else "raw embeddings")}
     shown |= {"threshold": threshold.text} if threshold else {}
     for index in (*inputs.real, inputs.generated, inputs.renders):

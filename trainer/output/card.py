@@ -3,6 +3,8 @@
 import json
 import re
 
+from trainer.face_networks.identity_loss import judge_of, told
+from trainer.face_networks.table import MODEL_DEFS
 from utils.files import last_part
 from utils.printable import printable
 
@@ -48,6 +50,7 @@ it was not asked for, or its network was not at hand.
 
 - checkpoint: `{checkpoint}`, SHA-256 {sha256}
 - seed: {seed}
+- identity loss through: {identity_loss}; `evaluate` judges by {judge}, unless told otherwise
 - kept: {kept}
 
 ## Sources
@@ -92,6 +95,8 @@ def text(run, images):
         checkpoint=printable(last_part(run["checkpoint"])),
         sha256=", ".join(settings["checkpoint_sha256"].values()),
         seed=settings["random_seed"],
+        identity_loss=told(run.get("trained_with")),
+        judge=MODEL_DEFS[judge_of(run.get("trained_with"))].title,
         input=printable(last_part(inputs["folder"])),
         input_images=inputs["images"],
         input_identities=inputs["identities"],

@@ -43,6 +43,7 @@ def describe(job, loaded, inputs, options, target):
         },
         "checkpoint": _name(loaded),
         "trained_on": {flag: shortened(params[flag]) for flag in flags if flag in params} if params else None,
+        "trained_with": trained_with(loaded),
         "inputs": {
             "flag": inputs.flag,
             "folder": inputs.folder and os.path.relpath(inputs.folder, target),  # "": not made of files
@@ -56,6 +57,17 @@ def describe(job, loaded, inputs, options, target):
         "commit": _commit(),
         "finished": False,
     }
+
+
+def trained_with(loaded):
+    """{flag: value} of what only its training used, such as the network in a loss; None where it is not known.
+
+    Exported weights are without these parts; their params.json says what they were.
+    """
+    system, params = loaded.system, loaded.params
+    if "trained_with" in params or not params:
+        return params.get("trained_with")
+    return {flag: params[flag] for flag in system.training_only_flags if flag in params}
 
 
 def _name(loaded):

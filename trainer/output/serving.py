@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from trainer.output.provenance import trained_with
 from trainer.training import checkpoint
 from utils.errors import UserError
 from utils.files import UMASK, atomic_write
@@ -67,7 +68,8 @@ def export_weights(loaded, base):
     how = [name for name, flag in FLAGS.items() if flag.jobs is None or "train" in flag.jobs]
     params = {name: loaded.params[name] for name in how if name in loaded.params and name not in WEIGHTS}
     labels = loaded.system.label_counts(loaded.params)
-    params = without_machine(params) | loaded.system.training_only_off | {"labels": labels, "label_names": {}}
+    params = without_machine(params) | loaded.system.training_only_off
+    params |= {"labels": labels, "label_names": {}, "trained_with": trained_with(loaded)}
     with atomic_write(base / "params.json", "w") as file:
         json.dump(params, file, indent=1)
     return target

@@ -38,8 +38,8 @@ class IdentityLoss:
         self.options = options
         self.network = build_network(options)
         self.network.trainable = options.relax_c
-        look = kind_of(options.model_def, "model_def").look
-        self.prepare_levels = preparation(look, options.use_fixed_image_standardization)
+        self.kind = kind_of(options.model_def, "model_def")
+        self.prepare_levels = preparation(self.kind.look, options.use_fixed_image_standardization)
         size = options.embedding_size
         initial = keras.initializers.TruncatedNormal(stddev=0.1, seed=options.random_seed)
         self.centroids = keras.Variable(
@@ -110,16 +110,16 @@ class IdentityLoss:
     def prepare(self, images, crop_seed, chip=None):
         """[n, s, s, 3] in [-1, 1] -> what C takes.
 
-        dlib's network is shown the face's chip, cut where `chip` says, as it was trained; nothing of it is random
-        (ours). FaceNet's are shown 96x96 pixels, as published: at 108 a window, in training one random offset for the
-        whole batch and a flip for each image (docs/published.md D18, D23); every other size is resized by TF1's corner
-        rule, which the published code does at 64 (D29).
+        dlib's network, and FaceNet's from a Keras file, are shown the face's chip, cut where `chip` says; nothing of it
+        is random (ours). FaceNet's of TF1 checkpoints are shown 96x96 pixels, as published: at 108 a window, in
+        training one random offset for the whole batch and a flip for each image (docs/published.md D18, D23); every
+        other size is resized by TF1's corner rule, which the published code does at 64 (D29).
         """
         images = pixels.levels(images)
         if takes_chips(self.options):
             if chip is None:
                 chip = tf.tile(tf.constant([chips.FIXED]), [tf.shape(images)[0], 1])
-            images = chips.cut_differentiably(images, chip)
+            images = chips.cut_differentiably(images, chip, self.kind.size)
         elif images.shape[1] == CROPPED:
             images = _crop(images, crop_seed)
         else:

@@ -148,6 +148,8 @@ GROUPS = {
         _flag("save_step", 20, "a grid, or the images of a recogniser, every log_step x save_step steps", low=1, jobs=ANY_TRAINING),
         _flag("save_secs", 300.0, "seconds between checkpoints, of which the newest two are kept", low=0, jobs=ANY_TRAINING),
         _flag("keep_step", 0, "steps between checkpoints that are kept for good, to go back to; 0: none", low=0, jobs=ANY_TRAINING),
+        _flag("keep_best", "none", "kid: every keep_best_step steps KID of what averaged weights make of 256 renders, to 256 of the photographs, on a face network other than the identity loss's; that checkpoint is kept too (ours)", choices=("none", "kid"), jobs=("train",)),
+        _flag("keep_best_step", 1000, "steps between two measurements of keep_best", low=1, jobs=("train",)),
         _flag("num_log_id", 16, "identities in the fixed grid (rows)", low=1, jobs=("train", "test")),
         _flag("num_log_samples", 8, "images of each identity in the grid (columns)", low=1, jobs=("train", "test")),
     ],

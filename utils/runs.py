@@ -18,6 +18,7 @@ NOT_READ_BACK = (
     *("is_train", "train_generator", "generate_dataset", "fit_dataset"),
     *("pretrained_gen", "load_path", "use_gpu", "max_minutes", "scores"),
 )
+BEST = "best.json"  # in a run folder: which checkpoint is best, by what
 LONGEST_TASK = 200  # bytes; a file system's names have 255, of which the kind, the time and a number take some
 TF1_ENDING = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")  # of the files of a TF1 checkpoint
 
@@ -85,6 +86,18 @@ def read_params(folder):
         raise UserError(f"{folder} is no run folder: it has no params.json") from None
     except ValueError as error:
         raise UserError(f"{path} is damaged: {error}") from None
+
+
+def read_best(folder):
+    """{"measure", "step", "value", "history"} of a run's best checkpoint (trainer/training/best.py), or None."""
+    path = Path(folder) / BEST
+    try:
+        found = json.loads(path.read_text(encoding=ENCODING))
+        return found if found["step"] is not None else None
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, KeyError) as error:
+        raise UserError(f"{path} is damaged: {error!r}") from None
 
 
 def label_names(params, source):

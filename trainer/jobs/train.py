@@ -1,8 +1,11 @@
 """The job `train`: what the flags of a system name in, a run folder out."""
 
 from data_loader.training_sources import read_sources
+from trainer.evaluation.training_kid import TrainingKid
+from trainer.face_networks.judge import open_judge
 from trainer.systems import system_class
 from trainer.training import checkpoint, setup
+from trainer.training.best import Best
 from trainer.training.devices import Devices, tell_device
 from trainer.training.grid import Grid
 from trainer.training.load import starting_weights
@@ -42,10 +45,28 @@ def run(options):
             start(system)
     setup.check_steps_left(system, options, resumed, devices.count)
     data = setup.open_data(indexes, annotations, system.side, options, unreadable)
-    grid = folder = None
+    grid = folder = best = None
     if devices.chief:
         people = setup.people(sources, indexes)
         grid = Grid.of(system, options, people, indexes)
+        kid = _kid(system, options, people, indexes, devices)
         folder = runs.new_run_folder(options)
         runs.write_params(folder, options, streams=kind.streams(options), **people)
-    setup.run_loop(system, data, folder, options, grid, devices)
+        if kid:
+            best = Best(kid, options.keep_best, kid.meaning, options.keep_best_step, folder)
+            if resumed:
+                best.carry_over(resumed.run, runs.steps_done(resumed.checkpoint))
+    setup.run_loop(system, data, folder, options, grid, devices, best)
+
+
+def _kid(system, options, people, indexes, devices):
+    """What --keep_best measures, or None."""
+    if options.keep_best == "none":
+        return None
+    photographs = next((index for name, index in indexes.items() if system.sources[name].flag == "dataset"), None)
+    if "generate" not in system.makers or not photographs:
+        raise UserError(f"--keep_best: --system {options.system} makes no images of inputs that photographs judge")
+    if devices.workers > 1:
+        raise UserError("--keep_best: with one worker only")
+    inputs = system.makers["generate"].open_input(options, people, (), indexes)
+    return TrainingKid(system, inputs, photographs, open_judge(options))

@@ -1,5 +1,7 @@
 """Players: groups of weights that are trained together, each by its own optimizer, and running averages of all."""
 
+from contextlib import contextmanager
+
 import tensorflow as tf
 
 from trainer.step import replicas
@@ -48,6 +50,18 @@ class Players:
             self.optimizers[name].apply(of_each, variables)
         for variable, average in self.averages:
             average.assign_sub((1.0 - decay) * (average - variable.value))
+
+    @contextmanager
+    def averaged(self):
+        """While this lasts the networks have their averaged weights, as when images are generated."""
+        raw = [variable.numpy() for variable, _ in self.averages]
+        for variable, average in self.averages:
+            variable.assign(average.value())
+        try:
+            yield
+        finally:
+            for (variable, _), value in zip(self.averages, raw, strict=True):
+                variable.assign(value)
 
     def restart_averages(self):
         """Begin the averages anew, at the weights."""

@@ -11,7 +11,7 @@ from tensorflow import as_dtype
 from trainer.published.arrays import AVERAGE, FORMAT, check_names, named_weights, read_checkpoint
 from utils.errors import UserError
 from utils.files import atomic_write, remove_leftovers
-from utils.runs import checkpoints, steps_done
+from utils.runs import checkpoints, read_best, steps_done
 
 KEEP = 2  # checkpoints of a run
 LOSS_SCALE = "state/loss_scale"  # begins the names of float16's scale, which another precision does not have
@@ -22,7 +22,7 @@ class NotSaved(UserError):
 
 
 def save(system, folder, step, keep_step=0):
-    """Write <folder>/checkpoints/step-<step>.npz and drop all but the newest two and those that are kept for good.
+    """Write <folder>/checkpoints/step-<step>.npz and drop all but the newest two, the best, and those kept for good.
 
     Args:
         system: trainer.systems.system.System.  folder: run folder (Path).  step: steps done.
@@ -43,8 +43,9 @@ def save(system, folder, step, keep_step=0):
             np.savez(file, format=np.int64(FORMAT), **arrays)
     except OSError as error:
         raise NotSaved(f"cannot save {target}: {error.strerror or error}; older checkpoints are untouched") from error
+    best = read_best(folder)
     for old in checkpoints(folder)[:-KEEP]:
-        if not keep_step or steps_done(old) % keep_step:
+        if (not keep_step or steps_done(old) % keep_step) and not (best and steps_done(old) == best["step"]):
             old.unlink()
     return target
 

@@ -50,17 +50,9 @@ class Grid:
     def __len__(self):
         return len(next(iter(self.batch.values())))
 
-    def draw(self):
-        """What the system makes of it now: float32 [n, s, s, 3] in [-1, 1]."""
-        made = []
-        for start in range(0, len(self), DRAWN_AT_ONCE):
-            part = {key: as_tensors(values[start : start + DRAWN_AT_ONCE]) for key, values in self.batch.items()}
-            made.append(self.maker.make(part, scores=())["image"].numpy())
-        return np.concatenate(made)
-
     def save(self, path):
-        """Draw it into a PNG."""
-        save_grid(self.draw(), path, self.columns)
+        """Draw what the system makes of it now into a PNG."""
+        save_grid(draw(self.maker, self.batch), path, self.columns)
 
     def save_inputs(self, folder):
         """Write syn_fixed.png into a run folder, where the inputs are images; returns its path, or None."""
@@ -69,6 +61,21 @@ class Grid:
             return None
         save_grid(images[0], folder / INPUTS, self.columns)
         return folder / INPUTS
+
+
+def read_batch(maker, inputs, numbers):
+    """{key: array [n, …]}: what a maker cannot do without, of some of an Input's list."""
+    read = [inputs.read(int(i)) for i in numbers]
+    return {key: np.stack([one[key] for one in read]) for key, _ in maker.arguments.values()}
+
+
+def draw(maker, batch):
+    """What a maker makes of {key: array [n, …]}, a part at a time: float32 [n, s, s, 3] in [-1, 1]."""
+    made = []
+    for start in range(0, len(next(iter(batch.values()))), DRAWN_AT_ONCE):
+        part = {key: as_tensors(values[start : start + DRAWN_AT_ONCE]) for key, values in batch.items()}
+        made.append(maker.make(part, scores=())["image"].numpy())
+    return np.concatenate(made)
 
 
 def as_tensors(values):

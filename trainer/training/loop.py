@@ -26,10 +26,11 @@ class Loop:
         options: max_step, max_minutes, log_step, save_step, save_secs, keep_step, jit_compile.
         grid: trainer.training.grid.Grid; None: no grid (a system that makes no images).
         devices: trainer.training.devices.Devices, on which the system was built; its number divides `max_step`.
+        best: trainer.training.best.Best; None: nothing is measured.
     """
 
-    def __init__(self, system, folder, options, grid=None, devices=None):
-        self.system, self.folder, self.options = system, folder, options
+    def __init__(self, system, folder, options, grid=None, devices=None, best=None):
+        self.system, self.folder, self.options, self.best = system, folder, options, best
         self.grid, self.devices = grid, devices or Devices()
         self.max_step = options.max_step // self.devices.count
         self.step_function = tf.function(self._guarded_step, jit_compile=options.jit_compile)
@@ -52,6 +53,9 @@ class Loop:
                 reason = str(error).strip().splitlines()[0]
                 raise UserError(f"another worker is gone; {again} ({reason})") from error
         self.events.close()
+        if self.best and self.best.step is not None:
+            path = self.folder / "checkpoints" / f"step-{self.best.step:09d}.npz"
+            print(f"best, at step {self.best.step}: {self.best.meaning}: {self.best.value:.6f}; {path}")
         if step < self.max_step and self.folder:
             late = f"--max_minutes {options.max_minutes:g}" if self._out_of_time() else "another worker"
             reason = stop.name or late
@@ -75,6 +79,8 @@ class Loop:
             if kept or time.monotonic() - saved_at >= options.save_secs:
                 saved_step = self._save_if_possible(step) or saved_step
                 saved_at = time.monotonic()
+            if self.best and step % self.best.every == 0:
+                saved_step = self._measure(step, saved_step)
         if saved_step != step:
             self._save(step)
         if stop.name is None:
@@ -135,6 +141,21 @@ class Loop:
             if not self.grids_lost:
                 warn_lost("a grid", self.folder, error.strerror or error)
             self.grids_lost = True
+
+    def _measure(self, step, saved_step):
+        """How good it is; where it is best the checkpoint is saved. Returns the step of the newest one."""
+        self._check_finite()
+        value = self.best.measure()
+        self.events.scalars({f"metrics/{self.best.name}": value}, step)
+        if self.best.better(value) and saved_step != step:
+            saved_step = self._save_if_possible(step) or saved_step
+        try:
+            self.best.note(step, value, saved_step == step)
+        except OSError as error:
+            warn_lost("best.json", self.folder, error.strerror or error)
+        best = "none saved yet" if self.best.step is None else f"{self.best.value:.6f} at step {self.best.step}"
+        tqdm.write(f"step {step}: {self.best.name} {value:.6f}; best: {best}", file=sys.stdout)
+        return saved_step
 
     def _save_if_possible(self, step):
         """Save in mid-run: a disk that is full now may have room later. Returns `step`, or None where it did not work.

@@ -135,7 +135,7 @@ def people(sources, indexes):
     return {"labels": counts, "label_names": names} | ({"n_id": next(iter(counts.values()))} if counts else {})
 
 
-def run_loop(system, data, folder, options, grid=None, devices=None):
+def run_loop(system, data, folder, options, grid=None, devices=None, best=None):
     """Train a system from its step on, in a run folder.
 
     Args:
@@ -143,6 +143,7 @@ def run_loop(system, data, folder, options, grid=None, devices=None):
         folder: run folder; None: a worker beside the one that keeps it.
         grid: trainer.training.grid.Grid or None.
         devices: trainer.training.devices.Devices that the system was built on; None: one.
+        best: trainer.training.best.Best or None.
     """
     devices = devices or Devices()
     print(f"run folder: {folder}" if folder else f"worker {devices.worker}: worker 0 keeps the run folder")
@@ -164,4 +165,4 @@ def run_loop(system, data, folder, options, grid=None, devices=None):
         part=(devices.worker, devices.workers),
         readers=data.readers,
     )
-    Loop(system, folder, options, grid, devices).run(pipeline.checked(batches, skipped))
+    Loop(system, folder, options, grid, devices, best).run(pipeline.checked(batches, skipped))

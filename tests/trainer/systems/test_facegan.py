@@ -264,7 +264,7 @@ def test_augmented_photographs_and_fakes_are_what_an_auto_encoder_reconstructs()
         made.append(make(*flags).step_with_images(data)[1])
     plain, shown = made
     np.testing.assert_array_equal(plain["x"], shown["x"])
-    assert (plain["AE_u"] != shown["AE_u"]).any() and (plain["d_score"] != shown["d_score"]).numpy().all()
+    assert (plain["AE_u"] != shown["AE_u"]).numpy().any() and (plain["d_score"] != shown["d_score"]).numpy().all()
     mirror = make("--augment", "flip", "--dataset_3dmm", "")
     _, gradients = step_and_gradients(mirror, data)
     assert all(np.abs(gradient).sum() > 0 for gradient in gradients["generator"])

@@ -1,0 +1,105 @@
+"""--keep_best: which checkpoint stays, what a resumed run takes over, and that training does not notice."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import main
+from tests.small import make_data, only_run, train_words
+from trainer.evaluation.training_kid import TrainingKid
+from trainer.training import checkpoint
+from utils import runs
+
+ASSETS = Path("~/.cache/facegan").expanduser()
+pytestmark = pytest.mark.usefixtures("untraced")
+
+
+@pytest.fixture
+def values(monkeypatch):
+    """What is measured, one after the other, in place of KID."""
+    def measure(*numbers):
+        left = iter(numbers)
+        monkeypatch.setattr(TrainingKid, "__call__", lambda _: next(left))
+
+    return measure
+
+
+def train(folder, *more):
+    """The run folder of a training whose checkpoints are saved at measurements and at its end alone."""
+    logs = folder / f"logs{len(list(folder.iterdir()))}"
+    words = train_words(folder / "data", logs, "--keep_best", "kid", "--keep_best_step", "1", "--save_secs", "1000")
+    assert main.main([*words, "--asset_dir", str(ASSETS), *map(str, more)]) == 0
+    return only_run(logs)
+
+
+def steps(run):
+    return [runs.steps_done(path) for path in runs.checkpoints(run)]
+
+
+def test_the_best_stays_beside_the_newest(tmp_path, values, capsys):
+    make_data(tmp_path / "data")
+    values(5.0, 2.0, 4.0, 3.0, 6.0)
+    run = train(tmp_path, "--max_step", "5", "--save_secs", "0")
+    assert steps(run) == [2, 4, 5]
+    best = runs.read_best(run)
+    assert (best["step"], best["value"]) == (2, 2.0) and [value for _, value in best["history"]] == [5, 2, 4, 3, 6]
+    assert "step 3: kid 4.000000; best: 2.000000 at step 2" in (said := capsys.readouterr().out)
+    assert f"2.000000; {run / 'checkpoints' / 'step-000000002.npz'}" in said
+
+    values(1.0)  # a run that goes on knows what was best, and keeps it
+    again = train(tmp_path, "--load_path", run, "--max_step", "6")
+    assert steps(again) == [2, 6] and runs.read_best(again)["step"] == 6
+    assert len(runs.read_best(again)["history"]) == 6
+    values(9.0)
+    earlier = train(tmp_path, "--load_path", run / "checkpoints" / "step-000000004.npz", "--max_step", "5")
+    assert steps(earlier) == [2, 5] and runs.read_best(earlier)["step"] == 2
+
+
+def test_a_best_that_could_not_be_saved_is_none(tmp_path, values, monkeypatch, capsys):
+    make_data(tmp_path / "data")
+    values(1.0, 2.0)
+    save = checkpoint.save
+
+    def refuse_the_first(system, folder, step, keep_step=0):
+        if step == 1:
+            raise checkpoint.NotSaved("the disk is full")
+        return save(system, folder, step, keep_step)
+
+    monkeypatch.setattr(checkpoint, "save", refuse_the_first)
+    run = train(tmp_path, "--max_step", "2")
+    assert runs.read_best(run)["step"] == 2 and steps(run) == [2]
+    assert "step 1: kid 1.000000; best: none saved yet" in capsys.readouterr().out
+
+
+def test_training_does_not_notice_that_it_is_measured(tmp_path):
+    """Averaged weights are put in and taken out again; nothing that is drawn moves."""
+    make_data(tmp_path / "data")
+    plain = train_words(tmp_path / "data", tmp_path / "plain", "--max_step", "3")
+    assert main.main(plain) == 0
+    measured = train(tmp_path, "--max_step", 3)
+    arrays = [np.load(runs.newest_checkpoint(run)) for run in (only_run(tmp_path / "plain"), measured)]
+    assert set(arrays[0].files) == set(arrays[1].files)
+    assert not [name for name in arrays[0].files if arrays[0][name].tobytes() != arrays[1][name].tobytes()]
+    history = json.loads((measured / "best.json").read_text())["history"]
+    assert [step for step, _ in history] == [1, 2, 3] and all(np.isfinite(value) for _, value in history)
+    assert len({value for _, value in history}) == 3
+
+
+def test_too_few_images_are_told_before_a_run_folder_is_made(tmp_path, capsys):
+    make_data(tmp_path / "data", photographs=3)
+    words = train_words(tmp_path / "data", tmp_path / "logs", "--keep_best", "kid", "--asset_dir", ASSETS)
+    assert main.main(list(map(str, words))) == 2
+    assert "--keep_best: KID needs at least 4 images, --dataset has 3" in capsys.readouterr().err
+    assert not (tmp_path / "logs").exists()
+
+
+def test_a_damaged_best_is_one_line(tmp_path, values, capsys):
+    make_data(tmp_path / "data")
+    values(1.0)
+    run = train(tmp_path, "--max_step", "1")
+    (run / "best.json").write_text("{")
+    words = train_words(tmp_path / "data", tmp_path / "more", "--load_path", run, "--max_step", "2")
+    assert main.main(list(map(str, words))) == 2
+    assert "best.json is damaged" in capsys.readouterr().err

@@ -115,3 +115,8 @@ class SubsetIndex:
 
     def label(self, i):
         return int(self.labels[i])
+
+
+def identities_of(index, labels):
+    """SubsetIndex of the images of some labels, ints."""
+    return SubsetIndex(index, np.flatnonzero(np.isin(index.labels, labels)))

@@ -57,7 +57,7 @@ GROUPS = {
     "data": [
         _flag("data_dir", "c:/data", "where data set folders are", jobs=(*INPUTS, *RENDERING, *FILTERING), path="machine"),
         _flag("dataset", "vgg-aligned-64", "real photographs, folder under data_dir; labelled for train_recognizer, evaluate and experiment, of which the first two take several as A,B", jobs=INPUTS, path="many"),
-        _flag("syn_dataset", "syn_lsfm-64", "renders, folder under data_dir: <identity>/<file>", jobs=("train", *WRITING, "test", *RENDERING, *EVALUATION, *BENCHMARK), path="one"),
+        _flag("syn_dataset", "syn_lsfm-64", "renders, folder under data_dir: <identity>/<file>", jobs=("train", *WRITING, "test", *RENDERING, *EVALUATION, *EXPERIMENT, *BENCHMARK), path="one"),
         _flag("dataset_3dmm", "paired_data-64", "photographs with renders, under data_dir; '' trains without; `pair` writes it", jobs=("train", "pair", *BENCHMARK), path="one"),
         _flag("grayscale", False, "take the colour out of every image; for grey photographs (published: no effect)", jobs=SHAPE),
         _flag("random_flip", False, "mirror half of the photographs, drawn at each step (published: no effect)", jobs=(*ANY_TRAINING, *BENCHMARK)),
@@ -173,7 +173,8 @@ GROUPS = {
     "experiment": [
         _flag("fractions", "20,50,100", "per cent of the real identities that recognisers learn; 0: generated data alone", jobs=EXPERIMENT),
         _flag("seeds", 3, "recognisers of each kind; each seed draws the split, the weights and the batches", low=1, jobs=EXPERIMENT),
-        _flag("test_share", 0.5, "share of the real identities that is tested on", low=0.01, high=0.99, jobs=EXPERIMENT),
+        _flag("compare", "", "further rows, with commas between: renders, those of syn_dataset in the generated images' place; longer, real images alone for twice the steps, so for as many images in all", jobs=EXPERIMENT),
+        _flag("test_share", 0.5, "share of the real identities that is tested on; with lfw_dir none is: its pairs are", low=0.01, high=0.99, jobs=EXPERIMENT),
         _flag("experiment_steps", 400, "steps of each recogniser where max_step is not named", low=1, jobs=EXPERIMENT),
     ],
     "photographs": [
@@ -208,10 +209,10 @@ GROUPS = {
         _flag("inception_weights", "", "weights of keras.applications.InceptionV3 (.h5) for FID, KID and inception score; '': the identity network", jobs=EVALUATION, path="one"),
     ],
     "published protocols": [
-        _flag("lfw_dir", "", "LFW's images, <name>/<name>_0001.jpg; '' leaves LFW out (published: no effect, as the next three)", jobs=EVALUATION, path="one"),
-        _flag("lfw_pairs", "data/pairs.txt", "its pairs.txt", jobs=EVALUATION, path="one"),
-        _flag("lfw_file_ext", "jpg", "ending of its images", choices=("jpg", "png"), jobs=EVALUATION),
-        _flag("lfw_nrof_folds", 10, "folds of LFW and of bin_sets: the threshold comes from all others", low=2, high=1000, jobs=EVALUATION),
+        _flag("lfw_dir", "", "LFW's images, <name>/<name>_0001.jpg; '' leaves LFW out (published: no effect, as the next three)", jobs=(*EVALUATION, *EXPERIMENT), path="one"),
+        _flag("lfw_pairs", "data/pairs.txt", "its pairs.txt", jobs=(*EVALUATION, *EXPERIMENT), path="one"),
+        _flag("lfw_file_ext", "jpg", "ending of its images", choices=("jpg", "png"), jobs=(*EVALUATION, *EXPERIMENT)),
+        _flag("lfw_nrof_folds", 10, "folds of LFW and of bin_sets: the threshold comes from all others", low=2, high=1000, jobs=(*EVALUATION, *EXPERIMENT)),
         _flag("bin_sets", "", "insightface .bin sets (lfw, cfp_fp, agedb_30, calfw, cplfw), paths with commas between", jobs=EVALUATION, path="many"),
         _flag("ijba_dir", "", "IJB-A: its splits' CSV files, up to three folders deep, and images/", jobs=EVALUATION, path="one"),
     ],

@@ -7,7 +7,13 @@ import numpy as np
 from data_loader.generated_folder import trained_on
 from trainer.evaluation import figures, report
 
-METRICS = ("one_minus_eer", "auc", "accuracy", "val_at_far_0.001")
+METRICS = ("one_minus_eer", "auc", "accuracy", "tar_at_far_0.01", "val_at_far_0.001")
+PRINTED = ("one_minus_eer", "accuracy")
+# (row, row that it is compared with), as trainer.jobs.experiment.DATA names them.
+COMPARISONS = (
+    *(("with", "without"), ("renders", "without"), ("longer", "without")),
+    *(("with", "renders"), ("with", "longer")),
+)
 # LFW of the ECCV paper's figure: per cent of VGG-Face's 2,622 identities -> (without, with GANFaces). The published
 # repository's figures/final.mat, rows named by its figure_eccv.m.
 PUBLISHED = {
@@ -17,13 +23,14 @@ PUBLISHED = {
 }
 
 
-def write(folder, results, real, generated, options):
+def write(folder, results, real, generated, tested, options):
     """Write evaluation.json, the CSV tables and report.html of an experiment, and print the main table.
 
     Args:
         folder: the report's.
         results: {trainer.jobs.experiment.Cell: {metric: number}} of every cell.
         real, generated: their indexes.
+        tested: what on, a sentence.
         options: the flags.
 
     Returns:
@@ -35,18 +42,19 @@ def write(folder, results, real, generated, options):
     section = report.Section(
         key="experiment",
         title="Does the generated data help?",
-        text=_text(results, real, generated, options),
+        text=_text(results, real, generated, tested, options),
         metrics={"cells": len(results)} | _gain_metrics(gain_rows),
         tables={
             "summary": (header, rows),
-            "gain": (["real identities %", "metric", "seeds", "mean difference", "sd", "seeds with a gain"], gain_rows),
+            "gain": (["real identities %", "generated", "against", "metric", "seeds", "mean difference", "sd",
+                      "standard error", "seeds with a gain"], gain_rows),
             "cells": (["real identities %", "generated", "seed", *next(iter(results.values()))], _cells(results)),
             "published": (["% of VGG-Face", "metric", "without", "with GANFaces-500K"], _published()),
         },
         figures=[
-            figures.fraction_figure("1 - EER on the test identities, mean ± sd over seeds",
+            figures.fraction_figure("1 - EER on the test pairs, mean ± sd over seeds",
                                     series(results, "one_minus_eer"), "1 - EER"),
-            figures.fraction_figure("AUC on the test identities, mean ± sd over seeds", series(results, "auc"), "AUC"),
+            figures.fraction_figure("AUC on the test pairs, mean ± sd over seeds", series(results, "auc"), "AUC"),
             figures.fraction_figure("Published: 1 - EER on LFW, by % of VGG-Face", _published_series(), "1 - EER"),
         ],
     )  # fmt: skip
@@ -57,12 +65,11 @@ def write(folder, results, real, generated, options):
 
 
 def summary(results):
-    """A row for each fraction, with and without: mean and standard deviation (over seeds, n - 1) of each metric."""
+    """A row for each fraction and what came with it: mean and standard deviation (over seeds, n - 1) of each metric."""
     rows = []
-    for fraction, generated in sorted({(cell.fraction, cell.generated) for cell in results}):
-        some = [metrics for cell, metrics in results.items()
-                if (cell.fraction, cell.generated) == (fraction, generated)]  # fmt: skip
-        row = [fraction, "with" if generated else "without", len(some)]
+    for fraction, data in _in_order(results):
+        some = [metrics for cell, metrics in results.items() if (cell.fraction, cell.data) == (fraction, data)]
+        row = [fraction, data, len(some)]
         for name in METRICS:
             row += mean_and_sd([metrics[name] for metrics in some])
         rows.append(row)
@@ -70,17 +77,28 @@ def summary(results):
 
 
 def gains(results):
-    """What the generated data change, seed by seed: rows of fraction, metric, seeds, mean, sd, seeds with a gain."""
-    rows = []
-    for fraction in sorted({cell.fraction for cell in results if not cell.generated}):
-        for name in METRICS:
-            pairs = [(metrics[name], _with(results, cell)[name]) for cell, metrics in results.items()
-                     if cell.fraction == fraction and not cell.generated]  # fmt: skip
-            changes = [b - a for a, b in pairs if a is not None and b is not None]
-            if changes:
-                better = sum(change > 0 for change in changes)
-                rows.append([fraction, name, len(changes), *mean_and_sd(changes), better])
+    """What one row changes against another, seed by seed: rows of fraction, row, the other, metric, seeds, mean
+    difference, its standard deviation (n - 1), its standard error, seeds with a gain."""
+    rows, values = [], {(cell.fraction, cell.data, cell.seed): metrics for cell, metrics in results.items()}
+    for fraction in sorted({cell.fraction for cell in results}):
+        for data, other in COMPARISONS:
+            pairs = [(values[fraction, other, cell.seed], metrics) for cell, metrics in results.items()
+                     if (cell.fraction, cell.data) == (fraction, data)
+                     and (fraction, other, cell.seed) in values]  # fmt: skip
+            for name in METRICS if pairs else ():
+                changes = [b[name] - a[name] for a, b in pairs if a[name] is not None and b[name] is not None]
+                if changes:
+                    mean, spread = mean_and_sd(changes)
+                    error = None if spread is None else spread / len(changes) ** 0.5
+                    better = sum(change > 0 for change in changes)
+                    rows.append([fraction, data, other, name, len(changes), mean, spread, error, better])
     return rows
+
+
+def _in_order(results):
+    """(fraction, row) of all cells: fractions rising, rows as their cells come."""
+    found = dict.fromkeys((cell.fraction, cell.data) for cell in results)
+    return sorted(found, key=lambda one: one[0])
 
 
 def mean_and_sd(values):
@@ -90,32 +108,29 @@ def mean_and_sd(values):
 
 
 def series(results, name):
-    """{"without" | "with": (fractions, means, standard deviations)} of one metric, for the plot."""
-    found = {}
-    for fraction, generated, _, *numbers in summary(results):
+    """{what came with the real images: (fractions, means, standard deviations)} of one metric, for the plot."""
+    titles, found = {"renders": "with renders", "longer": "without, twice the steps"}, {}
+    for fraction, data, _, *numbers in summary(results):
         mean, spread = numbers[2 * METRICS.index(name):][:2]
         if mean is not None:
-            found.setdefault(f"{generated} generated data", []).append((fraction, mean, spread or 0.0))
+            title = titles.get(data, f"{data} generated data")
+            found.setdefault(title, []).append((fraction, mean, spread or 0.0))
     return {label: tuple(zip(*points, strict=True)) for label, points in found.items()}
-
-
-def _with(results, cell):
-    return next(metrics for other, metrics in results.items()
-                if (other.fraction, other.seed) == (cell.fraction, cell.seed) and other.generated)  # fmt: skip
 
 
 def _gain_metrics(rows):
     """The changes at the largest fraction, as metrics of the report."""
     largest = max((row[0] for row in rows), default=None)
     metrics = {}
-    for fraction, name, _, mean, spread, _ in rows:
+    for fraction, data, other, name, _, mean, spread, *_ in rows:
         if fraction == largest:
-            metrics |= {f"gain_{name}": mean, f"gain_{name}_sd": spread}
+            gain = f"gain_{name}" if (data, other) == COMPARISONS[0] else f"gain_of_{data}_against_{other}_{name}"
+            metrics |= {gain: mean, f"{gain}_sd": spread}
     return metrics
 
 
 def _cells(results):
-    return [[cell.fraction, "with" if cell.generated else "without", cell.seed, *metrics.values()]
+    return [[cell.fraction, cell.data, cell.seed, *metrics.values()]
             for cell, metrics in results.items()]  # fmt: skip
 
 
@@ -132,16 +147,15 @@ def _published_series():
     }  # fmt: skip
 
 
-def _text(results, real, generated, options):
+def _text(results, real, generated, tested, options):
     pairs = next(iter(results.values()))["pairs"]
     start = options.pretrained_rec if "pretrained_rec" in options.explicit else "its usual start"
     text = (
         f"{options.recognizer} at {options.image_size} x {options.image_size}, {options.max_step} steps of "
         f"{options.batch_size} real images, and as many generated ones beside them where there are any, from {start}. "
-        f"{len(real.label_names)} real identities ({len(real)} images), of which {options.test_share:.0%} are tested "
-        f"on and never trained on; {len(generated.label_names)} generated identities ({len(generated)} images). Each "
-        f"cell is tested on {pairs:,} pairs of the test identities; a seed draws the split, the weights and the "
-        "batches."
+        f"{len(real.label_names)} real identities ({len(real)} images); {len(generated.label_names)} generated "
+        f"identities ({len(generated)} images). {tested} Each cell is tested on {pairs:,} pairs; a seed draws which "
+        "real identities are a fraction, the weights and the batches."
     )
     if trained_on(generated.folder, "dataset") == Path(options.dataset).name:
         text += (
@@ -153,12 +167,12 @@ def _text(results, real, generated, options):
 
 def _print(header, rows, gain_rows):
     print(f"\n{header[0]:>18} {header[1]:>10} {header[2]:>6}" + "".join(f"{name:>22}" for name in METRICS))
-    for fraction, generated, seeds, *numbers in rows:
+    for fraction, data, seeds, *numbers in rows:
         pairs = zip(numbers[::2], numbers[1::2], strict=True)
         cells = [report.shown(mean) + (f" ± {report.shown(sd)}" if sd is not None else "") for mean, sd in pairs]
-        print(f"{fraction:>18} {generated:>10} {seeds:>6}" + "".join(f"{cell:>22}" for cell in cells))
-    for fraction, name, seeds, mean, sd, better in gain_rows:
-        if name == METRICS[0]:
-            spread = f" ± {report.shown(sd)}" if sd is not None else ""
-            change = f"generated data change {name} by {mean:+.4f}{spread}"
-            print(f"at {fraction} %: {change}; {better} of {seeds} seeds gain")
+        print(f"{fraction:>18} {data:>10} {seeds:>6}" + "".join(f"{cell:>22}" for cell in cells))
+    for fraction, data, other, name, seeds, mean, _, error, better in gain_rows:
+        if name in PRINTED:
+            spread = f" ± {report.shown(error)} (standard error)" if error is not None else ""
+            change = f"{data} against {other}: {name} {mean:+.4f}{spread}"
+            print(f"at {fraction} %, {change}; {better} of {seeds} seeds gain")

@@ -52,6 +52,19 @@ def kernel_distance(real, generated, seed=0, subsets=KID_SUBSETS, size=None):
     return float(np.mean(values)), float(np.std(values))
 
 
+def kernel_features(embeddings):
+    """A face network's embeddings as KID's kernel takes them: of length sqrt(d), so that x.y / d is a cosine (ours).
+
+    At length 1 the kernel would be all but linear in 128 dimensions, and see the mean of a set alone.
+
+    Args:
+        embeddings: [n, d].
+    """
+    embeddings = np.asarray(embeddings, np.float64)
+    lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
+    return embeddings * (embeddings.shape[1] ** 0.5 / np.maximum(lengths, 1e-12))
+
+
 def inception_score(probabilities, seed=0, splits=SPLITS):
     """Inception score (Salimans et al. 2016): exp of the mean KL divergence of p(class | image) from p(class).
 

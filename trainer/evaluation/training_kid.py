@@ -4,7 +4,7 @@ import numpy as np
 
 from data_loader.face_places import known_places
 from data_loader.inputs import FolderInput
-from trainer.evaluation.image_quality import kernel_distance
+from trainer.evaluation.image_quality import kernel_distance, kernel_features
 from trainer.training.grid import draw, read_batch
 from utils.errors import UserError
 
@@ -39,7 +39,7 @@ class TrainingKid:
         numbers = _spread(len(photographs))
         shown = FolderInput(photographs, system.side, "photograph")
         images = np.stack([shown.read(i)["photograph"] for i in numbers])
-        self.photographs = judge.embed_at(images, self._places(photographs, numbers))
+        self.photographs = kernel_features(judge.embed_at(images, self._places(photographs, numbers)))
 
     @property
     def meaning(self):
@@ -50,7 +50,7 @@ class TrainingKid:
         """The KID now, a float. The system's weights are as they were afterwards."""
         with self.system.players.averaged():
             images = draw(self.maker, self.batch)
-        return kernel_distance(self.photographs, self.judge.embed_at(images, self.places))[0]
+        return kernel_distance(self.photographs, kernel_features(self.judge.embed_at(images, self.places)))[0]
 
     def _places(self, index, numbers):
         if index is None or self.judge.alignment == "none":

@@ -1,9 +1,10 @@
 """The job `experiment`: does generated data help a recogniser? The ECCV paper's protocol as one command.
 
-Real identities are split into those that are trained on and those that are tested on. Of the former a fraction is
-taken, by identity; a recogniser learns it with and without the generated data, from the same start, for the same number
-of steps; then it must tell the test identities apart. Each of these cells is done for several seeds, which draw the
-split, the weights and the batches. The result of a finished cell is kept, its checkpoints are deleted.
+Real identities are split into those that are trained on and those that are tested on; with --lfw_dir all are trained
+on, and tested is on the pairs of --lfw_pairs. A fraction is taken, by identity; a recogniser learns it with and without
+the generated data, from the same start, for the same number of steps on real images; --compare adds rows: with the
+renders in their place, and real images alone for as many images in all. Each of these cells is done for several seeds,
+which draw the split, the weights and the batches. The result of a finished cell is kept, its checkpoints are deleted.
 """
 
 import json
@@ -17,10 +18,10 @@ import numpy as np
 import tensorflow as tf
 
 from data_loader.generated_folder import is_generated
-from data_loader.joined import SubsetIndex
+from data_loader.joined import identities_of
 from data_loader.training_sources import index_folder
-from trainer.evaluation import experiment_report, verification
-from trainer.face_networks.embedding import embed_folder
+from trainer.evaluation import experiment_report
+from trainer.evaluation.experiment_test import HeldOutIdentities, PairsFile
 from trainer.face_networks.network import open_recognizer
 from trainer.face_networks.table import with_sizes
 from trainer.systems.flags_read import SYSTEM_FLAGS
@@ -33,8 +34,6 @@ from utils.files import atomic_write, sha256_of
 from utils.flags import FLAGS
 
 RESULT = "result.json"
-FOLDS = 10
-MOST_PAIRS = 5_000_000  # that a cell is tested on, as --num_pairs of evaluate: 20,000 test images have 200 million
 FILES = ("learning_rate_schedule_file", "pretrained_rec")  # of these flags the content counts
 # What a cell's result depends on, beside the data and these files: all that a recogniser reads but where it lies.
 SHAPING = (
@@ -43,21 +42,25 @@ SHAPING = (
 )
 
 
+# What is beside the real images in a batch, by the name of its row.
+DATA = {"without": "without generated", "longer": "without generated, twice the steps", "renders": "with renders",
+        "with": "with generated"}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Cell:
-    """One recogniser: trained on `fraction` per cent of the real identities, with or without the generated ones."""
+    """One recogniser: trained on `fraction` per cent of the real identities, and on what DATA says beside them."""
 
     fraction: int
-    generated: bool
+    data: str
     seed: int
 
     @property
     def name(self):
-        return f"{self.fraction:03d}_{'with' if self.generated else 'without'}_{self.seed}"
+        return f"{self.fraction:03d}_{self.data}_{self.seed}"
 
     def __str__(self):
-        generated = "with" if self.generated else "without"
-        return f"{self.fraction} % of the real identities, {generated} generated, seed {self.seed}"
+        return f"{self.fraction} % of the real identities, {DATA[self.data]}, seed {self.seed}"
 
 
 def run(options):
@@ -69,41 +72,38 @@ def run(options):
     Raises:
         UserError: a folder is missing or too small, a fraction that is none, or results of other settings.
     """
-    fractions = _fractions(options.fractions)
-    real, generated = _indexes(options)
+    fractions, rows = _fractions(options.fractions), _rows(options)
+    indexes = _indexes(options, rows)
+    real = indexes["real"]
     steps = options.max_step if "max_step" in options.explicit else options.experiment_steps
     options = with_sizes(options.changed(max_step=steps, explicit=options.explicit | {"max_step"}))
-    pool = len(real.label_names) - _test_count(real, options)
-    if pool < 2:
-        raise UserError(f"--test_share {options.test_share:g}: leaves {pool} of {len(real.label_names)} identities to "
-                        "train on; two are needed")
-    if _test_count(real, options) < 2:
-        raise UserError(f"--test_share {options.test_share:g}: leaves {_test_count(real, options)} of "
-                        f"{len(real.label_names)} identities to test on; two are needed")  # fmt: skip
+    test = _test_set(real, options)
     folder = Path(options.report_dir).expanduser()
-    settings = {name: getattr(options, name) for name in SHAPING} | _contents(options)
-    settings |= {"dataset": real.digest, "save_syn_dataset": generated.digest}
+    settings = {name: getattr(options, name) for name in SHAPING} | _contents(options) | test.settings
+    settings |= {"dataset": real.digest, "save_syn_dataset": indexes["with"].digest}
+    if "renders" in rows:
+        settings["syn_dataset"] = indexes["renders"].digest
     with Claim(folder, "experiment.json", settings, "--report_dir"):
-        return _run_cells(folder, fractions, real, generated, options)
+        return _run_cells(folder, fractions, rows, indexes, test, options)
 
 
-def _run_cells(folder, fractions, real, generated, options):
+def _run_cells(folder, fractions, rows, indexes, test, options):
     """Every cell, then the report; returns the exit status."""
     tell_device(options)
     tf.get_logger().setLevel("ERROR")  # each cell traces the step anew, which TensorFlow takes for a mistake
-    cells = [Cell(fraction, generated, seed) for seed in range(1, options.seeds + 1) for fraction in fractions
-             for generated in ((True,) if fraction == 0 else (False, True))]  # fmt: skip
+    cells = [Cell(fraction, data, seed) for seed in range(1, options.seeds + 1) for fraction in fractions
+             for data in rows if fraction or data in ("with", "renders")]  # fmt: skip
     results = {}
     for number, cell in enumerate(cells, 1):
         start = time.monotonic()
-        result = _result(folder / "cells" / cell.name, cell, real, generated, options)
+        result = _result(folder / "cells" / cell.name, cell, indexes, test, options)
         if result is None:
             print(f"stopped in cell {number} of {len(cells)}; the same command goes on there")
             return 1
         results[cell] = result
         print(f"[{number}/{len(cells)}] {cell}: 1-EER {result['one_minus_eer']:.4f}, AUC {result['auc']:.4f} "
               f"({time.monotonic() - start:.0f} s)", flush=True)  # fmt: skip
-    page = experiment_report.write(folder, results, real, generated, options)
+    page = experiment_report.write(folder, results, indexes["real"], indexes["with"], test.text, options)
     print(f"report: {page}")
     return 0
 
@@ -125,26 +125,26 @@ def split_identities(count, test_count, fraction, seeds):
     return np.sort(rest[:taken]), np.sort(order[:test_count])
 
 
-def _result(folder, cell, real, generated, options):
+def _result(folder, cell, indexes, test, options):
     """A cell's metrics: read where they are there, else trained and measured; None where a signal stopped it."""
     path = folder / RESULT
     if path.is_file():
         return json.loads(path.read_text(encoding="utf-8"))
-    seed = options.random_seed + 1000 * cell.seed
-    options = options.changed(random_seed=seed, max_minutes=0.0, task=cell.name)
-    trained, tested = split_identities(len(real.label_names), _test_count(real, options), cell.fraction,
-                                       [options.random_seed])  # fmt: skip
+    real, seed = indexes["real"], options.random_seed + 1000 * cell.seed
+    steps = options.max_step * (2 if cell.data == "longer" else 1)
+    options = options.changed(random_seed=seed, max_minutes=0.0, task=cell.name, max_step=steps)
+    trained, tested = split_identities(len(real.label_names), test.identities, cell.fraction, [options.random_seed])
     sources = {}
     if len(trained):
-        sources["labelled"] = _of_identities(real, trained)
-    if cell.generated:
-        sources["synthetic" if sources else "labelled"] = generated
+        sources["labelled"] = identities_of(real, trained)
+    if cell.data in indexes:
+        sources["synthetic" if sources else "labelled"] = indexes[cell.data]
     newest = runs.newest_checkpoint(folder)
     if runs.steps_done(newest) < options.max_step:
         train_recognizer(options, sources, folder=folder, resumed=runs.Weights(folder, newest) if newest else None)
     if runs.steps_done(runs.newest_checkpoint(folder)) < options.max_step:
         return None
-    metrics = _measured(open_recognizer(folder), _of_identities(real, tested), options)
+    metrics = test.measure(open_recognizer(folder), real, tested, options)
     metrics |= {"trained_identities": len(trained), "trained_images": sum(map(len, sources.values()))}
     with atomic_write(path, "w", encoding="utf-8") as file:
         json.dump(metrics, file, indent=1)
@@ -152,31 +152,34 @@ def _result(folder, cell, real, generated, options):
     return metrics
 
 
-def _measured(network, index, options):
-    """Verification on the pairs of the test identities, at most MOST_PAIRS of them."""
-    embeddings = embed_folder(network, index, options)
-    first, second, same = verification.labelled_pairs(embeddings.labels, MOST_PAIRS, options.random_seed)
-    distances = verification.pair_distances(embeddings.features, first, second)
-    count = min(FOLDS, same.sum(), (~same).sum())
-    folds = verification.make_folds(same, count, seed=options.random_seed)
-    return verification.verification_metrics(distances, same, folds)
+def _rows(options):
+    """What the recognisers of a fraction are trained with: keys of DATA, in their order."""
+    more = [word.strip() for word in options.compare.split(",") if word.strip()]
+    for word in more:
+        if word not in ("renders", "longer"):
+            raise UserError(f"--compare: {word!r} is none of renders, longer")
+    if "renders" in more and "syn_dataset" not in options.explicit:
+        raise UserError("--compare renders: --syn_dataset names them")
+    return [data for data in DATA if data in ("without", "with", *more)]
 
 
-def _of_identities(index, labels):
-    return SubsetIndex(index, np.flatnonzero(np.isin(index.labels, labels)))
+def _test_set(real, options):
+    """What recognisers are tested on: the pairs of a file where --lfw_dir names images, else held-out identities."""
+    if "lfw_dir" in options.explicit and options.lfw_dir:
+        return PairsFile(options)
+    return HeldOutIdentities(len(real.label_names), options)
 
 
-def _test_count(real, options):
-    return round(len(real.label_names) * options.test_share)
-
-
-def _indexes(options):
-    real = index_folder(options, "dataset", labelled=True, least=2)
-    generated = index_folder(options, "save_syn_dataset", labelled=True)
+def _indexes(options, rows):
+    """{"real": …, "with": …, "renders": where they are a row}: labelled indexes."""
+    found = {"real": index_folder(options, "dataset", labelled=True, least=2)}
+    found["with"] = index_folder(options, "save_syn_dataset", labelled=True)
     folder = Path(options.data_dir).expanduser() / options.save_syn_dataset
     if not is_generated(folder, "--save_syn_dataset"):
         raise UserError(f"--save_syn_dataset: {folder} is no folder that generate has made")
-    return real, generated
+    if "renders" in rows:
+        found["renders"] = index_folder(options, "syn_dataset", labelled=True)
+    return found
 
 
 def _contents(options):

@@ -105,6 +105,34 @@ def test_goes_on_from_a_cells_checkpoint(data, finished, tmp_path, monkeypatch, 
     assert (said.count("[0/2] loss"), said.count("[1/2] loss")) == (1, 2)  # the first cell had its first step behind it
 
 
+def test_rows_beside_and_the_pairs_of_a_file(data, tmp_path, capsys, untraced):
+    """Renders in the generated images' place; real images alone for twice the steps; tested on people of a file."""
+    for name, count in (("Ann_Bo", 3), ("Cy_Do", 2), ("Ed_Fu", 2)):
+        for number in range(1, count + 1):
+            path = tmp_path / "lfw" / name / f"{name}_{number:04d}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(face(len(name) + 50 * number, 20)).save(path)
+    pairs = ["2", "Ann_Bo\t1\t2", "Cy_Do\t1\t2", "Ann_Bo\t1\tEd_Fu\t1", "Cy_Do\t2\tEd_Fu\t2"]
+    (tmp_path / "pairs.txt").write_text("\n".join(pairs) + "\n")
+    words = ["--compare", "longer,renders", "--syn_dataset", "real", "--lfw_dir", str(tmp_path / "lfw"),
+             "--lfw_pairs", str(tmp_path / "pairs.txt"), "--lfw_nrof_folds", "2"]  # fmt: skip
+    assert run(data, tmp_path / "report", *words) == 0
+    results = cells(tmp_path / "report")
+    assert set(results) == {f"100_{data}_1" for data in ("without", "longer", "renders", "with")}
+    assert {metrics["pairs"] for metrics in results.values()} == {4}
+    assert {metrics["trained_identities"] for metrics in results.values()} == {8}
+    images = {name.split("_")[1]: metrics["trained_images"] for name, metrics in results.items()}
+    assert images == {"without": 24, "longer": 24, "renders": 48, "with": 33}
+    said = capsys.readouterr().out
+    assert "at 100 %, with against renders: accuracy" in said and "[3/4] loss" in said and "[4/4]" not in said
+    with open(tmp_path / "report" / "experiment_gain.csv", newline="") as file:
+        compared = {(row["generated"], row["against"]) for row in csv.DictReader(file)}
+    assert compared == set(experiment_report.COMPARISONS)
+    (tmp_path / "pairs.txt").write_text("\n".join([*pairs[:-1], "Cy_Do\t1\tEd_Fu\t2"]) + "\n")
+    assert run(data, tmp_path / "report", *words) == 2  # other pairs, other results
+    assert "lfw_pairs" in capsys.readouterr().err
+
+
 @given(st.integers(6, 60), st.integers(1, 3), st.integers(0, 2**31 - 1))
 def test_splits_are_disjoint_and_nested(count, test_count, seed):
     smaller = None
@@ -125,18 +153,19 @@ def test_tables_by_hand():
         return {name: value for name in experiment_report.METRICS} | {"val_at_far_0.001": val}
 
     results = {
-        Cell(100, False, 1): metrics(0.6, 0.1), Cell(100, True, 1): metrics(0.7, None),
-        Cell(100, False, 2): metrics(0.8, 0.3), Cell(100, True, 2): metrics(0.8, 0.5),
-        Cell(0, True, 1): metrics(0.5, None), Cell(0, True, 2): metrics(0.5, None),
+        Cell(100, "without", 1): metrics(0.6, 0.1), Cell(100, "with", 1): metrics(0.7, None),
+        Cell(100, "without", 2): metrics(0.8, 0.3), Cell(100, "with", 2): metrics(0.8, 0.5),
+        Cell(0, "with", 1): metrics(0.5, None), Cell(0, "with", 2): metrics(0.5, None),
     }  # fmt: skip
     rows = {(row[0], row[1]): row[2:] for row in experiment_report.summary(results)}
     assert set(rows) == {(0, "with"), (100, "with"), (100, "without")}
     np.testing.assert_allclose(rows[100, "without"][:3], [2, 0.7, 0.2 / 2**0.5])
     np.testing.assert_allclose(rows[100, "with"][:3], [2, 0.75, 0.1 / 2**0.5])
     assert rows[0, "with"][-2:] == [None, None] and rows[100, "with"][-2:] == [0.5, None]
-    gains = {row[1]: row for row in experiment_report.gains(results)}
-    np.testing.assert_allclose(gains["auc"][2:], [2, 0.05, 0.1 / 2**0.5, 1])
-    np.testing.assert_allclose(gains["val_at_far_0.001"][2:4], [1, 0.2])  # of seed 1 there is none
+    gains = {row[3]: row for row in experiment_report.gains(results)}
+    assert {tuple(row[:3]) for row in gains.values()} == {(100, "with", "without")}
+    np.testing.assert_allclose(gains["auc"][4:], [2, 0.05, 0.1 / 2**0.5, 0.05, 1])
+    np.testing.assert_allclose(gains["val_at_far_0.001"][4:6], [1, 0.2])  # of seed 1 there is none
     assert set(experiment_report.series(results, "auc")) == {"with generated data", "without generated data"}
 
 
@@ -147,6 +176,9 @@ def test_tables_by_hand():
         (["--fractions", "20,120"], "--fractions 20,120: percentages"),
         (["--fractions", "20,20"], "each once"),
         (["--test_share", "0.9"], "leaves 1 of 8 identities"),
+        (["--compare", "photographs"], "--compare: 'photographs' is none of renders, longer"),
+        (["--compare", "renders"], "--compare renders: --syn_dataset names them"),
+        (["--lfw_dir", "nowhere"], "--lfw_dir: no such folder"),
         (["--save_syn_dataset", "real"], "real is no folder that generate has made"),
         (["--dataset", "nowhere"], "no such folder"),
         (["--recognizer", "nn4"], "--image_size 16: nn4 takes"),

@@ -58,6 +58,19 @@ def main(argv):
             raise
         print(f"error: {error.filename or 'a file'}: {error.strerror}", file=sys.stderr)
         return 2
+    except Exception as error:
+        if not _out_of_memory(error):
+            raise
+        what = (str(error).strip().splitlines() or ["all is taken"])[0][:200]
+        print(f"error: not enough memory: {what}; a smaller --batch_size or smaller images need less", file=sys.stderr)
+        return 2
+
+
+def _out_of_memory(error):
+    """Whether Python, NumPy or TensorFlow, where a job has imported it, got no more memory."""
+    tensorflow = sys.modules.get("tensorflow")
+    kinds = (MemoryError, tensorflow.errors.ResourceExhaustedError) if tensorflow else MemoryError
+    return isinstance(error, kinds)
 
 
 if __name__ == "__main__":

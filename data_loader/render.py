@@ -75,16 +75,22 @@ class RenderFolder:
         return len(images)
 
     def finish(self):
-        """Write metadata.csv of all people, in order, once all of them are complete. Returns how many are not.
+        """Write metadata.csv of all people, in order, once those asked for are complete. Returns how many are not.
 
         Whoever finds them complete does so, several at once perhaps: they write the same bytes.
         """
         people = range(1, self.options.n_id + 1)
         waiting = sum(bool(self.missing(person)) for person in people)
         if not waiting:
-            rows = (self._rows(person) for person in people)
+            rows = (self._rows(person) for person in (*people, *self.others()))
             _write_table(self.folder, self.header, (of_one[index] for of_one in rows for index in sorted(of_one)))
         return waiting
+
+    def others(self):
+        """Numbers, in order, of people that the folder holds beyond n_id: an earlier run was asked for more."""
+        names = (path.name for path in self.folder.iterdir() if path.is_dir())
+        held = (int(name) for name in names if name.isdecimal() and f"{int(name):05d}" == name)
+        return sorted(person for person in held if person > self.options.n_id)
 
     def _person_folder(self, person):
         return self.folder / f"{person:05d}"

@@ -3,7 +3,7 @@
 import json
 import os
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -64,7 +64,8 @@ class Claim:
         with self._errors_named():
             if self._look() is None:
                 self.folder.mkdir(parents=True, exist_ok=True)
-                self._write_first()
+                with suppress(FileNotFoundError):  # who holds the folder took what is written here for a leftover
+                    self._write_first()
                 self._look()
             if alone:
                 self._hold()

@@ -11,6 +11,7 @@ from utils.errors import UserError
 from utils.flags import FLAGS, GROUPS, PUBLISHED
 from utils.options import Options
 
+MOST = 2**31 - 1  # of whole numbers where a flag names no bound: 32 bits, as TensorFlow counts images and sizes
 TRUE, FALSE = ("true", "t", "1", "yes", "y", "on"), ("false", "f", "0", "no", "n", "off")
 
 
@@ -77,7 +78,7 @@ def _flag_values(choices):
             absl_flags.DEFINE_boolean(flag.name, flag.default, flag.help, flag_values=values)
         elif flag.kind is int:
             absl_flags.DEFINE_integer(
-                flag.name, flag.default, flag.help, flag.low, flag.high, flag_values=values
+                flag.name, flag.default, flag.help, flag.low, flag.high or MOST, flag_values=values
             )
         elif flag.kind is float:
             absl_flags.DEFINE_float(
@@ -131,6 +132,9 @@ def _expanded_paths(job, options):
         value = getattr(options, flag.name)
         parts = [os.path.expanduser(part) for part in (value.split(",") if flag.path == "many" else [value])]
         homeless = [part for part in parts if part.startswith("~")]
+        needed = flag.default and job not in flag.empty
+        if flag.name in options.explicit and needed and not value.strip(" ,"):
+            raise UserError(f"--{flag.name} {value!r}: an empty name; give a path")
         if homeless and (flag.name in options.explicit or flag.jobs is None or job in flag.jobs):
             raise UserError(f"--{flag.name} {homeless[0]}: no such home folder is known; give the whole path")
         paths[flag.name] = ",".join(parts)

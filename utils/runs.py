@@ -11,6 +11,7 @@ from pathlib import Path, PurePath
 from utils.errors import UserError
 from utils.files import atomic_write, check_writable
 from utils.flags import FLAGS
+from utils.printable import printable
 from utils.tables import ENCODING
 
 # Flags that say what to do now, not how a run was trained.
@@ -64,9 +65,11 @@ def check_run_folder(options):
         UserError: --task is no part of a folder's name, or nothing can be written in --log_dir.
     """
     task = options.task
-    if not task or set(task) & set('/\\:*?"<>|\0') or len(os.fsencode(task)) > LONGEST_TASK:
-        shown = task if len(task) <= 40 else f"{task[:40]}..."
-        raise UserError(f"--task {shown}: begins a folder's name, 1 to {LONGEST_TASK} bytes, not / \\ : * ? \" < > |")
+    refused = set(task) & set('/\\:*?"<>|') or printable(task) != task or task.startswith(".")
+    if not task or refused or len(os.fsencode(task)) > LONGEST_TASK:
+        shown = printable(task if len(task) <= 40 else f"{task[:40]}...")
+        raise UserError(f"--task {shown}: begins a folder's name, 1 to {LONGEST_TASK} bytes on one line, no dot at its "
+                        "start, not / \\ : * ? \" < > |")
     check_writable(Path(options.log_dir).expanduser(), "--log_dir")
 
 
@@ -155,10 +158,10 @@ def find_weights(value, log_dir, flag):
     Returns:
         Weights.
     """
-    for path in (Path(value).expanduser(), Path(log_dir).expanduser() / value):
+    for path in (Path(value).expanduser().absolute(), Path(log_dir).expanduser().absolute() / value):
         if path.is_file() and path.suffix == ".npz":
             return Weights(_run_of(path, flag), path)
-        prefix = path.with_name(TF1_ENDING.sub("", path.name))
+        prefix = Path(TF1_ENDING.sub("", str(path)))
         if Path(f"{prefix}.index").is_file():
             return Weights(None, prefix)
         folder = _folder_of(path)

@@ -46,6 +46,18 @@ def test_people_pictures_and_their_table(folder):
         "00002/00002.png,2,2,1\n")  # fmt: skip
 
 
+def test_fewer_people_than_before_keep_the_rows_of_all(folder):
+    for person in (1, 2, 3):
+        folder.draw((person, [1, 2]))
+    folder.options.n_id = 3
+    assert folder.finish() == 0 and folder.others() == []
+    whole = (folder.folder / "metadata.csv").read_bytes()
+    (folder.folder / "7").mkdir()  # none of its names
+    folder.options.n_id, folder.options.images_per_id = 1, 1
+    assert folder.finish() == 0 and folder.others() == [2, 3]
+    assert (folder.folder / "metadata.csv").read_bytes() == whole
+
+
 def test_what_is_damaged_is_missing_and_pictures_keep_their_bytes(folder):
     folder.draw((1, [1, 2]))
     table, picture = folder.folder / "00001" / "metadata.csv", folder.folder / "00001" / "00001.png"

@@ -195,6 +195,20 @@ def test_two_processes_at_once(tmp_path):
             assert f"size {noted} there, {17 - noted} here" in told[17 - noted]
 
 
+def test_one_that_was_quicker_and_tidied_is_told_of_as_any_other(tmp_path, monkeypatch):
+    link, quicker = os.link, claim(tmp_path)
+
+    def overtaken(*paths):
+        monkeypatch.setattr(os, "link", link)
+        quicker.take(alone=True)  # removes what lies there half written
+        link(*paths)
+
+    monkeypatch.setattr(os, "link", overtaken)
+    with pytest.raises(UserError, match="--save_aligned: another process writes into "):
+        claim(tmp_path).take(alone=True)
+    assert names(tmp_path) == ["job.json"]
+
+
 def test_one_process_at_a_time_holds_a_folder_alone(tmp_path):
     with claim(tmp_path):
         for another in (claim(tmp_path), claim(tmp_path)):

@@ -50,6 +50,11 @@ def test_a_boolean_takes_every_spelling(true, false, equals):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["--syn_dataset", ""], "--syn_dataset '': an empty name"),
+        (["--dataset", " , "], "--dataset ' , ': an empty name"),
+        (["--log_dir", ""], "--log_dir '': an empty name"),
+        (["render", "--asset_dir="], "--asset_dir '': an empty name"),
+        (["--batch_size", "3000000000"], "3000000000 is not an integer in the range [1, 2147483647]"),
         (["--bach_size", "3"], "unknown flag --bach_size; did you mean --batch_size?"),
         (["trian"], "unknown job 'trian'; did you mean train?"),
         (["train", "now"], "stray word 'now'"),

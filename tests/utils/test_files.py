@@ -69,6 +69,8 @@ def test_a_folder_that_takes_no_file_is_found_out(tmp_path, monkeypatch):
     [
         (["train", "--task", "a/b"], "--task a/b: begins a folder's name, 1 to 200 bytes"),
         (["train", "--task", "é" * 125], f"--task {'é' * 40}...: begins a folder's name"),
+        (["train", "--task", ".hidden"], "--task .hidden: begins a folder's name"),
+        (["train", "--task", "two\nlines"], r"--task two\nlines: begins a folder's name"),
         (["train_recognizer", "--task", ""], "--task : begins a folder's name"),
         (["train", "--log_dir", "{file}"], "--log_dir: {file} is not a folder"),
         (["train_recognizer", "--log_dir", "{file}/x"], "--log_dir: {file} is not a folder"),

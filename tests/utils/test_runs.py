@@ -65,6 +65,22 @@ def test_a_run_in_a_folder_with_brackets_is_found(run):
     assert runs.find_weights(moved, "logs", "x").checkpoint == moved / "checkpoints" / "step-000000010.npz"
 
 
+@pytest.mark.parametrize(("inside", "spelling"), [("", "."), ("checkpoints", "."), ("checkpoints", ".."),
+                                                  ("checkpoints", "step-000000010.npz"), ("checkpoints", "../")])
+def test_weights_are_found_from_within_the_run(run, inside, spelling, monkeypatch):
+    monkeypatch.chdir(run / inside)
+    found = runs.find_weights(spelling, "logs", "load_path")
+    assert found.run.resolve() == run and found.checkpoint.resolve() == run / "checkpoints" / "step-000000010.npz"
+
+
+@pytest.mark.parametrize("value", ["/", "..", "x/"])
+def test_a_folder_that_is_no_run_is_told(value, tmp_path, monkeypatch):
+    (tmp_path / "within").mkdir()
+    monkeypatch.chdir(tmp_path / "within")
+    with pytest.raises(UserError, match="^--load_path: "):
+        runs.find_weights(value, "logs", "load_path")
+
+
 def test_another_file_of_a_run_is_told_what_to_give(run):
     (run / "0_G.png").touch()
     with pytest.raises(UserError, match="--load_path: .*0_G.png is no checkpoint: give a run folder"):

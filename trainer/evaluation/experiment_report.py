@@ -119,13 +119,12 @@ def series(results, name):
 
 
 def _gain_metrics(rows):
-    """The changes at the largest fraction, as metrics of the report."""
+    """What the generated data change at the largest fraction, as metrics of the report."""
     largest = max((row[0] for row in rows), default=None)
     metrics = {}
     for fraction, data, other, name, _, mean, spread, *_ in rows:
-        if fraction == largest:
-            gain = f"gain_{name}" if (data, other) == COMPARISONS[0] else f"gain_of_{data}_against_{other}_{name}"
-            metrics |= {gain: mean, f"{gain}_sd": spread}
+        if fraction == largest and (data, other) == COMPARISONS[0]:
+            metrics |= {f"gain_{name}": mean, f"gain_{name}_sd": spread}
     return metrics
 
 

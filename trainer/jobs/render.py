@@ -44,6 +44,9 @@ def run(options):
         else:
             for drawn in spread(renders.draw, missing, options.num_worker):
                 progress.update(drawn)
+    if others := renders.others():
+        print(f"warning: --n_id {options.n_id}: {renders.folder} holds {len(others)} more people, of an earlier run; "
+              "they stay", file=sys.stderr)  # fmt: skip
     if waiting := renders.finish():
         print(f"render: {waiting} people of other shards are not there yet; the last one to end writes "
               f"{renders.folder / METADATA}")

@@ -56,7 +56,8 @@ def label_counts(sources, indexes):
 
 
 def check_people(resumed, sources, indexes, instead):
-    """An error where a resumed run learned other people than its folders hold now, though as many perhaps.
+    """An error where a resumed run learned other people than its folders hold now, though as many perhaps, or of
+    other kinds of images.
 
     Args:
         resumed: runs.Weights.
@@ -74,6 +75,11 @@ def check_people(resumed, sources, indexes, instead):
             f"{'; '.join(changes) or 'the same in another order'}. To learn these from its weights, give {instead} "
             f"{resumed.run} in place of --load_path"
         )
+    there, here = set(params.get("labels") or ()), set(label_counts(sources, indexes))
+    if there and there != here:
+        flag = next(iter(indexes.values())).flag
+        raise UserError(f"{flag}: {resumed.run} learned people of {_some(there)} images, and here are {_some(here)} "
+                        f"ones. To learn these from its weights, give {instead} {resumed.run} in place of --load_path")
 
 
 def _some(names, most=5):

@@ -178,7 +178,7 @@ def test_tables_by_hand():
         (["--test_share", "0.9"], "leaves 1 of 8 identities"),
         (["--compare", "photographs"], "--compare: 'photographs' is none of renders, longer"),
         (["--compare", "renders"], "--compare renders: --syn_dataset names them"),
-        (["--lfw_dir", "nowhere"], "--lfw_dir: no such folder"),
+        (["--lfw_dir", "nowhere"], "--lfw_pairs: cannot read data/pairs.txt"),
         (["--save_syn_dataset", "real"], "real is no folder that generate has made"),
         (["--dataset", "nowhere"], "no such folder"),
         (["--recognizer", "nn4"], "--image_size 16: nn4 takes"),

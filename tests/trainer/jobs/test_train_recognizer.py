@@ -189,6 +189,7 @@ BAD = {
     "resumed by train": (["train", "--load_path", "RUN"], "--load_path", "a run of the job train_recognizer"),
     "generate": (["generate", "--pretrained_gen", "RUN"], "--pretrained_gen", "which makes no images"),
     "done": (["--load_path", "RUN", "--dataset", "a,made,b"], "--max_step", "has done 3 of 3"),
+    "nothing generated": (["--load_path", "RUN", "--dataset", "a,b"], "--dataset: ", "people of labelled, s"),
     "other data": (["--load_path", "RUN", "--dataset", "a"], "--dataset: ", "holds other people than"),
 }
 

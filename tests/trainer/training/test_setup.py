@@ -43,3 +43,11 @@ def test_of_many_people_a_few_are_named(tmp_path):
 
 def test_a_run_that_names_no_people_is_not_compared(tmp_path):
     check_people(resumed(tmp_path, label_names={}), SOURCES, {"synthetic": index("a")}, "--pretrained_gen")
+
+
+def test_generated_people_that_a_run_did_not_learn_are_told(tmp_path):
+    run = resumed(tmp_path, labels={"labelled": 2}, label_names={"labelled": ["a", "b"]})
+    sources = {name: SOURCES["synthetic"] for name in ("labelled", "synthetic")}
+    check_people(run, sources, {"labelled": index("a", "b")}, "--pretrained_rec")
+    with pytest.raises(UserError, match="learned people of labelled images, and here are labelled, synthetic ones"):
+        check_people(run, sources, {"labelled": index("a", "b"), "synthetic": index("c")}, "--pretrained_rec")

@@ -121,6 +121,7 @@ MEANINGS = {
     ),
     "gain_auc": Meaning("Gain in AUC", "difference", "the same", HIGH, main=True),
     "gain_accuracy": Meaning("Gain in accuracy", "difference", "the same", HIGH),
+    "gain_tar_at_far_0.01": Meaning("Gain in TAR at FAR 0.01", "difference", "the same", HIGH),
     "gain_val_at_far_0.001": Meaning("Gain in VAL at FAR 0.001", "difference", "the same", HIGH),
     # images
     "fid": Meaning(

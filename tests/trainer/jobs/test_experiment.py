@@ -124,7 +124,7 @@ def test_rows_beside_and_the_pairs_of_a_file(data, tmp_path, capsys, untraced):
     images = {name.split("_")[1]: metrics["trained_images"] for name, metrics in results.items()}
     assert images == {"without": 24, "longer": 24, "renders": 48, "with": 33}
     said = capsys.readouterr().out
-    assert "at 100 %, with against renders: accuracy" in said and "[3/4] loss" in said and "[4/4]" not in said
+    assert "at 100 %, with against renders: accuracy" in said and "[3/4] loss" in said and "[4/4] loss" not in said
     with open(tmp_path / "report" / "experiment_gain.csv", newline="") as file:
         compared = {(row["generated"], row["against"]) for row in csv.DictReader(file)}
     assert compared == set(experiment_report.COMPARISONS)

@@ -137,8 +137,8 @@ def test_cut_short(length, network, path, tmp_path):
 
 
 def test_no_such_file(network, tmp_path):
-    assert "no such file" in refused(network, tmp_path / "gone.h5")
-    assert "cannot read FaceNet's Keras file" in refused(network, tmp_path)
+    assert "gone.h5: No such file or directory" in refused(network, tmp_path / "gone.h5")
+    assert f"cannot read FaceNet's Keras file {tmp_path}: Is a directory" in refused(network, tmp_path)
 
 
 @pytest.mark.slow

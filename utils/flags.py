@@ -117,8 +117,8 @@ GROUPS = {
         _flag("relax_c", False, "train the identity network too (its moving statistics stay)", jobs=SHAPE),
     ],
     "identity network": [
-        _flag("model_def", "models.dlib_resnet", "its network; without it --pretrained_rec says (published: models.nn4)", jobs=(*SHAPE, *EVALUATION)),
-        _flag("pretrained_rec", "facenet_model/model-20171214-014943.ckpt-80000", "its weights: a FaceNet TF1 checkpoint (prefix) or a run folder of train_recognizer; dlib's are fetched; train_recognizer, where named: what it starts from", jobs=FACE_NETWORKS, path="one"),
+        _flag("model_def", "models.dlib_resnet", "its network; without it --pretrained_rec says (published: models.nn4); evaluate, where neither is named: one that the identity loss did not look through", jobs=(*SHAPE, *EVALUATION)),
+        _flag("pretrained_rec", "facenet_model/model-20171214-014943.ckpt-80000", "its weights: FaceNet's TF1 checkpoint (prefix) or Keras 2 file (.h5), or a run folder of train_recognizer; those of models.dlib_resnet and models.facenet_keras are fetched; train_recognizer, where named: what it starts from", jobs=FACE_NETWORKS, path="one"),
         _flag("embedding_size", 128, "size of its embedding; train_recognizer, where not named: the network's own", low=1, jobs=(*FACE_NETWORKS, *BENCHMARK, *WEIGHTS)),
         _flag("facenet_scope", "InceptionResnetV1", "scope of its variables in the checkpoint", jobs=(*FACE_NETWORKS, *WEIGHTS)),
         _flag("use_fixed_image_standardization", False, "(x - 127.5) / 128, for FaceNet's 2018 models, instead of per image", jobs=(*FACE_NETWORKS, *BENCHMARK, *WEIGHTS)),

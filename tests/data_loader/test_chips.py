@@ -69,13 +69,13 @@ def test_the_exact_cut_is_dlibs(width):
     assert (chips.cut(pixels, chips.place(points + 0.5)) == theirs).all()
 
 
-@pytest.mark.parametrize("turn", [0.0, 0.4, -1.2])
-def test_the_differentiable_cut_is_the_exact_one_to_a_grey_level(turn):
+@pytest.mark.parametrize(("turn", "size"), [(0.0, 150), (0.4, 150), (-1.2, 160)])
+def test_the_differentiable_cut_is_the_exact_one_to_a_grey_level(turn, size):
     pixels = np.stack([smooth(200, 200), smooth(200, 200)[::-1]])
     places = chips.place(np.stack([face(100, 100, 60, turn), face(90, 110, 80, -turn)]) + 0.5)
     where = tf.constant(chips.fractions(places, 200), tf.float32)
-    cut = chips.cut_differentiably(tf.constant(pixels, tf.float32), where)
-    exact = np.stack([chips.cut(image, at) for image, at in zip(pixels, places, strict=True)])
+    cut = chips.cut_differentiably(tf.constant(pixels, tf.float32), where, size)
+    exact = np.stack([chips.cut(image, at, size) for image, at in zip(pixels, places, strict=True)])
     assert exact.std() > 20
     difference = cut - exact
     assert -0.01 < difference.numpy().min() and difference.numpy().max() < 1.01  # dlib rounds down

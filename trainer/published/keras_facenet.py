@@ -37,8 +37,7 @@ def is_keras_file(path):
     if path.suffix == ".h5" or not path.is_file():
         return path.suffix == ".h5"
     try:
-        with path.open("rb") as file:
-            return file.read(len(SIGNATURE)) == SIGNATURE
+        return _begins_as_hdf5(path)
     except OSError:
         return False
 
@@ -65,15 +64,24 @@ def load_keras_facenet(network, path):
 def _opened(path, read):
     """read(h5py.File of `path`), whatever is wrong with it told in one line."""
     try:
+        begins_so = _begins_as_hdf5(path)
+    except OSError as error:
+        raise UserError(f"cannot read FaceNet's Keras file {path}: {error.strerror or error}") from error
+    try:
+        if not begins_so:
+            raise ValueError("it does not begin as one")
         with h5py.File(Path(path).expanduser(), "r") as file:
             return read(file)
     except _Wrong as error:
         raise UserError(f"{path} is not FaceNet's Inception-ResNet-v1 as Keras 2 saves it: {error}") from error
-    except FileNotFoundError as error:
-        raise UserError(f"cannot read FaceNet's Keras file {path}: no such file") from error
     except (*DAMAGED, RuntimeError) as error:  # h5py has no error of its own
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"cannot read FaceNet's Keras file {path}: it is damaged or no HDF5 file ({reason})") from error
+
+
+def _begins_as_hdf5(path):
+    with Path(path).expanduser().open("rb") as file:
+        return file.read(len(SIGNATURE)) == SIGNATURE
 
 
 def _layers(file):

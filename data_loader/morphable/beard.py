@@ -62,6 +62,6 @@ class BeardMaker:
 def paint(rows, colour, grey, look):
     """Colour the rows float32 [16, side, 3] of the texture: hair, some of it grey, rough."""
     random = np.random.default_rng([look.pattern, 10])
-    white = np.clip(look.grey * (1 + 0.6 * (1 - look.grey) * random.standard_normal(rows.shape[:2])), 0, 1)[..., None]
-    rough = np.clip(1 + 0.15 * random.standard_normal(rows.shape[:2]), 0.3, 2)[..., None]
+    white = np.clip(look.grey * (1 + 0.3 * (1 - look.grey) * random.standard_normal(rows.shape[:2])), 0, 1)[..., None]
+    rough = np.clip(1 + 0.10 * random.standard_normal(rows.shape[:2]), 0.3, 2)[..., None]
     rows[:] = (colour + white * (grey - colour)) * rough

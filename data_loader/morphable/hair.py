@@ -10,6 +10,7 @@ CENTRE = np.array((0.0, 7.55, 0.42))  # inside the skull, between the ears
 COLUMNS, ROWS = 72, 34  # of the shell: about the vertical axis, from the crown down
 LOWEST = 128.0  # degrees from the crown that the shell reaches down to
 HANGS_FROM = 20  # row from which long hair leaves the skull
+NEAR = 0.93  # cosine of the angle that a triangle's middle may be off a ray that meets it
 UNDER = 0.05  # how deep the shell lies under the skin where no hair grows
 
 
@@ -145,8 +146,8 @@ class Barber:
         aside = np.abs(self.azimuth)
         front = style.front + look.hair_front
         hanging = aside >= front
-        ear = np.abs(points[self.ears, 0]).max() + 0.03
-        least = (ear / np.maximum(np.sin(np.radians(aside)), 0.3)) * blob(aside, 98, 26)
+        ear = np.linalg.norm(points[self.ears][:, [0, 2]] - centre, axis=1).max() + 0.05  # the shell covers the ears
+        least = ear * blob(np.maximum(np.abs(aside - 98) - 14, 0), 0, 18)
         down = np.arange(ROWS) - HANGS_FROM
         rows = np.flatnonzero(down >= 0)
         start = HANGS_FROM - 1
@@ -167,8 +168,8 @@ class Barber:
             new = np.stack([centre[0] + rho * np.sin(angle), y, centre[1] + rho * np.cos(angle)], axis=-1)
             shell[row, hanging] = new[hanging]
             on[row] = hanging
-        for row in range(12, HANGS_FROM):  # over the ears: wider from the temples down
-            blend = rise(row, 11, HANGS_FROM)
+        for row in range(10, HANGS_FROM):  # over the ears: wider from the temples down
+            blend = rise(row, 9, HANGS_FROM - 3)
             wider = 1 + blend * (np.maximum(widest / np.maximum(radius[row], 1e-6), 1) - 1) * edge
             shell[row][:, [0, 2]] = np.where(hanging[:, None], centre + flat[row] * wider[:, None],
                                              shell[row][:, [0, 2]])
@@ -207,7 +208,7 @@ def paint(rows, colour, grey, look):
     fine = random.standard_normal((1, side)) * 0.6 + np.repeat(random.standard_normal((1, side // 8)), 8, axis=1)
     curls = np.repeat(np.repeat(random.standard_normal((high // 4, side // 8)), 4, axis=0), 8, axis=1)
     strands = fine * (1 - min(look.curl, 1)) + curls * min(look.curl, 1)
-    white = np.clip(look.grey + 0.9 * look.grey * (1 - look.grey) * fine, 0, 1)[..., None]
+    white = np.clip(look.grey + 0.45 * look.grey * (1 - look.grey) * fine, 0, 1)[..., None]
     base = colour + white * (grey - colour)
     along = np.linspace(-1, 1, high)[:, None]
     rows[:] = base * np.clip(1 + 0.16 * strands + 0.10 * along, 0.3, 1.9)[..., None]
@@ -228,12 +229,15 @@ def _leave(points, triangles, centre, rays):
 
     Moeller and Trumbore's test of every ray with every triangle. A ray that meets none takes the nearest point to it.
     """
-    a, b, c = (points[triangles[:, corner]] for corner in range(3))
-    first, second, start = b - a, c - a, centre - a
-    across = np.cross(start, first)
+    middles = points[triangles].mean(axis=1) - centre
+    middles /= np.linalg.norm(middles, axis=1, keepdims=True)
     corners, weights = np.zeros((len(rays), 3), np.int64), np.zeros((len(rays), 3))
+    every = triangles
     for row, ray in enumerate(rays):
-        side = np.cross(ray, second)
+        triangles = every[middles @ ray > NEAR]
+        a, b, c = (points[triangles[:, corner]] for corner in range(3))
+        first, second, start = b - a, c - a, centre - a
+        across, side = np.cross(start, first), np.cross(ray, second)
         scale = (first * side).sum(axis=1)
         with np.errstate(divide="ignore", invalid="ignore"):
             u, v = (start * side).sum(axis=1) / scale, across @ ray / scale
@@ -243,7 +247,5 @@ def _leave(points, triangles, centre, rays):
             best = np.flatnonzero(hit)[np.argmin(distance[hit])]
             corners[row], weights[row] = triangles[best], (1 - u[best] - v[best], u[best], v[best])
         else:
-            away = points[triangles[:, 0]] - centre
-            best = int(np.argmax(away @ ray / np.linalg.norm(away, axis=1)))
-            corners[row], weights[row] = triangles[best], (1, 0, 0)
+            corners[row], weights[row] = every[np.argmax(middles @ ray)], (1 / 3, 1 / 3, 1 / 3)
     return corners, weights

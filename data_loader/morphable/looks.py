@@ -6,7 +6,7 @@ import numpy as np
 
 from data_loader.morphable.hair import LENGTHS, PAINTED
 
-GREY_FROM = 38  # years
+GREY_FROM = 42  # years
 WITH_GLASSES = 0.33  # share of the portraits' people
 # Odds of the hair styles of women and men; a man who goes bald and tight curls are drawn apart.
 WOMEN = {"long": 0.27, "bob": 0.17, "long_fringe": 0.1, "bob_fringe": 0.1, "tied": 0.11, "bun": 0.07, "fringe": 0.04,
@@ -54,6 +54,11 @@ class Look:
     freckles: float = 0.0
     moles: int = 0
     lines: float = 0.0
+    socket: float = 0.0
+    lashes: float = 1.0
+    sclera: float = 1.0
+    iris_size: float = 1.0
+    shadow: float = 0.0
     shade: float = 1.0
     grey: float = 0.0
     hair_style: str = "cropped"
@@ -74,7 +79,7 @@ class Look:
 
 def look(random, male, age, mix):
     """The Look of somebody: `male` 0 to 1, `age` in years, `mix` [3] as in sampling.Identity."""
-    tone = np.clip(mix @ (0.80, 0.32, 0.18) + random.normal(0, 0.12), 0, 1)
+    tone = np.clip(mix @ (0.80, 0.34, 0.20) + random.normal(0, 0.2), 0, 1)
     fair = max(0.0, mix[2] - 0.35)
     old = max(0.0, (age - 35) / 60)
     hair = choose(random, {"black": 0.2 + mix[0] + mix[1], "dark": 0.5, "brown": 0.15 + fair, "fair": fair,
@@ -84,8 +89,8 @@ def look(random, male, age, mix):
     made_up = male < 0.5 and random.random() < 0.5
     lips = (0.95, 0.42, 0.45) if made_up else (0.86, 0.66, 0.66)
     return Look(
-        tone=float(tone), tint=tuple(np.exp(random.normal(0, (0.07, 0.035, 0.08))).tolist()),
-        mottle=float(random.uniform(0.02, 0.09)), pattern=int(random.integers(2 ** 31)),
+        tone=float(tone), tint=tuple(np.exp(random.normal(0, (0.07, 0.03, 0.07))).tolist()),
+        mottle=float(random.uniform(0.02, 0.08 + 0.14 * np.clip((age - 25) / 45, 0, 1))), pattern=int(random.integers(2 ** 31)),
         flush=float(random.uniform(0.05, 0.75)), under_eye=float(random.uniform(0, 0.4) + 0.4 * old),
         lid=float(random.uniform(0.1, 0.4) + random.uniform(0.2, 0.5) * made_up),
         lips=tuple((np.array(lips) * random.uniform(0.75, 1.12)).tolist()), hair=hair,
@@ -105,9 +110,13 @@ def _details(random, male, age, fair):
         "brow_arch": float(random.normal(0, 0.032)), "brow_slant": float(random.normal(0, 0.05)),
         "brow_length": float(random.uniform(0.82, 1.12)), "beard": beard,
         "beard_opacity": float(0.4 * thick if beard == "stubble" else thick),
-        "beard_length": float(max(0.0, random.normal(0.7, 0.5))),
+        "beard_length": float(np.clip(random.normal(0.55, 0.4), 0, 1.1)),
         "freckles": float(random.uniform(0.3, 1) * (random.random() < 0.05 + 0.35 * fair)),
-        "moles": int(random.poisson(1.1)), "lines": float(np.clip((age - 28) / 34, 0, 1) * random.uniform(0.35, 0.95)),
+        "moles": int(random.poisson(1.1)), "lines": float(np.clip((age - 22) / 30, 0.05, 1) * random.uniform(0.2, 1.1)),
+        "socket": float(random.uniform(0, 0.45) + 0.35 * random.random() * (male < 0.5)),
+        "lashes": float(random.uniform(0.1, 0.8) if male > 0.5 else random.uniform(0.4, 1)),
+        "sclera": float(random.uniform(0.65, 1.05)), "iris_size": float(random.uniform(0.88, 1.15)),
+        "shadow": float(random.uniform(0, 0.4) * (male > 0.5)),
     }
 
 
@@ -124,6 +133,8 @@ def _hair(random, male, age, mix):
         style, random.uniform(0, 0.35) + 0.5 * (random.random() < 0.15))
     low, high = LENGTHS.get(style, (6.0, 6.0))
     grey = np.clip((age - GREY_FROM) / 30 + random.normal(0, 0.3), 0, 1) if age > GREY_FROM - 8 else 0.0
+    if not man and random.random() < 0.5:  # dyed
+        grey *= 0.1
     return {
         "hair_style": style, "hair_volume": float(np.exp(random.normal(0, 0.25))),
         "hair_length": float(random.uniform(low, high)), "hair_front": float(random.uniform(-10, 12)),

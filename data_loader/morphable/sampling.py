@@ -17,6 +17,7 @@ SPREAD = {"head-trans": 0.0, "head-angle": 0.05, "head-age": 0.1, "head-back": 0
           "ear-shape": 0.0, "ear": 0.3, "eye-trans": 0.25, "eye-scale": 0.3, "eye-push": 0.25, "eye": 0.3,
           "mouth-trans": 0.2, "mouth": 0.28, "nose-trans": 0.2, "nose": 0.3, "chin-jaw": 0.1, "chin": 0.25,
           "cheek": 0.3, "forehead": 0.25, "eyebrows": 0.3}
+UNEVEN = 0.2  # how far the right side's feature is from the left's, in the feature's standard deviation
 # Moods: face units (both sides of those that come as Left and Right) and their largest weight.
 MOODS = {
     "neutral": {},
@@ -81,9 +82,9 @@ def identity(model, seed, number):
     random = np.random.default_rng([seed, number, 0])
     male = float(random.random() < 0.5)
     male = float(np.clip(male + random.normal(0, 0.12), 0, 1))
-    age = float(random.triangular(18, 28, 65))
-    mix = random.dirichlet([0.3, 0.3, 0.3])
-    weight = float(random.normal(0, 0.35))
+    age = 18 + 62 * float(random.beta(1.1, 1.7))
+    mix = random.dirichlet([0.2, 0.2, 0.2])
+    weight = float(np.clip(random.normal(0, 0.5), -1, 1))
     macro, shape = _macro(model.macro.names, male, age, mix, weight), _shape(model.shape.names, random)
     return Identity(macro, shape, age, male, mix, look(random, male, age, mix))
 
@@ -153,7 +154,7 @@ def _shape(names, random):
         spread = 0.8 * next(SPREAD[key] for key in SPREAD if feature.startswith(key))
         if feature not in drawn:
             drawn[feature] = random.normal(0, spread)
-        value = drawn[feature] + (random.normal(0, 0.08 * spread) if stem != feature else 0)
+        value = drawn[feature] + (random.normal(0, UNEVEN * spread) if stem != feature else 0)
         value = float(np.clip(value, -0.9, 0.9))
         weights[name if value < 0 else f"{stem}-{OPPOSITES[direction]}"] = abs(value)
     form = random.choice(["oval", "round", "square", "rectangular", "triangular", "invertedtriangular", "diamond"])

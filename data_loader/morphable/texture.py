@@ -69,7 +69,9 @@ class Painter:
         hair = colour + look.grey * (white - colour)
         albedo = np.empty((len(self.texels["skin"]), 3), np.float32)
         albedo[:] = skin
-        albedo *= (1 + look.mottle * self.noise(look.pattern))[:, None]
+        albedo *= np.clip(1 + look.mottle * self.noise(look.pattern), 0.3, 1.7)[:, None]
+        _blend(albedo, regions["socket"] * look.socket, skin * (0.58, 0.50, 0.52))
+        _blend(albedo, regions["full"] * look.shadow, 0.45 * skin + 0.35 * np.minimum(colour, skin))
         _blend(albedo, regions["flush"] * look.flush, skin * (1.0, 0.72, 0.70))
         _blend(albedo, self._marks(look), skin * (0.52, 0.38, 0.32))
         _blend(albedo, regions["lines"] * look.lines, skin * (0.55, 0.44, 0.42))
@@ -87,7 +89,7 @@ class Painter:
         atlas[self.texels["inside"]] = skin * (0.45, 0.22, 0.20)
         atlas[self.texels["tongue"]] = (0.42, 0.14, 0.13)
         atlas[self.texels["teeth"]] = (0.60, 0.50, 0.38)
-        atlas[self.texels["lashes"]] = hair * 0.25
+        atlas[self.texels["lashes"]] = skin * 0.7 + look.lashes * (np.minimum(hair, skin) * 0.25 - skin * 0.7)
         for side, points in zip(("left_eye", "right_eye"), self.model.eyes, strict=True):
             atlas[self.texels[side]] = self._eye(side, points, look)
         below = whole[self.side:]
@@ -112,6 +114,7 @@ class Painter:
             "full": np.maximum(beard, moustache), "lines": self._lines * front,
             "face": front * _rise(y, 6.25, 6.45) * _rise(-y, -7.85, -7.7) * _rise(eye, 0.17, 0.22),
             "lips": self._mask("lips", self.source["skin"]), "flush": np.clip(cheek * 0.8 + nose + ears * 0.7, 0, 1),
+            "socket": _blob(x, 0.30, 0.24) * _blob(y, 7.32, 0.16) * front,
             "under_eye": _blob(x, 0.28, 0.16) * _blob(y, 7.15, 0.09) * front,
             "lid": _rise(-eye, -0.21, -0.13) * front,
         }
@@ -183,7 +186,7 @@ class Painter:
         inside = np.clip(along, 0, 1)
         middle = (7.50 + look.brow_lift + (0.045 + look.brow_arch) * np.sin(inside * 2.9) - 0.035 * along
                   + look.brow_slant * (inside - 0.4))
-        thickness = look.brow * (1.15 - 0.75 * inside) * _rise(along, -0.3, 0.1)
+        thickness = np.maximum(look.brow * (1.15 - 0.75 * inside) * _rise(along, -0.3, 0.1), 1e-6)
         strip = _rise(-np.abs(y - middle), -thickness, -0.4 * thickness)
         return strip * _rise(along, -0.14, 0.22) * _rise(-along, -1.05, -0.8) * _rise(z, 0.6, 0.8) * look.brow_opacity
 
@@ -200,7 +203,8 @@ class Painter:
         offset = self.position[side] - centre
         angle = np.arctan2(np.hypot(offset[:, 0], offset[:, 1]), offset[:, 2])  # from straight ahead
         colour = np.empty((len(angle), 3), np.float32)
-        colour[:] = to_linear((206, 198, 192))
+        colour[:] = to_linear((206, 198, 192)) * look.sclera
+        angle = angle / look.iris_size
         iris = to_linear(IRIS[look.iris])
         _blend(colour, _rise(-angle, -0.50, -0.44), iris * 0.45)  # the dark ring around the iris
         _blend(colour, _rise(-angle, -0.43, -0.36), iris)

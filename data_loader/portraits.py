@@ -97,7 +97,7 @@ class Fitted(_Portraitist):
         self.fitter, self.studio = Fitter(self.model), Studio(self.model, options.size)
         self.colourist = Colourist(self.studio)
         self.columns = (*parameters.POSE, *parameters.FRAMING, *parameters.LIGHT, *self.model.expression.names,
-                        *parameters.LANDMARKS)
+                        *parameters.LANDMARKS, *parameters.COLOURS, *self.model.macro.names, *self.model.shape.names)
 
     def __call__(self, path, pixels):
         face = self.detect(pixels)
@@ -109,13 +109,14 @@ class Fitted(_Portraitist):
         except (ValueError, np.linalg.LinAlgError, RuntimeError) as error:  # SciPy's, where nothing converges
             raise NoOutput(f"no fit: {error}") from error
         self._check(fit.error)
-        render, light, landmarks = self._draw(fit, photograph)
-        numbers = [fit.yaw, fit.pitch, fit.roll, fit.zoom, *fit.shift, *parameters.light_numbers(light),
-                   *map(float, fit.expression), *landmarks]
+        render, found, landmarks = self._draw(fit, photograph)
+        numbers = [fit.yaw, fit.pitch, fit.roll, fit.zoom, *fit.shift, *parameters.light_numbers(found.light),
+                   *map(float, fit.expression), *landmarks, *parameters.colours(found.look),
+                   *map(float, (*fit.macro, *fit.shape))]
         return Portrait(photograph, render, fit.error, face.faces, numbers)
 
     def _draw(self, fit, photograph):
-        """Of a Fit: the render in the photograph's colours, its sampling.Light and the fields of LANDMARKS."""
+        """Of a Fit: the render in the photograph's colours, their Appearance and the fields of LANDMARKS."""
         shot = sampling.Image("", fit.expression, fit.yaw, fit.pitch, fit.roll, fit.zoom, fit.shift, UNKNOWN_LIGHT)
         head = head_of(self.model, fit.macro, fit.shape)
         view = self.studio.view(head, shot)
@@ -123,7 +124,7 @@ class Fitted(_Portraitist):
         render = self.studio.develop(view, replace(head, albedo=self.studio.painter(found.look)),
                                      replace(shot, light=found.light))
         landmarks = parameters.landmark_numbers(*visible(view, self.model.landmarks, BEHIND * head.scale))
-        return (to_grey(render) if found.grey else render), found.light, landmarks
+        return (to_grey(render) if found.grey else render), found, landmarks
 
 
 class Published(_Portraitist):

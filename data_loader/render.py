@@ -7,7 +7,9 @@ from utils.errors import UserError
 from utils.files import atomic_write
 
 # The flags that a picture depends on. Of morphable_model and statistics_dir it is the content: source.settings.
-SETTINGS = ("random_seed", "syn_scale_size", "published_pose", "yaw_range", "pitch_range", "roll_range", "image_format")
+SETTINGS = ("random_seed", "syn_scale_size", "published_pose", "yaw_range", "pitch_range", "roll_range", "image_format",
+            "identity_spread")
+RENDERER = 2  # raised whenever the same settings draw other people: 2 gave them hair, glasses and wider shapes
 
 
 class RenderFolder:
@@ -33,7 +35,7 @@ class RenderFolder:
         self.folder, self.options = folder, options
         self.source = open_source(options, fits)
         self.header = parameters.csv_line([*parameters.PICTURE, *self.source.columns])
-        self.settings = {**self.source.settings, **{name: getattr(options, name) for name in SETTINGS}}
+        self.settings = {"renderer": RENDERER, **self.source.settings, **{name: getattr(options, name) for name in SETTINGS}}
 
     def __reduce__(self):
         return RenderFolder, (self.folder, self.options, self.source.fits)

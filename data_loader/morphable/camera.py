@@ -1,12 +1,16 @@
 """A head in, an aligned face crop out: shape, pose, projection, shading and texture for one picture."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 
 import numpy as np
 
 from data_loader.morphable import lighting, rasterizer, sampling
+from data_loader.morphable.beard import BeardMaker
+from data_loader.morphable.glasses import glasses
+from data_loader.morphable.hair import Barber
 from data_loader.morphable.texture import Painter
+from data_loader.morphable.worn import Mesh, joined
 
 DISTANCE = 11.0  # decimetres from camera to face (ours)
 FRAME = 2.85  # width of the frame in distances from the eyes to the teeth: forehead to chin (ours)
@@ -131,11 +135,13 @@ class View:
 
 @dataclass(frozen=True)
 class Head:
-    """One person ready to draw: neutral points float32 [n, 3], centred, their scale, and the texture atlas."""
+    """One person ready to draw: neutral points float32 [n, 3], centred, their scale, the texture atlas as Painter gives
+    it, and the worn.Mesh of hair, beard and glasses, None for nothing."""
 
     points: np.ndarray
     scale: float
     albedo: np.ndarray
+    worn: Mesh | None = None
 
 
 class Studio:
@@ -151,6 +157,7 @@ class Studio:
         if projection not in PROJECTIONS:
             raise ValueError(f"projection {projection!r}: must be one of {', '.join(PROJECTIONS)}")
         self.model, self.size, self.projection, self.painter = model, size, projection, Painter(model)
+        self.barber, self.beards = Barber(model), BeardMaker(model, self.painter.lips)
         self.directions = lighting.sphere()
         self.reach = lighting.visibility(model, self.directions)
         self.texels = np.minimum(model.texture * self.painter.side, self.painter.side - 1).astype(np.float32)
@@ -161,7 +168,13 @@ class Studio:
         points = model.mean + model.macro(who.macro) + model.shape(who.shape)
         eyes = np.mean([points[eye].mean(axis=0) for eye in model.eyes], axis=0)
         teeth = points[model.teeth].mean(axis=0)
-        return Head((points - (eyes + teeth) / 2).astype(np.float32), float(eyes[1] - teeth[1]), self.painter(who.look))
+        centre = ((eyes + teeth) / 2).astype(np.float32)
+        worn = joined([mesh for mesh in (self.barber(points, who.look),
+                                         self.beards(points, model.normals(points), who.look),
+                                         glasses(points, model, who.look)) if mesh is not None])
+        if worn is not None:
+            worn = replace(worn, points=worn.points - centre)
+        return Head((points - centre).astype(np.float32), float(eyes[1] - teeth[1]), self.painter(who.look), worn)
 
     def picture(self, head, shot):
         """The picture uint8 [size, size, 3] of `head` as sampling.Image `shot` says."""
@@ -173,21 +186,31 @@ class Studio:
         centre = tuple(self.size * (0.5 + shift) for shift in shot.shift)
         camera = (Perspective(scale, centre, DISTANCE) if self.projection == "perspective"
                   else WeakPerspective(scale, centre))
-        points = (head.points + self.model.expression(shot.expression)) @ rotation(shot.yaw, shot.pitch, shot.roll).T
-        return View(camera, points.astype(np.float32), self.model.triangles, self.size, self.size, self.model.corners)
+        moved, model = self.model.expression(shot.expression), self.model
+        points, triangles, corners = head.points + moved, model.triangles, model.corners
+        if head.worn is not None:
+            points = np.concatenate([points, head.worn.points + moved[head.worn.anchors]])
+            triangles = np.concatenate([triangles, head.worn.triangles + np.int32(len(corners))])
+            corners = np.concatenate([corners, np.arange(len(head.points), len(points), dtype=corners.dtype)])
+        points = (points @ rotation(shot.yaw, shot.pitch, shot.roll).T).astype(np.float32)
+        return View(camera, points, triangles, self.size, self.size, corners)
 
     def develop(self, view, head, shot):
         """The picture uint8 [size, size, 3] of a view that `view` gave: light and texture."""
         light = np.zeros((len(view.points), 6), np.float32)
         seen = np.flatnonzero(view.seen)
-        light[seen] = self._shade(view, seen, shot)
-        albedo = head.albedo.reshape(self.painter.side, self.painter.side, 3)
-        canvas = view.colour(light[self.model.corners], self.texels, albedo)
+        reach, texels = self.reach, self.texels
+        if head.worn is not None:
+            beyond = np.broadcast_to(head.worn.reach[:, None], (len(head.worn.reach), reach.shape[1]))
+            reach = np.concatenate([reach, beyond])
+            texels = np.concatenate([texels, head.worn.texels + np.float32([0, self.painter.side])])
+        light[seen] = self._shade(view, seen, shot, reach)
+        canvas = view.colour(light[view.corners], texels, head.albedo)
         grey = to_srgb(canvas[..., :3])
         return np.where(canvas[..., 3:] >= 0.5, np.maximum(grey, DARKEST), grey).astype(np.uint8)
 
-    def _shade(self, view, points, shot):
-        """Light float32 [k, 6] that leaves some points."""
+    def _shade(self, view, points, shot, reach):
+        """Light float32 [k, 6] that leaves some points; reach float32 [n, directions] of all."""
         normals, turn = view.point_normals[points], rotation(shot.yaw, shot.pitch, shot.roll)
         if not isinstance(shot.light, sampling.Light):
             return shot.light((normals @ turn).astype(np.float32))  # it turns with the head
@@ -195,7 +218,7 @@ class Studio:
         to_camera = np.float32([0, 0, DISTANCE]) - view.points[points]
         to_camera /= np.sqrt((to_camera * to_camera).sum(axis=1, keepdims=True))
         radiance = lighting.environment(shot.light, directions)
-        return lighting.shade(normals, to_camera, shot.light, radiance, directions, self.reach[points])
+        return lighting.shade(normals, to_camera, shot.light, radiance, directions, reach[points])
 
 
 def rotation(yaw, pitch, roll):

@@ -18,6 +18,8 @@ FRAMING = ("zoom", "shift_x", "shift_y")  # a factor, and fractions of the frame
 # The MakeHuman face's light, in the order of `light_numbers`. Its expression's columns are its face units' names.
 LIGHT = ("light_x", "light_y", "light_z", "light_key", "light_red", "light_green", "light_blue", "light_ambient",
          "sky_red", "sky_green", "sky_blue", "ground_red", "ground_green", "ground_blue", "gloss", "gloss_power")
+# Of sampling.Look: skin from 0 (light) to 1 (dark), names of hair colour and beard, how dark the brows are.
+COLOURS = ("tone", "hair", "beard", "brow_opacity")
 # The 300W-3D names of light and colour, which pictures of statistical models have instead, in the order of its files.
 ILLUMINATION = ("ambient_red", "ambient_green", "ambient_blue", "direct_red", "direct_green", "direct_blue",
                 "light_elevation", "light_azimuth", "specular", "shininess")
@@ -30,6 +32,11 @@ def light_numbers(light):
     """sampling.Light -> list of 16 numbers in the order of LIGHT; sampling.light_from is the way back."""
     return [*map(float, light.direction), light.key, *light.colour, light.ambient, *light.sky, *light.ground,
             light.gloss, light.gloss_power]
+
+
+def colours(look):
+    """The fields of COLOURS of a sampling.Look."""
+    return [float(look.tone), look.hair, look.beard, float(look.brow_opacity)]
 
 
 def landmark_numbers(points, visible):

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from data_loader.morphable.looks import Look, look
+
 ETHNICITIES = ("african", "asian", "caucasian")
 OPPOSITES = {"decr": "incr", "down": "up", "in": "out", "backward": "forward", "concave": "convex",
              "compress": "uncompress"}
@@ -15,6 +17,7 @@ SPREAD = {"head-trans": 0.0, "head-angle": 0.05, "head-age": 0.1, "head-back": 0
           "ear-shape": 0.0, "ear": 0.3, "eye-trans": 0.25, "eye-scale": 0.3, "eye-push": 0.25, "eye": 0.3,
           "mouth-trans": 0.2, "mouth": 0.28, "nose-trans": 0.2, "nose": 0.3, "chin-jaw": 0.1, "chin": 0.25,
           "cheek": 0.3, "forehead": 0.25, "eyebrows": 0.3}
+UNEVEN = 0.2  # how far the right side's feature is from the left's, in the feature's standard deviation
 # Moods: face units (both sides of those that come as Left and Right) and their largest weight.
 MOODS = {
     "neutral": {},
@@ -28,36 +31,6 @@ MOODS = {
 }
 SIDEWAYS = ("jawLeft", "jawRight", "mouthLeft", "mouthRight")  # units that have no mirror image to move with
 STILL = ("eyeLook", "tongue", "eyeBlink", "jaw", "mouthClose", "mouthRoll", "mouthFunnel")  # never at random
-
-
-@dataclass(frozen=True)
-class Look:
-    """Colours of one person: names are of texture.HAIR, IRIS and BEARDS, the rest amounts as texture uses them."""
-
-    tone: float
-    tint: tuple
-    mottle: float
-    pattern: int
-    flush: float
-    under_eye: float
-    lid: float
-    lips: tuple
-    hair: str
-    hair_opacity: float
-    hairline: float
-    brow: float
-    brow_lift: float
-    brow_opacity: float
-    iris: str
-    brow_arch: float = 0.0
-    brow_slant: float = 0.0
-    receding: float = 0.0
-    peak: float = 0.0
-    beard: str = "none"
-    beard_opacity: float = 0.0
-    freckles: float = 0.0
-    moles: int = 0
-    lines: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -109,11 +82,11 @@ def identity(model, seed, number):
     random = np.random.default_rng([seed, number, 0])
     male = float(random.random() < 0.5)
     male = float(np.clip(male + random.normal(0, 0.12), 0, 1))
-    age = float(random.triangular(18, 28, 65))
-    mix = random.dirichlet([0.3, 0.3, 0.3])
-    weight = float(random.normal(0, 0.35))
+    age = 18 + 62 * float(random.beta(1.1, 1.7))
+    mix = random.dirichlet([0.2, 0.2, 0.2])
+    weight = float(np.clip(random.normal(0, 0.5), -1, 1))
     macro, shape = _macro(model.macro.names, male, age, mix, weight), _shape(model.shape.names, random)
-    return Identity(macro, shape, age, male, mix, _look(random, male, age, mix))
+    return Identity(macro, shape, age, male, mix, look(random, male, age, mix))
 
 
 def framing(random, statistics=None):
@@ -181,55 +154,12 @@ def _shape(names, random):
         spread = 0.8 * next(SPREAD[key] for key in SPREAD if feature.startswith(key))
         if feature not in drawn:
             drawn[feature] = random.normal(0, spread)
-        value = drawn[feature] + (random.normal(0, 0.08 * spread) if stem != feature else 0)
+        value = drawn[feature] + (random.normal(0, UNEVEN * spread) if stem != feature else 0)
         value = float(np.clip(value, -0.9, 0.9))
         weights[name if value < 0 else f"{stem}-{OPPOSITES[direction]}"] = abs(value)
     form = random.choice(["oval", "round", "square", "rectangular", "triangular", "invertedtriangular", "diamond"])
     weights[f"head-{form}"] = float(random.uniform(0, 0.45))
     return np.array([weights[name] for name in names])
-
-
-def _look(random, male, age, mix):
-    tone = np.clip(mix @ (0.80, 0.30, 0.16) + random.normal(0, 0.09), 0, 1)
-    fair = max(0.0, mix[2] - 0.35)
-    grey = max(0.0, (age - 35) / 60)
-    hair = _choose(random, {"black": 0.2 + mix[0] + mix[1], "dark": 0.5, "brown": 0.1 + fair, "fair": fair,
-                            "red": 0.2 * fair, "grey": 2 * grey})
-    iris = _choose(random, {"dark": 0.3 + mix[0] + mix[1], "brown": 0.6, "hazel": 0.7 * fair, "green": 0.5 * fair,
-                            "blue": 1.2 * fair, "grey": 0.3 * fair})
-    made_up = male < 0.5 and random.random() < 0.45
-    lips = (0.92, 0.55, 0.56) if made_up else (0.86, 0.66, 0.66)
-    bald = male > 0.5 and random.random() < 0.2
-    return Look(
-        tone=float(tone), tint=tuple(np.exp(random.normal(0, (0.04, 0.025, 0.05))).tolist()),
-        mottle=float(random.uniform(0.02, 0.07)), pattern=int(random.integers(2 ** 31)),
-        flush=float(random.uniform(0.1, 0.55)), under_eye=float(random.uniform(0, 0.3) + 0.3 * grey),
-        lid=float(random.uniform(0.1, 0.35) + 0.3 * made_up),
-        lips=tuple((np.array(lips) * random.uniform(0.85, 1.1)).tolist()), hair=hair,
-        hair_opacity=0.0 if bald else float(random.uniform(0.8, 0.97)), hairline=float(random.normal(7.93, 0.06)),
-        brow=float(random.uniform(0.028, 0.048) + 0.014 * male), brow_lift=float(random.normal(0, 0.015)),
-        brow_opacity=float(random.uniform(0.5, 0.95)), iris=iris, **_details(random, male, age, fair))
-
-
-def _details(random, male, age, fair):
-    """The fields of Look that have defaults."""
-    beard = "none"
-    if male > 0.5:
-        beard = _choose(random, {"none": 0.5, "stubble": 0.25, "moustache": 0.07, "goatee": 0.08, "full": 0.1})
-    thick = random.uniform(0.5, 0.85)
-    return {
-        "brow_arch": float(random.normal(0, 0.02)), "brow_slant": float(random.normal(0, 0.035)),
-        "receding": float(male * random.uniform(0, 0.25) * np.clip((age - 20) / 30, 0.1, 1)),
-        "peak": float(random.uniform(0, 0.12) * (random.random() < 0.3)), "beard": beard,
-        "beard_opacity": float(0.35 * thick if beard == "stubble" else thick),
-        "freckles": float(random.uniform(0.3, 1) * (random.random() < 0.05 + 0.35 * fair)),
-        "moles": int(random.poisson(0.9)), "lines": float(np.clip((age - 30) / 30, 0, 1) * random.uniform(0.3, 0.75)),
-    }
-
-
-def _choose(random, odds):
-    odds_of = np.array(list(odds.values()))
-    return str(random.choice(list(odds), p=odds_of / odds_of.sum()))
 
 
 def _expression(names, mood, random):

@@ -12,7 +12,9 @@ import numpy as np
 from data_loader import assets
 from data_loader.morphable import parameters, sampling, statistical_formats, statistical_sampling, statistics
 from data_loader.morphable.camera import Studio
+from data_loader.morphable.fitting import Fitter
 from data_loader.morphable.model import load_makehuman
+from data_loader.morphable.prior import Widened
 from data_loader.morphable.statistical_studio import StatisticalStudio
 from utils.errors import UserError
 
@@ -25,7 +27,7 @@ def open_source(options, fits=None):
 
     Args:
         options: morphable_model ("makehuman" or a path that statistical_formats.load takes), asset_dir, random_seed,
-            syn_scale_size, yaw_range, pitch_range, roll_range, published_pose, statistics_dir.
+            syn_scale_size, yaw_range, pitch_range, roll_range, published_pose, statistics_dir, identity_spread.
         fits: the statistics.Statistics of statistics_dir where they have been read before.
 
     Raises:
@@ -41,10 +43,10 @@ class _Source:
 
     note = ""
 
-    def __init__(self, options, fits, expression, light, colour=()):
+    def __init__(self, options, fits, expression, light, colour=(), identity=()):
         self.options, self._person, self._who, self._head = options, None, None, None
         if fits is None and options.statistics_dir:
-            fits = statistics.read(options.statistics_dir, expression, light, colour)
+            fits = statistics.read(options.statistics_dir, expression, light, colour, identity)
         self.fits = self._usable(fits)
         self.settings = {
             "morphable_model": _named(options.morphable_model, self._content()),
@@ -78,9 +80,15 @@ class MakehumanSource(_Source):
     def __init__(self, options, fits=None):
         self.model = load_makehuman(assets.fetch("morphable_face", options.asset_dir))
         self.studio = Studio(self.model, options.syn_scale_size)
-        super().__init__(options, fits, self.model.expression.names, parameters.LIGHT)
+        names = (*self.model.macro.names, *self.model.shape.names)
+        super().__init__(options, fits, self.model.expression.names, parameters.LIGHT, identity=names)
+        fitter, calibration = Fitter(self.model), None
+        if self.fits is not None and "identity" in self.fits:
+            group = self.fits.groups["identity"]
+            calibration = fitter.calibrate(group.mean + group.differences)
+        self._sample = Widened(self.model, fitter.people, calibration, options.identity_spread)
         self.columns = (*parameters.POSE, *parameters.FRAMING, *parameters.LIGHT, "age", "male", *sampling.ETHNICITIES,
-                        "tone", "hair", "iris", "beard", "mood", *self.model.expression.names, *parameters.LANDMARKS)
+                        "tone", "hair", "iris", "beard", "hair_style", "glasses", "mood", *self.model.expression.names, *parameters.LANDMARKS)
 
     def _usable(self, fits):
         """Of 300W-3D fits the pose alone: their expression and light are those of another model."""
@@ -93,14 +101,15 @@ class MakehumanSource(_Source):
         return []
 
     def _identity(self, person):
-        return sampling.identity(self.model, self.options.random_seed, person)
+        return self._sample(self.options.random_seed, person)
 
     def _height(self):
         return self._head.scale
 
     def _about(self, who, shot):
         return [*parameters.light_numbers(shot.light), who.age, who.male, *map(float, who.mix), who.look.tone,
-                who.look.hair, who.look.iris, who.look.beard, shot.mood, *map(float, shot.expression)]
+                who.look.hair, who.look.iris, who.look.beard, who.look.hair_style,
+                who.look.glasses, shot.mood, *map(float, shot.expression)]
 
 
 class StatisticalSource(_Source):
@@ -132,7 +141,8 @@ class StatisticalSource(_Source):
         return [model.shape.mean, *(part.deviation for part in (model.shape, model.expression, model.colour))]
 
     def _identity(self, person):
-        return statistical_sampling.identity(self.model, self.options.random_seed, person, self.fits)
+        return statistical_sampling.identity(self.model, self.options.random_seed, person, self.fits,
+                                             self.options.identity_spread)
 
     def _height(self):
         return self.model.frame[1]

@@ -80,12 +80,12 @@ class Statistics:
         return max(zoom, LEAST_ZOOM), tuple(shift)
 
 
-def read(folder, expression, light, colour=()):
+def read(folder, expression, light, colour=(), identity=()):
     """Read the fits of a folder: its metadata.csv, or else every .mat below it.
 
     Args:
         folder: --statistics_dir.
-        expression, light, colour: names of the columns of metadata.csv that make up these groups.
+        expression, light, colour, identity: names of the columns of metadata.csv that make up these groups.
 
     Returns:
         Statistics.
@@ -99,7 +99,7 @@ def read(folder, expression, light, colour=()):
     table, files = folder / parameters.METADATA, sorted(folder.rglob("*.mat"))
     if table.is_file():
         groups = _read_table(table, {"pose": parameters.POSE, "framing": parameters.FRAMING, "expression": expression,
-                                     "light": light, "colour": colour})
+                                     "light": light, "colour": colour, "identity": identity})
     elif files:
         groups = _read_fits(files)
     else:

@@ -5,14 +5,23 @@ from functools import cached_property
 import numpy as np
 from PIL import Image
 
+from data_loader.morphable.beard import paint as paint_beard
+from data_loader.morphable.beard import regions as beard_regions
+from data_loader.morphable.glasses import paint as paint_glasses
+from data_loader.morphable.hair import inside_hair
+from data_loader.morphable.hair import paint as paint_hair
 from data_loader.morphable.rasterizer import rasterize
+from data_loader.morphable.worn import BEARD_ROWS, GLASSES_ROWS, HAIR_ROWS, ROWS
+from data_loader.morphable.worn import blob as _blob
+from data_loader.morphable.worn import rise as _rise
 
 SIDE = 512  # texels of the atlas
 # Skin from light to dark, eight tones, sRGB 0..255.
 SKIN = np.array([(243, 208, 188), (234, 190, 164), (222, 171, 138), (203, 148, 112), (176, 120, 86), (142, 92, 64),
                  (108, 68, 47), (80, 50, 36)])
 HAIR = {"black": (22, 18, 17), "dark": (44, 30, 22), "brown": (74, 50, 34), "fair": (140, 106, 66),
-        "red": (116, 58, 30), "grey": (138, 134, 130)}
+        "blond": (196, 160, 104), "red": (116, 58, 30), "grey": (138, 134, 130)}
+WHITE_HAIR = (196, 194, 190)
 IRIS = {"dark": (44, 26, 16), "brown": (84, 52, 28), "hazel": (110, 84, 44), "green": (94, 106, 72),
         "blue": (92, 124, 150), "grey": (120, 130, 136)}
 BEARDS = ("none", "stubble", "moustache", "goatee", "full")
@@ -53,12 +62,16 @@ class Painter:
         self.source = {name: values[part == number, 3:] for number, name in enumerate(model.parts)}
 
     def __call__(self, look):
-        """The atlas float32 [side * side, 3] of linear albedo for sampling.Look `look`."""
+        """The atlas float32 [side + worn.ROWS, side, 3] of linear albedo for looks.Look `look`: the head's, then the
+        rows of what it wears."""
         skin = to_linear(tone(look.tone)) * np.array(look.tint, np.float32)
-        hair, regions = to_linear(HAIR[look.hair]), self.regions
+        colour, white, regions = to_linear(HAIR[look.hair]) * look.shade, to_linear(WHITE_HAIR), self.regions
+        hair = colour + look.grey * (white - colour)
         albedo = np.empty((len(self.texels["skin"]), 3), np.float32)
         albedo[:] = skin
-        albedo *= (1 + look.mottle * self.noise(look.pattern))[:, None]
+        albedo *= np.clip(1 + look.mottle * self.noise(look.pattern), 0.3, 1.7)[:, None]
+        _blend(albedo, regions["socket"] * look.socket, skin * (0.58, 0.50, 0.52))
+        _blend(albedo, regions["full"] * look.shadow, 0.45 * skin + 0.35 * np.minimum(colour, skin))
         _blend(albedo, regions["flush"] * look.flush, skin * (1.0, 0.72, 0.70))
         _blend(albedo, self._marks(look), skin * (0.52, 0.38, 0.32))
         _blend(albedo, regions["lines"] * look.lines, skin * (0.55, 0.44, 0.42))
@@ -66,19 +79,24 @@ class Painter:
         _blend(albedo, regions["lips"] * 0.9, skin * np.array(look.lips, np.float32))
         _blend(albedo, regions["lid"] * look.lid, skin * 0.45)
         _blend(albedo, self._beard(look), 0.35 * skin + 0.5 * hair)
-        _blend(albedo, self._brow(look), hair * 0.9)
+        _blend(albedo, self._brow(look), np.minimum(colour + 0.6 * look.grey * (white - colour), 0.25) * 0.9)
         _blend(albedo, self._hair(look), hair)
-        atlas = np.zeros((self.side ** 2, 3), np.float32)
+        whole = np.empty((self.side + ROWS, self.side, 3), np.float32)
+        atlas = whole[:self.side].reshape(-1, 3)
         atlas[:] = skin  # texels between the charts: seams blend into skin
         atlas[self.texels["skin"]] = albedo
         # the neck lies in the file's body chart: plain skin, which the gaps between the charts hold already
         atlas[self.texels["inside"]] = skin * (0.45, 0.22, 0.20)
         atlas[self.texels["tongue"]] = (0.42, 0.14, 0.13)
         atlas[self.texels["teeth"]] = (0.60, 0.50, 0.38)
-        atlas[self.texels["lashes"]] = hair * 0.25
+        atlas[self.texels["lashes"]] = skin * 0.7 + look.lashes * (np.minimum(hair, skin) * 0.25 - skin * 0.7)
         for side, points in zip(("left_eye", "right_eye"), self.model.eyes, strict=True):
             atlas[self.texels[side]] = self._eye(side, points, look)
-        return atlas
+        below = whole[self.side:]
+        paint_hair(below[slice(*HAIR_ROWS)], colour, white, look)
+        paint_beard(below[slice(*BEARD_ROWS)], colour, white, look)
+        paint_glasses(below[slice(*GLASSES_ROWS)], look, to_linear)
+        return whole
 
     @cached_property
     def regions(self):
@@ -90,12 +108,13 @@ class Painter:
         nose = _blob(x, 0.0, 0.13) * _blob(y, 6.93, 0.12) * _rise(z, 1.35, 1.55)
         ears = _rise(x, 0.74, 0.82) * _blob(y, 7.2, 0.4) * _rise(-z, -0.9, -0.4)
         eye = np.hypot((x - 0.31) / 1.25, (y - 7.285) / 0.9)
-        beard, moustache = self._beard_regions
+        beard, moustache = beard_regions(self.position["skin"], self._mask("lips", self.source["skin"]))
         return {
             "beard": beard, "moustache": moustache, "goatee": np.maximum(beard * _rise(-x, -0.24, -0.14), moustache),
             "full": np.maximum(beard, moustache), "lines": self._lines * front,
             "face": front * _rise(y, 6.25, 6.45) * _rise(-y, -7.85, -7.7) * _rise(eye, 0.17, 0.22),
-            "lips": self._mask("lips"), "flush": np.clip(cheek * 0.8 + nose + ears * 0.7, 0, 1),
+            "lips": self._mask("lips", self.source["skin"]), "flush": np.clip(cheek * 0.8 + nose + ears * 0.7, 0, 1),
+            "socket": _blob(x, 0.30, 0.24) * _blob(y, 7.32, 0.16) * front,
             "under_eye": _blob(x, 0.28, 0.16) * _blob(y, 7.15, 0.09) * front,
             "lid": _rise(-eye, -0.21, -0.13) * front,
         }
@@ -113,23 +132,17 @@ class Painter:
             total += weight * np.asarray(Image.fromarray(grid).resize((self.side, self.side), Image.BILINEAR))
         return total.ravel()[self.texels["skin"]]
 
-    def _mask(self, name):
-        """A region mask of the model at the skin's texels, softened by a few texels."""
+    def _mask(self, name, source):
+        """A region mask of the model at texture coordinates [n, 2] of its file, softened by a few texels."""
         with Image.open(self.model.masks[name]) as image:
             grey = np.asarray(image.convert("L").resize((1024, 1024), Image.BOX), np.float32) / 255
-        u, v = self.source["skin"].T
+        u, v = source.T
         return grey[np.clip((1 - v) * 1024, 0, 1023).astype(int), np.clip(u * 1024, 0, 1023).astype(int)]
 
     @cached_property
-    def _beard_regions(self):
-        """(cheeks and chin, moustache), each float32 [texels of the skin]."""
-        x, y, z = self.position["skin"].T
-        x = np.abs(x)
-        edge = 6.52 + 0.75 * np.clip(x - 0.25, 0, 1)  # from the corner of the mouth up to the ear
-        jaw = _rise(edge - y, -0.03, 0.08) * _rise(y, 6.08, 6.22) * _rise(z, 0.3, 0.6)
-        upper_lip = _rise(y, 6.60, 6.66) * _rise(-y, -6.81, -6.77) * _rise(-x, -0.30, -0.20) * _rise(z, 1.2, 1.35)
-        bare = 1 - np.clip(2 * self._mask("lips"), 0, 1)
-        return jaw * bare, upper_lip * bare
+    def lips(self):
+        """float32 [m], 1 at the drawn vertices of the lips."""
+        return self._mask("lips", self.model.source_texture)
 
     @cached_property
     def _lines(self):
@@ -169,32 +182,29 @@ class Painter:
 
     def _brow(self, look):
         x, y, z = self.position["skin"].T
-        along = (np.abs(x) - 0.12) / 0.44  # 0 at the nose, 1 at the temple
+        along = (np.abs(x) - 0.12) / (0.44 * look.brow_length)  # 0 at the nose, 1 at the temple
         inside = np.clip(along, 0, 1)
         middle = (7.50 + look.brow_lift + (0.045 + look.brow_arch) * np.sin(inside * 2.9) - 0.035 * along
                   + look.brow_slant * (inside - 0.4))
-        thickness = look.brow * (1.15 - 0.75 * inside) * _rise(along, -0.3, 0.1)
+        thickness = np.maximum(look.brow * (1.15 - 0.75 * inside) * _rise(along, -0.3, 0.1), 1e-6)
         strip = _rise(-np.abs(y - middle), -thickness, -0.4 * thickness)
         return strip * _rise(along, -0.14, 0.22) * _rise(-along, -1.05, -0.8) * _rise(z, 0.6, 0.8) * look.brow_opacity
 
     def _hair(self, look):
-        x, y, z = self.position["skin"].T
-        x = np.abs(x)
-        line = look.hairline - 0.55 * np.clip(x - 0.45, 0, 1) ** 1.2  # falls from the middle to the temples
-        line += look.receding * _blob(x, 0.36, 0.15) - look.peak * _blob(x, 0, 0.1)
-        line += 0.03 * self.noise(look.pattern + 3, ((14, 1.0),))
-        top = _rise(y - line, -0.03, 0.09)
-        side = _rise(-z, -0.95, -0.72) * _rise(y, 7.0, 7.25)  # over the ears
-        ear = _rise(x, 0.74, 0.79) * _rise(-y, -7.5, -7.42)
+        """Hairy skin: under the shell that hair.Barber makes, or all there is of cropped hair."""
+        if look.hair_style == "bald":
+            return np.zeros(len(self.texels["skin"]))
+        inside = inside_hair(look, self.position["skin"]) - 0.03 * self.noise(look.pattern + 3, ((14, 1.0),))
         strands = 1 + 0.08 * self.noise(look.pattern + 4, FRECKLES)
-        return np.clip(np.maximum(top, side * _rise(x, 0.5, 0.6)) * (1 - ear) * look.hair_opacity * strands, 0, 1)
+        return np.clip(_rise(inside, -0.03, 0.09) * look.hair_opacity * strands, 0, 1)
 
     def _eye(self, side, points, look):
         centre = (self.model.mean[points].min(axis=0) + self.model.mean[points].max(axis=0)) / 2
         offset = self.position[side] - centre
         angle = np.arctan2(np.hypot(offset[:, 0], offset[:, 1]), offset[:, 2])  # from straight ahead
         colour = np.empty((len(angle), 3), np.float32)
-        colour[:] = to_linear((206, 198, 192))
+        colour[:] = to_linear((206, 198, 192)) * look.sclera
+        angle = angle / look.iris_size
         iris = to_linear(IRIS[look.iris])
         _blend(colour, _rise(-angle, -0.50, -0.44), iris * 0.45)  # the dark ring around the iris
         _blend(colour, _rise(-angle, -0.43, -0.36), iris)
@@ -210,13 +220,3 @@ def tone(value):
 
 def _blend(colours, amount, colour):
     colours += amount.astype(np.float32)[:, None] * (np.asarray(colour, np.float32) - colours)
-
-
-def _rise(value, low, high):
-    """0 under `low`, 1 over `high`, smooth between."""
-    part = np.clip((value - low) / (high - low), 0, 1)
-    return part * part * (3 - 2 * part)
-
-
-def _blob(value, centre, width):
-    return np.exp(-((value - centre) / width) ** 2)

@@ -65,7 +65,7 @@ GROUPS = {
         _flag("vary_photographs", False, "move, zoom and light the photographs anew at each step: D_R would learn a few hundred by heart (ours)", jobs=TRAINING),
         _flag("num_worker", 4, "threads that decode images, and that write them (no more than processors); processes that render (demo, where not named: 2)", low=1, high=256, jobs=(*ANY_TRAINING, *WRITING, "pair", *RENDERING, "demo", *EVALUATION, *BENCHMARK)),
         _flag("cache", "none", "keep decoded images: in memory (half of what is available at most), or on disk under asset_dir, for the next run too", choices=("none", "memory", "disk"), jobs=(*ANY_TRAINING, *BENCHMARK)),
-        _flag("n_id", 10, "identities to render (demo, where not named: 100); in training counted from the labelled folder", low=1, jobs=(*RENDERING, "demo", *BENCHMARK)),
+        _flag("n_id", 10, "identities to render (demo, where not named: 100); in training counted from the labelled folder", low=1, high=10**7, jobs=(*RENDERING, "demo", *BENCHMARK)),
         _flag("asset_dir", "~/.cache/facegan", "where fetched models, faces and indexes are kept", jobs=(*INPUTS, *RENDERING, "demo"), path="machine"),
         _flag("random_seed", 123, "seed of weights, order of images, dropout, crops and renders", low=0, high=2**31 - 1, jobs=SEEDED),
     ],

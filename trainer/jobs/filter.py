@@ -106,6 +106,8 @@ def _assignments(flag, text, scores):
         found = [score for score in scores if name.strip() in (score, score.removesuffix(ENDING))]
         if not found:
             raise UserError(f"--{flag} {part}: {TABLE} has the scores {', '.join(scores) or 'none'}")
+        if found[0] in values:
+            raise UserError(f"--{flag} {text}: {found[0]} is named twice")
         try:
             values[found[0]] = float(number)
         except ValueError:

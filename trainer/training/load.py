@@ -8,7 +8,7 @@ from trainer.systems import system_class
 from trainer.systems.system import System
 from trainer.training import checkpoint
 from trainer.training.devices import tell_device
-from trainer.training.setup import seed_everything
+from trainer.training.setup import seed_everything, with_shape
 from utils import runs
 from utils.errors import UserError
 from utils.files import sha256_of
@@ -117,19 +117,3 @@ def starting_weights(options):
     print(f"starting from {found.checkpoint}")
     others = (*kind.training_only_names, "state/step", "state/loss_scale")
     return options, lambda system: checkpoint.restore_weights(system, found.checkpoint, others)
-
-
-def with_shape(options, trained_with, source):
-    """The flags with those that shaped some weights.
-
-    Args:
-        trained_with: {flag: value} of the weights.
-        source: where the weights are, for messages.
-
-    Raises:
-        UserError: the command line names another value.
-    """
-    for name, value in trained_with.items():
-        if name in options.explicit and getattr(options, name) != value:
-            raise UserError(f"--{name} {getattr(options, name)}: {source} was trained with {value}")
-    return options.changed(**trained_with)

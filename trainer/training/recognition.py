@@ -6,7 +6,6 @@ from trainer.published import facenet
 from trainer.step import schedules
 from trainer.systems.recognizer import SOURCES, Recognizer
 from trainer.training import checkpoint, setup
-from trainer.training.load import with_shape
 from utils import runs
 from utils.errors import UserError
 
@@ -76,7 +75,7 @@ def starting_point(options):
         return _facenet(options)
     params = face_networks.recognizer_params(found, "pretrained_rec")
     shape = {name: getattr(params, name) for name in Recognizer.shaping}
-    options = with_shape(options, shape, found.run)
+    options = setup.with_shape(options, shape, found.run)
     options = options.changed(explicit=options.explicit | set(shape))
     return options, lambda network: face_networks.assign_recognizer(network, found)
 

@@ -25,18 +25,38 @@ def resumed_run(options, job):
         (runs.Weights with a run folder, the flags with the run's adopted); (None, the flags) without --load_path.
 
     Raises:
-        UserError: no such run, a TF1 checkpoint, or a run of another job.
+        UserError: no such run, a TF1 checkpoint, a run of another job, other weights named beside it, or a flag that
+            contradicts the shape of its networks.
     """
     if not options.load_path:
         return None, options
+    if other := options.explicit & {"pretrained_gen"}:
+        raise UserError(f"--load_path goes on with a run, --{min(other)} starts from weights: give one of them")
     found = runs.find_weights(options.load_path, options.log_dir, "load_path")
     if found.run is None:
         raise UserError(f"--load_path: training goes on from a run folder, not from {found.checkpoint}")
     params = runs.read_params(found.run)
-    trained_by = system_class(params.get("system")).job
-    if trained_by != job:
-        raise UserError(f"--load_path: {found.run} is a run of the job {trained_by}")
-    return found, runs.adopted(options, params)
+    kind = system_class(params.get("system"))
+    if kind.job != job:
+        raise UserError(f"--load_path: {found.run} is a run of the job {kind.job}")
+    shape = {name: params[name] for name in ("system", *kind.shaping) if name in params}
+    return found, runs.adopted(with_shape(options, shape, found.checkpoint), params)
+
+
+def with_shape(options, trained_with, source):
+    """The flags with those that shaped some weights.
+
+    Args:
+        trained_with: {flag: value} of the weights.
+        source: where the weights are, for messages.
+
+    Raises:
+        UserError: the command line names another value.
+    """
+    for name, value in trained_with.items():
+        if name in options.explicit and getattr(options, name) != value:
+            raise UserError(f"--{name} {getattr(options, name)}: {source} was trained with {value}")
+    return options.changed(**trained_with)
 
 
 def seed_everything(options):

@@ -132,6 +132,7 @@ def test_a_file_that_was_deleted_is_listed(data):
         (["--score_limits", "c=1"], "images without a c_score"),
         (["--score_limits", "d=0.01"], "nothing of"),
         (["--score_limits", "e=1"], "--score_limits e=1: confidence_scores.csv has the scores d_score, s_score, c"),
+        (["--score_limits", "d=1,d_score=2"], "--score_limits d=1,d_score=2: d_score is named twice"),
         (["--score_limits", "d"], "--score_limits d: give a number, like d_score=0.2"),
         (["--score_limits", "d=nan"], "--score_limits d=nan: not a finite number"),
         (["--save_syn_dataset", "nowhere", "--min_images", "2"], "holds no confidence_scores.csv"),

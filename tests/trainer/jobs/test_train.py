@@ -306,12 +306,23 @@ def test_one_bad_file_in_two_hundred_is_skipped_and_listed(data, logs, untraced,
     assert "0.jpg is skipped" in capsys.readouterr().err
 
 
-def test_checkpoint_of_another_width_lists_the_differences(whole, logs, capsys):
-    words = ["--load_path", str(whole.run), "--max_step", "8", "--z_num", "8", "--log_dir", str(logs / "b")]
-    assert main.main(words) == 2
+def test_a_run_goes_on_in_its_own_shape_alone(whole, logs, capsys):
+    words = ["--load_path", str(whole.run), "--max_step", "8", "--log_dir", str(logs / "b")]
+    for more, told in ((["--z_num", "8"], "--z_num 8:"), (["--pretrained_gen", str(whole.run)], "give one of them")):
+        assert main.main([*words, *more]) == 2
+        error = capsys.readouterr().err
+        assert told in error and error.count("\n") == 1
+    assert not (logs / "b").exists()
+
+
+def test_weights_of_another_width_list_the_differences(whole, tmp_path, capsys):
+    run = shutil.copytree(whole.run, tmp_path / "run")
+    params = json.loads((run / "params.json").read_text())
+    (run / "params.json").write_text(json.dumps(params | {"z_num": 8}))
+    assert main.main(["--load_path", str(run), "--max_step", "8", "--log_dir", str(tmp_path / "b")]) == 2
     error = capsys.readouterr().err
     assert "discriminator_real/" in error and "is [4, 256] there and [8, 256] here" in error
-    assert not (logs / "b").exists()
+    assert not (tmp_path / "b").exists()
 
 
 def test_identity_is_kept_by_dlibs_network_unless_another_is_named(data, logs, untraced, capsys):

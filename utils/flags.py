@@ -63,6 +63,7 @@ GROUPS = {
         _flag("grayscale", False, "take the colour out of every image; for grey photographs (published: no effect)", jobs=SHAPE),
         _flag("random_flip", False, "mirror half of the photographs, drawn at each step (published: no effect)", jobs=(*ANY_TRAINING, *BENCHMARK)),
         _flag("vary_photographs", False, "move, zoom and light the photographs anew at each step: D_R would learn a few hundred by heart (ours)", jobs=TRAINING),
+        _flag("sample_weights", "", "CSV of file_name and weight: photographs are drawn in proportion to their weight; those that it does not name weigh 1 (ours)", jobs=("train",), path="one"),
         _flag("num_worker", 4, "threads that decode images, and that write them (no more than processors); processes that render (demo, where not named: 2)", low=1, high=256, jobs=(*ANY_TRAINING, *WRITING, "pair", *RENDERING, "demo", *EVALUATION, *BENCHMARK)),
         _flag("cache", "none", "keep decoded images: in memory (half of what is available at most), or on disk under asset_dir, for the next run too", choices=("none", "memory", "disk"), jobs=(*ANY_TRAINING, *BENCHMARK)),
         _flag("n_id", 10, "identities to render (demo, where not named: 100); in training counted from the labelled folder", low=1, jobs=(*RENDERING, "demo", *BENCHMARK)),

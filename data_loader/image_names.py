@@ -20,8 +20,6 @@ def finder(index):
         by_stem.setdefault(_stem(path), i)
 
     def find(name):
-        if name in exact:
-            return exact[name]
         ways = spellings(name)
         for numbers, names in ((exact, ways), (by_stem, map(_stem, ways))):
             for way in names:

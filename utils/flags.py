@@ -210,6 +210,7 @@ GROUPS = {
         _flag("num_pairs", 5_000_000, "pairs of a labelled folder that are compared, drawn by random_seed where there are more; 0: all", low=0, jobs=EVALUATION),
         _flag("threshold", 0.0, "squared distance up to which two faces are one person; 0: dlib's 0.36, else where the errors are equal", low=0, jobs=EVALUATION),
         _flag("inception_weights", "", "weights of keras.applications.InceptionV3 (.h5) for FID, KID and inception score; '': the identity network", jobs=EVALUATION, path="one"),
+        _flag("groups", "", "columns of metadata.csv (A,B), of the generated folder or of its renders: KID, AUC and leakage of each group of images, as tone, age, yaw", jobs=EVALUATION),
     ],
     "published protocols": [
         _flag("lfw_dir", "", "LFW's images, <name>/<name>_0001.jpg; '' leaves LFW out (published: no effect, as the next three)", jobs=(*EVALUATION, *EXPERIMENT), path="one"),

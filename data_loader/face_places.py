@@ -36,7 +36,7 @@ def known_places(index, alignment):
         UserError: a metadata.csv or run.json that is damaged, lacks a column, or is about other images.
     """
     places = np.full((len(index), 4), np.nan, np.float32)
-    folder = _described(Path(index.folder))
+    folder = described(Path(index.folder))
     if folder is None:
         return places
     numbers = {_stem(index.relative_path(i)): i for i in range(len(index))}
@@ -67,7 +67,7 @@ def place(landmarks, alignment, width, height):
     raise ValueError(f"no place for alignment {alignment!r}; one of chip, square")
 
 
-def _described(folder):
+def described(folder):
     """The folder with a metadata.csv that `folder` is, or was made from; None where there is none."""
     for _ in range(GENERATIONS):
         if (folder / METADATA).is_file():

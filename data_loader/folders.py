@@ -10,6 +10,7 @@ from functools import cache
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from data_loader.image_names import finder
 from data_loader.index_file import Tree, read_or_build
 from utils.errors import UserError
 
@@ -80,14 +81,8 @@ def index_pairs(folder, cache_dir, flag="--dataset_3dmm"):
     """
     photographs = index_images(folder, cache_dir, exclude=(RENDERS,), flag=flag)
     renders = index_images(os.path.join(folder, RENDERS), cache_dir, flag=flag)
-    exact = {renders.relative_path(i): i for i in range(len(renders))}
-    by_stem = {}
-    for path, i in exact.items():
-        by_stem.setdefault(os.path.splitext(path)[0], i)
-    matches = np.empty(len(photographs), np.int32)
-    for i in range(len(photographs)):
-        path = photographs.relative_path(i)
-        matches[i] = exact.get(path, by_stem.get(os.path.splitext(path)[0], -1))
+    found = map(finder(renders), map(photographs.relative_path, range(len(photographs))))
+    matches = np.array([-1 if i is None else i for i in found], np.int32)
     missing = np.flatnonzero(matches < 0)
     if len(missing):
         raise UserError(f"{flag}: {len(missing)} of {len(matches)} photographs in {photographs.folder} have no render "

@@ -5,7 +5,7 @@ import os
 import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache, partial
+from functools import lru_cache
 from zlib import crc32
 
 import numpy as np
@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from data_loader.folders import UnreadableImage
 from data_loader.pixel_cache import decoded, open_readers
+from data_loader.sample_weights import drawn
 from utils.errors import UserError
 
 _ENDLESS = np.iinfo(np.int64).max
@@ -20,10 +21,10 @@ _READERS = weakref.WeakSet()
 
 
 def training_batches(sources, indexes, batch_size, size, seed, skipped, start_step=0, workers=2, annotations=None,
-                     readers=None, part=(0, 1)):
+                     readers=None, part=(0, 1), weights=None):
     """Endless shuffled batches from `start_step` on; the same for any number of workers.
 
-    The image at position p of a source is a pure function: permutation(n, seed, source, p // n)[p % n]. An unreadable
+    The image at position p of a source is a pure function: shuffled_order(n, seed, source, weights)(p). An unreadable
     file is recorded in `skipped` and replaced by the next readable one of its folder; where `skipped` holds too many,
     the batches end (iterate through `checked`, which then raises).
 
@@ -38,6 +39,7 @@ def training_batches(sources, indexes, batch_size, size, seed, skipped, start_st
         annotations: {name: {key: array [n, …]}}, as Source.annotations gives them; None: none.
         part: (p, parts): only the p-th of so many equal parts of batches of parts * batch_size, for a worker.
         readers: of pixel_cache.open_readers, for the same indexes and size; None: every image is decoded every time.
+        weights: {name: float64 [n]} of the sources whose images are not drawn equally often; None: none.
 
     Returns:
         tf.data.Dataset of {key of an image: float32 [b, s, s, 3] in [-1, 1], key of a label: int32 [b], key of an
@@ -50,8 +52,8 @@ def training_batches(sources, indexes, batch_size, size, seed, skipped, start_st
     if unknown:
         raise ValueError(f"unknown source {unknown[0]!r}; choose from {', '.join(sources)}")
     readers = readers or open_readers(indexes, size, "none", None)
-    annotations = annotations or {}
-    orders = {name: shuffled_order(len(index), seed, name) for name, index in indexes.items()}
+    annotations, weights = annotations or {}, weights or {}
+    orders = {name: shuffled_order(len(index), seed, name, weights.get(name)) for name, index in indexes.items()}
     spec = {}
     for name in indexes:
         source = sources[name]
@@ -167,9 +169,17 @@ def permutation(n, seed, stream, epoch):
     return np.random.default_rng([seed, crc32(stream.encode()), epoch]).permutation(n)
 
 
-def shuffled_order(n, seed, stream):
-    """A function: position in the endless stream -> image. Keeps the epochs that are being read."""
-    epoch_order = lru_cache(maxsize=2)(partial(permutation, n, seed, stream))
+def shuffled_order(n, seed, stream, weights=None):
+    """A function: position in the endless stream -> image. Keeps the epochs that are being read.
+
+    An epoch of n positions shows each image once; with weights, float64 [n], as often as sample_weights.drawn says.
+    """
+
+    @lru_cache(maxsize=2)
+    def epoch_order(epoch):
+        order = permutation(n, seed, stream, epoch)
+        return order if weights is None else drawn(weights, seed, stream, epoch)[order]
+
     return lambda position: int(epoch_order(position // n)[position % n])
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from data_loader import folders
+from data_loader.sample_weights import read_weights
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,7 @@ class Source:
         images: keys of a batch: of its images, or of a pair's photograph and render.
         label: key of its labels, the names of the first folder level; "": it is not labelled.
         least: fewest images that a label may have.
+        weights: the flag that names a file of how often each image is drawn; "": all equally often.
         annotate: index -> {key: array [n, …]}: what else a batch brings for each image; None: nothing.
         example: {key: such an annotation of one image}, for batches that are made up.
     """
@@ -24,6 +26,7 @@ class Source:
     images: tuple[str, ...]
     label: str = ""
     least: int = 1
+    weights: str = ""
     annotate: Callable | None = None
     example: dict = field(default_factory=dict)
 
@@ -53,6 +56,13 @@ def read_sources(sources, options):
         else:
             indexes[name] = index_folder(options, source.flag, bool(source.label), source.least)
     return indexes
+
+
+def read_sample_weights(sources, indexes, options):
+    """{source: float64 [n]} where a source's flag names a file of weights; Raises as sample_weights.read_weights."""
+    named = {name: source.weights for name, source in sources.items() if source.weights}
+    return {name: read_weights(getattr(options, flag), indexes[name], f"--{flag}") for name, flag in named.items()
+            if getattr(options, flag)}  # fmt: skip
 
 
 def index_folder(options, flag, labelled=False, least=1):

@@ -162,6 +162,7 @@ def home(tmp_path_factory):
     (folder / "demo" / "data").mkdir(parents=True)
     for name, there in {"att": "people", "syn": "syn", "pairs": "paired"}.items():
         (folder / "demo" / "data" / name).symlink_to(folder / "data" / there)
+    (folder / "weights.csv").write_text("file_name,weight\n1.jpg,4\n")
     np.save(folder / "renders.npy", np.zeros((3, 16, 16, 3), np.uint8))
     for command in sorted(JOURNEY, key=COMMANDS.index):  # in the README's order
         if job(command) == "train":

@@ -63,6 +63,7 @@ GROUPS = {
         _flag("grayscale", False, "take the colour out of every image; for grey photographs (published: no effect)", jobs=SHAPE),
         _flag("random_flip", False, "mirror half of the photographs, drawn at each step (published: no effect)", jobs=(*ANY_TRAINING, *BENCHMARK)),
         _flag("vary_photographs", False, "move, zoom and light the photographs anew at each step: D_R would learn a few hundred by heart (ours)", jobs=TRAINING),
+        _flag("sample_weights", "", "CSV of file_name and weight: photographs are drawn in proportion to their weight; those that it does not name weigh 1 (ours)", jobs=("train",), path="one"),
         _flag("num_worker", 4, "threads that decode images, and that write them (no more than processors); processes that render (demo, where not named: 2)", low=1, high=256, jobs=(*ANY_TRAINING, *WRITING, "pair", *RENDERING, "demo", *EVALUATION, *BENCHMARK)),
         _flag("cache", "none", "keep decoded images: in memory (half of what is available at most), or on disk under asset_dir, for the next run too", choices=("none", "memory", "disk"), jobs=(*ANY_TRAINING, *BENCHMARK)),
         _flag("n_id", 10, "identities to render (demo, where not named: 100); in training counted from the labelled folder", low=1, high=10**7, jobs=(*RENDERING, "demo", *BENCHMARK)),
@@ -209,6 +210,7 @@ GROUPS = {
         _flag("num_pairs", 5_000_000, "pairs of a labelled folder that are compared, drawn by random_seed where there are more; 0: all", low=0, jobs=EVALUATION),
         _flag("threshold", 0.0, "squared distance up to which two faces are one person; 0: dlib's 0.36, else where the errors are equal", low=0, jobs=EVALUATION),
         _flag("inception_weights", "", "weights of keras.applications.InceptionV3 (.h5) for FID, KID and inception score; '': the identity network", jobs=EVALUATION, path="one"),
+        _flag("groups", "", "columns of metadata.csv (A,B), of the generated folder or of its renders: KID, AUC and leakage of each group of images, as tone, age, yaw", jobs=EVALUATION),
     ],
     "published protocols": [
         _flag("lfw_dir", "", "LFW's images, <name>/<name>_0001.jpg; '' leaves LFW out (published: no effect, as the next three)", jobs=(*EVALUATION, *EXPERIMENT), path="one"),

@@ -118,6 +118,35 @@ def fraction_figure(title, curves, label):
     return _figure(canvas, title, f"{label}. {points}.")
 
 
+def groups_figure(title, names, panels, spreads):
+    """Measures of groups beside each other, one panel each; a dotted line where all images together lie.
+
+    Args:
+        title: of the figure.
+        names: of the groups, [n]; the last one is that of all images.
+        panels: {measure: [n]}, numbers; anything else is left out.
+        spreads: {measure: standard deviations [n]} of some of them.
+    """
+    canvas = Canvas(figsize=(SIZE[0], 1.1 + 0.24 * len(names)), dpi=DOTS)
+    FigureCanvasAgg(canvas)
+    told = []
+    for axes, (measure, values) in zip(canvas.subplots(1, len(panels), sharey=True), panels.items(), strict=True):
+        known = [i for i, value in enumerate(values) if isinstance(value, float)]
+        error = [spreads[measure][i] for i in known] if measure in spreads else None
+        axes.errorbar([values[i] for i in known], known, xerr=error, fmt="o", markersize=4, capsize=2, color=GENUINE)
+        if known and known[-1] == len(names) - 1:
+            axes.axvline(values[-1], color=OTHER, linewidth=0.8, linestyle=":")
+        axes.set_xlabel(plotted(measure), fontsize=8)
+        axes.tick_params(labelsize=7)
+        axes.locator_params(axis="x", nbins=3)
+        axes.grid(True, axis="x", linewidth=0.4, alpha=0.5)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.set_yticks(range(len(names)), list(map(plotted, names)))
+        axes.set_ylim(len(names) - 0.5, -0.5)
+        told.append(f"{measure}: " + ", ".join(f"{names[i]} {shown(values[i])}" for i in known))
+    return _figure(canvas, title, f"{'; '.join(told)}.")
+
+
 def pairs_figure(title, pairs, alt, columns=2):
     """A contact sheet of image pairs, each with a caption.
 

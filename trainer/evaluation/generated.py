@@ -1,6 +1,5 @@
 """What lies beside generated images: the renders they were made from, and their confidence scores."""
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from data_loader.folders import UnreadableImage, decode, decode_whole
 from data_loader.generated_folder import TABLE, read_scores
+from data_loader.image_names import finder
 from utils.errors import UserError
 from utils.images import LUMINANCE
 from utils.progress import Progress
@@ -22,8 +22,8 @@ def match_renders(generated, renders):
     Raises:
         UserError: generated images without a render: how many, and the first.
     """
-    numbers = {_stem(renders.relative_path(i)): i for i in range(len(renders))}
-    matches = np.array([numbers.get(_stem(generated.relative_path(i)), -1) for i in range(len(generated))], np.int64)
+    found = map(finder(renders), map(generated.relative_path, range(len(generated))))
+    matches = np.array([-1 if i is None else i for i in found], np.int64)
     missing = np.flatnonzero(matches < 0)
     if len(missing):
         raise UserError(
@@ -83,7 +83,3 @@ def indexed_scores(index):
                         f"{table.paths[0]}")  # fmt: skip
     found = {name: np.append(column, np.nan)[order] for name, column in table.values.items()}  # -1 finds the nan
     return {name: column for name, column in found.items() if np.isfinite(column).any()}
-
-
-def _stem(path):
-    return os.path.splitext(path)[0]

@@ -6,6 +6,7 @@ from trainer.evaluation.report import Section
 from utils.errors import UserError
 
 KID_SUBSETS, KID_SUBSET_SIZE = 100, 1000  # as torchmetrics and clean-fid
+KID_LEAST = 4  # images of a kind: two subsets of two
 SPLITS = 10  # of the inception score, as Salimans et al. 2016
 
 
@@ -95,8 +96,8 @@ def check_sizes(real, generated, inception=False):
         UserError: fewer than 4 images of a kind, or fewer generated ones than the splits of the inception score.
     """
     for flag, count in (("--dataset", real), ("--save_syn_dataset", generated)):
-        if count < 4:
-            raise UserError(f"{flag}: FID and KID need at least 4 images, there are {count}")
+        if count < KID_LEAST:
+            raise UserError(f"{flag}: FID and KID need at least {KID_LEAST} images, there are {count}")
     if inception and generated < SPLITS:
         raise UserError(f"--save_syn_dataset: the inception score needs at least {SPLITS} images, has {generated}")
 

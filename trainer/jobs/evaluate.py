@@ -11,7 +11,7 @@ from data_loader import folders, ijba
 from data_loader.generated_folder import is_generated
 from data_loader.protocols import read_bin_set, read_lfw_pairs
 from data_loader.training_sources import index_cache
-from trainer.evaluation import generated, generated_sections, image_quality, protocols, sections, separability
+from trainer.evaluation import generated, generated_sections, groups, image_quality, protocols, sections, separability
 from trainer.evaluation.inception import NAME, Inception
 from trainer.evaluation.report import main_figures, write_report
 from trainer.face_networks.embedding import embed_folder
@@ -60,6 +60,7 @@ class Inputs:
         matches: the render of each generated image, or None.
         scores: {name: float64 [n]} of the generated images.
         inception: Inception or None.
+        groupings: list of trainer.evaluation.groups.Grouping of the generated images.
         report: Path, where the report goes.
     """
 
@@ -69,6 +70,7 @@ class Inputs:
     matches: np.ndarray | None = None
     scores: dict = field(default_factory=dict)
     inception: Inception | None = None
+    groupings: list = field(default_factory=list)
     report: Path = Path("report")
 
 
@@ -98,8 +100,11 @@ def read_inputs(options):
         inputs.matches = generated.match_renders(inputs.generated, inputs.renders)
     _refuse_report_in_inputs(inputs, options, named)
     _check_protocols(options, named)
-    if options.inception_weights and not (inputs.real and inputs.generated):
-        raise UserError("--inception_weights: needs both --dataset and --save_syn_dataset")
+    for flag in ("inception_weights", "groups"):
+        if getattr(options, flag) and not (inputs.real and inputs.generated):
+            raise UserError(f"--{flag}: needs both --dataset and --save_syn_dataset")
+    if options.groups:
+        inputs.groupings = groups.read_groupings(options.groups, inputs.generated, inputs.renders)
     if inputs.real and inputs.generated:
         inputs.inception = Inception(options.inception_weights) if options.inception_weights else None
         image_quality.check_sizes(
@@ -203,24 +208,27 @@ def _generated_sections(face_network, inputs, made, real, threshold, options):
         with _timed("leakage"):
             yield generated_sections.leakage_section(made, real, threshold)
         with _timed("image quality"):
-            yield _quality(face_network, inputs, made, real, options)
+            quality = _quality_features(face_network, inputs, made, real, options)
+            yield image_quality.quality_section(*quality, options.random_seed)
+        if inputs.groupings:
+            with _timed("groups"):
+                yield groups.groups_section(made, real, threshold, inputs.groupings, *quality[:3], options.random_seed)
     if inputs.scores:
         with _timed("scores"):
             yield generated_sections.scores_section(made, inputs.scores)
 
 
-def _quality(face_network, inputs, made, real, options):
+def _quality_features(face_network, inputs, made, real, options):
+    """(name of the network, features of the photographs and of the generated images, class probabilities or None)."""
     if not inputs.inception:
         photographs = np.concatenate([labelled.embeddings.features for labelled in real])
-        return image_quality.quality_section(
-            face_network.name, photographs, made.embeddings.features, seed=options.random_seed
-        )
+        return face_network.name, photographs, made.embeddings.features, None
     def seen(labelled):
         return inputs.inception.features(labelled.index, labelled.embeddings.positions, options.num_worker)
 
     photographs = np.concatenate([seen(labelled)[0] for labelled in real])
     features, probabilities = seen(made)
-    return image_quality.quality_section(NAME, photographs, features, probabilities, options.random_seed)
+    return NAME, photographs, features, probabilities
 
 
 def _settings(face_network, inputs, threshold, options):
@@ -232,7 +240,8 @@ def _settings(face_network, inputs, threshold, options):
             shown[f"{index.flag} {index.folder}"] = f"{len(index)} images, index {index.digest}"
     shown |= {f"--{flag}": getattr(options, flag) for flag in EVALUATED
               if flag in options.explicit and flag not in ("dataset", "save_syn_dataset")}  # fmt: skip
-    shown |= {f"--{flag}": getattr(options, flag) for flag in ("num_pairs", "random_seed", "inception_weights")}
+    others = ("num_pairs", "random_seed", "inception_weights", "groups")
+    shown |= {f"--{flag}": getattr(options, flag) for flag in others}
     return shown | {f"version of {name}": version for name, version in versions().items()}
 
 

@@ -1,6 +1,7 @@
 """The job `train`: what the flags of a system name in, a run folder out."""
 
-from data_loader.training_sources import read_sources
+from data_loader.sample_weights import digests
+from data_loader.training_sources import read_sample_weights, read_sources
 from trainer.evaluation.training_kid import TrainingKid
 from trainer.face_networks.judge import open_judge
 from trainer.systems import system_class
@@ -27,9 +28,11 @@ def run(options):
         options, start = starting_weights(kind.with_defaults(options))
     sources = kind.sources_of(options)
     indexes = read_sources(sources, options)
+    weights = read_sample_weights(sources, indexes, options)
     if resumed:
         setup.check_people(resumed, sources, indexes, "--pretrained_gen")
         setup.tell_streams(resumed, kind.streams(options))
+        setup.tell_weights(resumed, weights)
     unreadable = setup.unreadable_files(indexes)
     if not resumed:
         options = kind.resolved(options)
@@ -44,14 +47,14 @@ def run(options):
         if start:
             start(system)
     setup.check_steps_left(system, options, resumed, devices.count)
-    data = setup.open_data(indexes, annotations, system.side, options, unreadable)
+    data = setup.open_data(indexes, annotations, system.side, options, unreadable, weights)
     grid = folder = best = None
     if devices.chief:
         people = setup.people(sources, indexes)
         grid = Grid.of(system, options, people, indexes)
         kid = _kid(system, options, people, indexes, devices)
         folder = runs.new_run_folder(options)
-        runs.write_params(folder, options, streams=kind.streams(options), **people)
+        runs.write_params(folder, options, streams=kind.streams(options), image_weights=digests(weights), **people)
         if kid:
             best = Best(kid, options.keep_best, kid.meaning, options.keep_best_step, folder)
             if resumed:

@@ -79,7 +79,7 @@ class FaceGan(FaceGanImages):
         if takes_chips(options):
             chip = {"annotate": lambda index: {"chip": chip_places(index)}, "example": {"chip": chips.FIXED}}
         sources = {
-            "real": Source("dataset", ("real",)),
+            "real": Source("dataset", ("real",), weights="sample_weights"),
             "synthetic": Source("syn_dataset", ("synthetic",), "identity", least=2, **chip),
         }
         if options.dataset_3dmm:

@@ -9,6 +9,7 @@ SYSTEM_FLAGS = {
     "facegan": (
         *FACEGAN_SHAPING,
         *("dataset", "syn_dataset", "dataset_3dmm", "random_seed", "random_flip", "vary_photographs", "max_step"),
+        "sample_weights",
         *("g_lr", "d_lr", "lr_update_step", "lr_lower_boundary", "warm_up", "beta1", "beta2", "mixed_precision"),
         *("gamma", "lambda_k", "lambda_d", "lambda_s", "lambda_p", "lambda_c", "pixel_mask"),
         *("gan_loss", "adversarial_weight", "r1", "r1_interval", "augment"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from data_loader import pipeline, pixel_cache
+from data_loader import pipeline, pixel_cache, sample_weights
 from trainer.systems import system_class
 from trainer.training.devices import Devices
 from trainer.training.loop import Loop
@@ -114,6 +114,13 @@ def tell_streams(resumed, streams):
               "would have there, bit by bit")  # fmt: skip
 
 
+def tell_weights(resumed, weights):
+    """Say it where a run drew its images by other weights than {source: float64 [n]}."""
+    if runs.read_params(resumed.run).get("image_weights", {}) != sample_weights.digests(weights):
+        print(f"{resumed.run} drew images by other weights than now: it goes on, not as it would have there, bit by "
+              "bit")  # fmt: skip
+
+
 def check_steps_left(system, options, resumed, count=1):
     """An error where a resumed run, or `count` devices, have nothing left to do."""
     step, steps = int(system.state["step"].numpy()), options.max_step // count
@@ -133,12 +140,14 @@ class Data:
         annotations: {source: {key: array [n, …]}}.
         readers: of pixel_cache.open_readers.
         unreadable: (path, reason) of files found unreadable, to tell.
+        weights: {source: float64 [n]}, of the sources whose images are not drawn equally often.
     """
 
     indexes: dict
     annotations: dict
     readers: dict
     unreadable: list
+    weights: dict
 
 
 def read_annotations(sources, indexes):
@@ -146,11 +155,11 @@ def read_annotations(sources, indexes):
     return {name: sources[name].annotations(index) for name, index in indexes.items()}
 
 
-def open_data(indexes, annotations, size, options, unreadable=()):
+def open_data(indexes, annotations, size, options, unreadable=(), weights=None):
     """Data of {source: index}; an error where there is no room for the pixels (--cache)."""
     folder = Path(options.asset_dir).expanduser() / "pixels"
     readers = pixel_cache.open_readers(indexes, size, options.cache, folder)
-    return Data(indexes, annotations, readers, list(unreadable))
+    return Data(indexes, annotations, readers, list(unreadable), weights or {})
 
 
 def people(sources, indexes):
@@ -190,5 +199,6 @@ def run_loop(system, data, folder, options, grid=None, devices=None, best=None):
         annotations=data.annotations,
         part=(devices.worker, devices.workers),
         readers=data.readers,
+        weights=data.weights,
     )
     Loop(system, folder, options, grid, devices, best).run(pipeline.checked(batches, skipped))

@@ -120,6 +120,35 @@ def test_an_identity_map_and_leakage_show(data, tmp_path):
     assert 'id="leakage"' in page and "GANFaces (published)" in page
 
 
+def test_groups_of_generated_images(data, tmp_path):
+    """By a table beside the generated images: of the whole folder KID and AUC are those of the sections above."""
+    made = shutil.copytree(data / "copied", tmp_path / "data" / "copied")
+    shutil.copytree(data / "att", tmp_path / "data" / "att")
+    with open(made / "metadata.csv", "w") as file:
+        file.write("path,age,kind\n")
+        file.writelines(f"{i:05d}/{j}.png,{10 * i + j},{'AB'[i > 0]}\n" for i in range(5) for j in range(2))
+    words = ["--dataset", "att", "--save_syn_dataset", "copied", "--align", "none", "--groups", "kind,age"]
+    assert not evaluate(tmp_path / "data", tmp_path / "report", *words)
+    content, tables = found(tmp_path / "report"), {}
+    for name in ("kind", "age"):
+        with open(tmp_path / "report" / f"groups_{name}.csv") as file:
+            tables[name] = list(csv.DictReader(file))
+    assert [(row["group"], row["images"], row["identities"]) for row in tables["kind"]] == [
+        ("A", "2", "1"), ("B", "8", "4"), ("all", "10", "5")]  # fmt: skip
+    assert [(row["group"], row["images"]) for row in tables["age"]] == [
+        ("0 to 11", "4"), ("11 to 30", "3"), ("30 to 41", "3"), ("all", "10")]  # fmt: skip
+    assert tables["kind"][0]["kid"] == tables["kind"][0]["auc"] == tables["age"][1]["kid"] == "too few"
+    everything = tables["kind"][-1]
+    assert everything == tables["age"][-1]
+    assert float(everything["kid"]) == content["image_quality"]["kid on dlib's ResNet"]
+    assert float(everything["auc"]) == content["generated"]["auc"]
+    assert float(everything["leaked_share"]) == content["leakage"]["leaked_share"]
+    assert float(everything["nearest_real_distance"]) == content["leakage"]["nearest_real_distance"]
+    assert content["settings"]["--groups"] == "kind,age" and content["groups"] == {}
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "By kind" in page and "groups_age.csv: 4 rows" in page and "too few" in page
+
+
 def test_settings_reach_what_they_name(data, tmp_path):
     words = ["--num_pairs", 20, "--threshold", 0.5, "--random_seed", 5, "--align", "none"]
     assert not evaluate(data, tmp_path, "--dataset", "att,syn", *words)
@@ -162,6 +191,8 @@ def test_protocols_without_a_labelled_folder(tmp_path):
         (["--dataset", "att", "--report_dir", "{data}/att/s1/1.pgm/x"], "--report_dir: {data}/att/s1/1.pgm/x is in"),
         (["--dataset", "att", "--report_dir", "{data}/file/x"], "--report_dir: {data}/file is not a folder"),
         (["--dataset", "att", "--inception_weights", "x.h5"], "--inception_weights: needs both"),
+        (["--save_syn_dataset", "copied", "--groups", "age"], "--groups: needs both"),
+        (["--dataset", "att", "--save_syn_dataset", "copied", "--groups", "a"], "--groups: neither {data}/copied nor"),
         (
             ["--dataset", "att", "--save_syn_dataset", "copied", "--inception_weights", "x.h5"],
             "--inception_weights: no",

@@ -9,7 +9,8 @@ SYSTEM_FLAGS = {
     "facegan": (
         *FACEGAN_SHAPING,
         *("dataset", "syn_dataset", "dataset_3dmm", "random_seed", "random_flip", "vary_photographs", "max_step"),
-        *("g_lr", "d_lr", "lr_update_step", "lr_lower_boundary", "warm_up", "beta1", "beta2", "mixed_precision"),
+        *("g_lr", "d_lr", "lr_update_step", "lr_lower_boundary", "warm_up", "optimizer", "beta1", "beta2"),
+        *("mixed_precision",),
         *("gamma", "lambda_k", "lambda_d", "lambda_s", "lambda_p", "lambda_c", "pixel_mask"),
         *("gan_loss", "adversarial_weight", "r1", "r1_interval", "augment"),
         *("center_loss_alfa", "paper_variance", "move_centers", "pretrained_rec", "facenet_scope"),
@@ -20,6 +21,8 @@ SYSTEM_FLAGS = {
         *("dataset", "random_seed", "random_crop", "random_flip", "random_rotate", "keep_probability", "weight_decay"),
         *("center_loss_factor", "center_loss_alfa", "lambda_syn", "beta1", "beta2", "moving_average_decay"),
         *("learning_rate", "learning_rate_decay_epochs", "learning_rate_decay_factor", "learning_rate_schedule_file"),
+        *("learning_rate_warm_up", "learning_rate_power", "optimizer", "momentum", "random_erasing"),
+        *("head", "margin", "margin_scale"),
         *("trunk_lr_factor", "epoch_size", "max_nrof_epochs", "max_step", "pretrained_rec", "facenet_scope"),
         *("data_dir", "asset_dir"),
     ),

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 MARGINS = {"arcface": 0.5, "cosface": 0.35}  # of the papers; insightface runs CosFace at 0.4
-STEEPEST = 1e-7  # the least sine squared: at 0 the sine has no gradient (ours)
+LEAST = 1e-12  # of a squared sine: at 0 its root has no gradient (ours)
 
 
 def own_margin(head, margin):
@@ -32,7 +32,7 @@ def harder(head, cosines, margin):
     if head == "cosface":
         return cosines - margin
     if head == "arcface":
-        sines = tf.sqrt(tf.maximum(1.0 - cosines**2, STEEPEST))
+        sines = tf.sqrt(tf.maximum(1.0 - cosines**2, LEAST))
         beyond = cosines <= math.cos(math.pi - margin)
         return tf.where(
             beyond, cosines - margin * math.sin(margin), cosines * math.cos(margin) - sines * math.sin(margin)

@@ -1,5 +1,6 @@
 """The training of a face recogniser, for the jobs `train_recognizer` and `experiment`."""
 
+from data_loader.generated_folder import alignment_of
 from trainer.face_networks import network as face_networks
 from trainer.face_networks.table import kind_of, with_sizes
 from trainer.published import facenet
@@ -52,7 +53,9 @@ def train_recognizer(options, indexes, folder=None, resumed=None):
     if folder is None:
         folder = runs.new_run_folder(options, "rec")
     folder.mkdir(parents=True, exist_ok=True)
-    runs.write_params(folder, options, **setup.people(SOURCES, indexes))
+    roots = [root for index in indexes.values() for root in index.roots]
+    alignment = alignment_of(roots, "--dataset")
+    runs.write_params(folder, options, alignment=alignment, **setup.people(SOURCES, indexes))
     setup.run_loop(system, data, folder, options)
     return system
 

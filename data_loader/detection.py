@@ -89,8 +89,9 @@ class DlibFinder(Detector):
 
 def _as_first(rectangle):
     """The box that dlib's first detector would draw around a face of the network's."""
-    centre, side = rectangle.dcenter(), rectangle.width()
-    x, y, half = centre.x + 0.5, centre.y + 0.5 + CNN_LOWER * side, CNN_SIDE * side / 2
+    side, half = rectangle.width(), CNN_SIDE * rectangle.width() / 2
+    x, y = (rectangle.left() + rectangle.right() + 1) / 2, (rectangle.top() + rectangle.bottom() + 1) / 2
+    y += CNN_LOWER * side
     return x - half, y - half, x + half, y + half
 
 

@@ -121,8 +121,8 @@ def _optimizer_variables(group, optimizer, variables, named):
         slots = {"momentum": optimizer.momentums}
     else:
         slots = {"momentum": optimizer._momentums, "velocity": optimizer._velocities}
-    for kind, of_weights in slots.items():
-        for variable, slot in zip(variables, of_weights, strict=True):
+    for variable, *of_variable in zip(variables, *slots.values(), strict=True):
+        for kind, slot in zip(slots, of_variable, strict=True):
             found[f"{prefix}/{kind}/{names[id(variable)]}"] = slot
     known = {id(variable) for variable in found.values()}
     return found | {f"{prefix}/{v.name}": v for v in optimizer.variables if id(v) not in known}

@@ -75,7 +75,7 @@ def cut(pixels, where, size=SIZE):
     half = (np.hypot(*across) - 1) / 2  # dlib's squares end at the centres of their outer pixels
     x, y = x - 0.5, y - 0.5  # dlib's first pixel has its centre at 0
     square = dlib.drectangle(x - half, y - half, x + half, y + half)
-    details = dlib.chip_details(square, dlib.chip_dims(SIZE, SIZE), float(np.arctan2(across[1], across[0])))
+    details = dlib.chip_details(square, dlib.chip_dims(size, size), float(np.arctan2(across[1], across[0])))
     return dlib.extract_image_chip(np.ascontiguousarray(pixels), details)
 
 

@@ -38,7 +38,8 @@ def run(options):
     known = _known(index, files) if options.crop == "arcface" else {}
     settings = {name: getattr(options, name) for name in ("crop", "detector", "size", "image_format")}
     settings |= {"margin": round(MARGIN, 6)} if options.crop == "square" else {"landmarks_known": len(known)}
-    settings |= {"input_content": index.digest, "generated": is_generated(source, "--dataset")}
+    settings |= {"input_content": index.digest}
+    settings |= {"generated": True} if is_generated(source, "--dataset") else {}
     if options.detector == "mtcnn":
         tell_device(options)
     with Outcome(folder, "align", ("file", "path", *COLUMNS[options.crop]), settings, "--save_aligned") as outcome:

@@ -139,6 +139,18 @@ def test_renders_and_what_was_made_of_them_are_cut_by_their_table(data, tmp_path
         align.run(options(tmp_path, dataset="syn", save_aligned="none", crop="arcface"))
 
 
+def test_a_folder_of_the_version_before_goes_on_with_its_detector(data):
+    """Its note named no detector, which was MTCNN, and no crop."""
+    note = data / "mtcnn" / "align.json"
+    settings = json.loads(note.read_text())
+    note.write_text(json.dumps({name: settings[name] for name in settings if name not in ("detector", "crop")}))
+    before = content(data / "mtcnn")
+    with pytest.raises(UserError, match="--detector mtcnn there, dlib here"):
+        align.run(options(data, save_aligned="mtcnn"))
+    align.run(options(data, save_aligned="mtcnn", detector="mtcnn"))
+    assert content(data / "mtcnn") == before
+
+
 def test_mistakes_are_named(data, monkeypatch):
     with pytest.raises(UserError, match="--save_aligned.*nothing is written"):
         align.run(options(data, save_aligned="photographs/faces"))

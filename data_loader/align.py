@@ -1,19 +1,20 @@
-"""The face in a photograph: found with MTCNN, cut out square, written into a file."""
+"""The face in a photograph: found, cut out, written into a file."""
 
-import importlib.util
 from functools import cached_property
 
 import numpy as np
-from PIL import Image
 
-from data_loader.crops import SMALLEST, NoOutput, read_photograph, resize, save
-from data_loader.faces import choose_face, crop_square
-from utils.errors import UserError
-from utils.quiet import quiet_start
+from data_loader import five_points
+from data_loader.crops import NoOutput, read_photograph, resize, save
+from data_loader.detection import open_finder
+from data_loader.faces import crop_square
 
-COLUMNS = ("faces", "confidence", "left", "top", "side")  # what is said of a crop: of the photograph, in its pixels
-DETECTED_AT = 1000  # pixels of the longer side that faces are looked for at (ours)
-LAST_THRESHOLD = 0.7  # FaceNet's for the third network; the package's own is 0.8
+# What is said of a crop: of the photograph, in its pixels. Of ArcFace's: its centre, its side, and by how many degrees
+# it is turned, clockwise.
+COLUMNS = {
+    "square": ("faces", "confidence", "left", "top", "side"),
+    "arcface": ("faces", "confidence", "x", "y", "side", "turn"),
+}
 
 
 class Aligner:
@@ -21,67 +22,57 @@ class Aligner:
 
     Args:
         source: folder (Path) that `file` is relative to.  folder: that of `output`.
-        size: pixels of a crop's side.
+        options: crop, size, detector, asset_dir.
+        known: {file: place of the face's ArcFace crop float [4], fractions of the image's side}: of these nobody looks
+            for a face.
 
     Raises, in a call:
-        UnreadableImage; NoOutput: too small, or no face; UserError: mtcnn is not installed.
+        UnreadableImage; NoOutput: too small, or no face; UserError: as open_finder.
     """
 
-    def __init__(self, source, folder, size):
-        self.source, self.folder, self.size = source, folder, size
+    def __init__(self, source, folder, options, known):
+        self.source, self.folder, self.options, self.known = source, folder, options, known
 
     def __call__(self, file, output):
-        crop, values = crop_face(read_photograph(self.source / file), self._detect, self.size)
+        pixels, size = read_photograph(self.source / file), self.options.size
+        if file in self.known:
+            crop, values = cut_arcface(pixels, self.known[file] * pixels.shape[1], size)
+            found = ["", ""]
+        else:
+            face = self._find(pixels)
+            if face is None:
+                raise NoOutput("no face found")
+            crop, values = crop_face(pixels, face, self.options.crop, size)
+            found = [face.faces, f"{face.confidence:.4f}"]
         save(crop, self.folder / output)
-        return [output, *values]
+        return [output, *found, *values]
 
     @cached_property
-    def _detect(self):  # not before there is a photograph to look at
-        return open_detector()
+    def _find(self):  # not before there is a photograph to look at
+        return open_finder(self.options.detector, self.options.asset_dir)
 
 
-def crop_face(pixels, detect, size):
-    """The face that is meant, by faces.choose_face, and what is around it, by faces.crop_square.
+def crop_face(pixels, face, crop, size):
+    """The crop of a face and where it was: (uint8 [size, size, 3], values of COLUMNS behind the confidence).
 
     Args:
         pixels: uint8 [h, w, 3].
-        detect: of open_detector.
-        size: pixels of the crop's side.
-
-    Returns:
-        (crop uint8 [size, size, 3], values of COLUMNS).
+        face: detection.Found.
+        crop: "square": what is around the face, by faces.crop_square; "arcface": five_points' crop.
 
     Raises:
-        NoOutput: no face.
+        ValueError: another crop.
     """
-    height, width = pixels.shape[:2]
-    scale = max(1.0, max(height, width) / DETECTED_AT)
-    small = pixels
-    if scale > 1:
-        shape = max(SMALLEST, round(width / scale)), max(SMALLEST, round(height / scale))
-        small = np.asarray(Image.fromarray(pixels).resize(shape, Image.Resampling.BILINEAR))
-    found = detect(small)
-    if not found:
-        raise NoOutput("no face found")
-    enlarge = np.array([width / small.shape[1], height / small.shape[0]])
-    boxes = np.array([face["box"] for face in found], np.float64) * np.tile(enlarge, 2)
-    best = choose_face(boxes, width, height)
-    left, top, side = crop_square(boxes[best], width, height)
-    crop = resize(pixels[top:top + side, left:left + side], size)
-    return crop, [len(found), f"{float(found[best]['confidence']):.4f}", left, top, side]
+    if crop == "square":
+        left, top, side = crop_square(face.box, pixels.shape[1], pixels.shape[0])
+        return resize(pixels[top:top + side, left:left + side], size), [left, top, side]
+    if crop == "arcface":
+        return cut_arcface(pixels, five_points.place(face.points), size)
+    raise ValueError(f"no crop {crop!r}; one of {', '.join(COLUMNS)}")
 
 
-def open_detector():
-    """A function: pixels uint8 [h, w, 3] -> list of {"box": left, top, right, bottom; "confidence"}.
-
-    Raises:
-        UserError: mtcnn is not installed.
-    """
-    if not importlib.util.find_spec("mtcnn"):  # an extra that only this job needs
-        raise UserError("align needs mtcnn: pip install -r requirements-faces.txt")
-    with quiet_start():
-        import tensorflow as tf
-        from mtcnn import MTCNN
-    network = MTCNN(device="GPU:0" if tf.config.list_physical_devices("GPU") else "CPU:0")
-    return lambda pixels: network.detect_faces(pixels, fit_to_image=False, box_format="xyxy",
-                                               min_face_size=SMALLEST, threshold_onet=LAST_THRESHOLD)
+def cut_arcface(pixels, where, size):
+    """As crop_face, of a place [4] in pixels."""
+    x, y, *across = map(float, where)
+    values = x, y, np.hypot(*across), np.degrees(np.arctan2(across[1], across[0]))
+    return five_points.cut(pixels, where, size), [f"{value:.2f}" for value in values]

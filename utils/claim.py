@@ -15,6 +15,11 @@ from utils.tables import ENCODING
 
 LOCK = ".claim.lock"  # stays in the folder, empty: to remove it would let two processes hold two files of that name
 UNSAID = ("input_content", "mixed_precision")  # settings that older notes leave out: they are not compared then
+BEFORE = {  # settings that older notes leave out, and what held then
+    **{"detector": "mtcnn", "crop": "square", "head": "softmax", "margin": 0.0, "margin_scale": 64.0},
+    **{"optimizer": "adam", "momentum": 0.9, "random_erasing": 0.0},
+    **{"learning_rate_warm_up": 0, "learning_rate_power": 0.0},
+}
 
 
 class Claim:
@@ -119,7 +124,7 @@ class Claim:
 
     def _refuse_other(self, there):
         here = self.settings(json.loads(json.dumps(self.content)))  # as JSON gives it back: a tuple is a list
-        there = {name: here[name] for name in UNSAID if name in here} | there
+        there = {name: here[name] for name in UNSAID if name in here} | BEFORE | there
         other = [f"{'--' if name in FLAGS else ''}{name} {there.get(name, 'nothing')} there, {value} here"
                  for name, value in here.items() if there.get(name) != value]
         if other:

@@ -61,11 +61,12 @@ def jaw_lines(model):
 
 @dataclass(frozen=True)
 class Face:
-    """A face of a photograph: landmarks float64 [68, 2] in pixels (the first one's centre at 0.5), and how many faces
-    the photograph shows."""
+    """A face of a photograph: landmarks float64 [68, 2] in pixels (the first one's centre at 0.5), how many faces the
+    photograph shows, and this one's score by its detector."""
 
     landmarks: np.ndarray
     faces: int
+    score: float
 
 
 class Detector:
@@ -77,6 +78,8 @@ class Detector:
     Raises:
         UserError: dlib is not installed.
     """
+
+    hesitant = HESITANT  # None: what dlib is not sure of is no face
 
     def __init__(self, folder):
         try:
@@ -92,19 +95,28 @@ class Detector:
         height, width = pixels.shape[:2]
         step = max(1, -(-max(height, width) // DETECTED_AT))
         small = np.ascontiguousarray(pixels[::step, ::step])
-        # the detector's smallest face is 80 pixels; a face that touches the border is found with a border around it
-        border = max(small.shape[:2]) // 4
-        framed = np.pad(small, ((border, border), (border, border), (0, 0)), mode="edge")
-        enlarge = 1 if max(small.shape[:2]) < 400 else 0
-        detect = self._detector()
-        found = detect(framed, enlarge) or detect.run(framed, enlarge, HESITANT)[0]
-        if not found:
+        boxes, scores = self.look(small)
+        if not len(boxes):
             return None
-        boxes = np.array([[box.left(), box.top(), box.right() + 1, box.bottom() + 1] for box in found], np.float64)
-        boxes = (boxes - border) * step
-        box = self._rectangle(*np.round(boxes[choose_face(boxes, width, height)]).astype(int).tolist())
+        boxes = boxes * step
+        best = choose_face(boxes, width, height)
+        box = self._rectangle(*np.round(boxes[best]).astype(int).tolist())
         shape = self._predict(np.ascontiguousarray(pixels), box)
-        return Face(np.array([[point.x, point.y] for point in shape.parts()]) + 0.5, len(boxes))
+        return Face(np.array([[point.x, point.y] for point in shape.parts()]) + 0.5, len(boxes), float(scores[best]))
+
+    def look(self, pixels):
+        """Boxes of all faces, float64 [n, 4], left, top, right, bottom in pixels, and their scores, of uint8 [h, w, 3].
+        """
+        # the detector's smallest face is 80 pixels; a face that touches the border is found with a border around it
+        border = max(pixels.shape[:2]) // 4
+        framed = np.pad(pixels, ((border, border), (border, border), (0, 0)), mode="edge")
+        enlarge = 1 if max(pixels.shape[:2]) < 400 else 0
+        detect = self._detector()
+        found, scores, _ = detect.run(framed, enlarge, 0.0)
+        if not found and self.hesitant is not None:
+            found, scores, _ = detect.run(framed, enlarge, self.hesitant)
+        boxes = [[box.left(), box.top(), box.right() + 1, box.bottom() + 1] for box in found]
+        return np.reshape(boxes, (-1, 4)).astype(np.float64) - border, scores
 
     def _detector(self):
         """The thread's own: dlib's detector keeps the image that it looks at. The landmarks' predictor does not."""

@@ -1,22 +1,32 @@
-"""Finding and cutting out one face, with a detector that finds what it is told."""
+"""Cutting one face out and writing it, with finders that find what they are told."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from data_loader import align
+from data_loader import align, five_points
 from data_loader.align import Aligner, crop_face
 from data_loader.crops import NoOutput
+from data_loader.detection import Found, MtcnnFinder
 from data_loader.folders import UnreadableImage
+from utils import command_line
+
+POINTS = np.array([(35.0, 40.0), (65.0, 42.0), (50.0, 60.0), (40.0, 75.0), (60.0, 76.0)])
 
 
-def detector(*boxes, seen=None):
+def mtcnn(*boxes, seen=None):
+    names = dict(zip(MtcnnFinder.points, POINTS, strict=True))
+
     def detect(pixels):
         if seen is not None:
             seen.append(pixels.shape)
-        return [{"box": box, "confidence": 0.87654} for box in boxes]
+        return [{"box": box, "confidence": 0.87654, "keypoints": names} for box in boxes]
 
-    return detect
+    return MtcnnFinder(detect)
+
+
+def options(*words):
+    return command_line.parse(["align", *map(str, words)], {"align": ""})[1]
 
 
 def photograph(height, width):
@@ -29,32 +39,45 @@ def photograph(height, width):
 
 def test_the_largest_face_near_the_centre_is_cut_out():
     pixels = photograph(300, 400)
-    crop, values = crop_face(pixels, detector((0, 0, 138, 138), (131, 81, 269, 219)), 50)
+    face = mtcnn((0, 0, 138, 138), (131, 81, 269, 219))(pixels)
+    crop, values = crop_face(pixels, face, "square", 50)
     assert crop.shape == (50, 50, 3)
-    assert values == [2, "0.8765", 109, 59, 182]  # 138 / (1 - 44 / 182) pixels about (200, 150)
+    assert (face.faces, face.confidence) == (2, 0.87654)
+    assert values == [109, 59, 182]  # 138 / (1 - 44 / 182) pixels about (200, 150)
     assert abs(int(crop[25, 25, 0]) - pixels[150, 200, 0]) < 4 and abs(int(crop[0, 0, 1]) - pixels[59, 0, 1]) < 4
 
 
 def test_large_photographs_are_looked_at_small_and_cut_out_whole():
     seen = []
-    _, values = crop_face(photograph(1500, 2000), detector((300, 200, 438, 338), seen=seen), 50)
-    assert seen == [(750, 1000, 3)] and values[2:] == [556, 356, 364]  # twice 300...438, 200...338, with its margin
+    face = mtcnn((300, 200, 438, 338), seen=seen)(photograph(1500, 2000))
+    _, values = crop_face(photograph(1500, 2000), face, "square", 50)
+    assert seen == [(750, 1000, 3)] and values == [556, 356, 364]  # twice 300...438, 200...338, with its margin
+    np.testing.assert_allclose(face.points, 2 * (POINTS + 0.5))
 
 
 def test_a_strip_is_not_shrunk_to_nothing():
     seen = []
-    with pytest.raises(NoOutput, match="no face found"):
-        crop_face(photograph(25, 4000), detector(seen=seen), 50)
+    assert mtcnn(seen=seen)(photograph(25, 4000)) is None
     assert seen == [(20, 1000, 3)]
+
+
+def test_arcfaces_crop_is_that_of_the_points_and_told():
+    pixels = photograph(120, 100)
+    crop, values = crop_face(pixels, Found(np.zeros(4), POINTS, 1, 1.0), "arcface", 56)
+    x, y, *across = place = five_points.place(POINTS)
+    assert (crop == five_points.cut(pixels, place, 56)).all() and crop.shape == (56, 56, 3)
+    assert values == [f"{v:.2f}" for v in (x, y, np.hypot(*across), np.degrees(np.arctan2(*across[::-1])))]
+    with pytest.raises(ValueError, match="'oval'; one of square, arcface"):
+        crop_face(pixels, Found(np.zeros(4), POINTS, 1, 1.0), "oval", 56)
 
 
 def test_no_detector_before_there_is_something_to_look_at(tmp_path, monkeypatch):
     opened = []
-    monkeypatch.setattr(align, "open_detector", lambda: opened.append(1) or detector((31, 31, 69, 69)))
+    monkeypatch.setattr(align, "open_finder", lambda *named: opened.append(named) or mtcnn((31, 31, 69, 69)))
     (tmp_path / "broken.jpg").write_bytes(b"no")
     for name, size in (("tiny.png", (400, 19)), ("a.png", (100, 100)), ("b.png", (100, 100))):
         Image.new("RGB", size).save(tmp_path / name)
-    aligner = Aligner(tmp_path, tmp_path / "out", 32)
+    aligner = Aligner(tmp_path, tmp_path / "out", options("--size", 32, "--asset_dir", tmp_path), {})
     with pytest.raises(UnreadableImage):
         aligner("broken.jpg", "broken.png")
     with pytest.raises(NoOutput, match="400x19 pixels: smaller than 20"):
@@ -64,4 +87,15 @@ def test_no_detector_before_there_is_something_to_look_at(tmp_path, monkeypatch)
         assert aligner(name, f"deep/{name}") == [f"deep/{name}", 1, "0.8765", 25, 25, 50]
         with Image.open(tmp_path / "out" / "deep" / name) as image:
             assert image.size == (32, 32)
-    assert len(opened) == 1
+    assert opened == [("dlib", str(tmp_path))]
+
+
+def test_known_faces_are_not_looked_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(align, "open_finder", lambda *_: pytest.fail("looked for a face"))
+    Image.fromarray(photograph(80, 80)).save(tmp_path / "render.png")
+    aligner = Aligner(tmp_path, tmp_path / "out", options("--crop", "arcface", "--size", 40),
+                      {"render.png": np.array([0.5, 0.6, 0.0, 0.8])})
+    assert aligner("render.png", "render.png") == ["render.png", "", "", "40.00", "48.00", "64.00", "90.00"]
+    with Image.open(tmp_path / "out" / "render.png") as image:
+        expected = five_points.cut(photograph(80, 80), [40, 48, 0, 64], 40)
+        assert (np.asarray(image) == expected).all()

@@ -49,7 +49,7 @@ def generate_from(source, folder):
     return folder
 
 
-@pytest.mark.parametrize("alignment", ["chip", "square"])
+@pytest.mark.parametrize("alignment", ["chip", "square", "arcface"])
 def test_renders(renders, alignment):
     found = places(renders, alignment)
     assert found.dtype == np.float32 and np.isnan(found[3]).all()

@@ -48,15 +48,15 @@ def test_a_file_system_without_links_will_do(tmp_path, no_links):
 
 
 def test_every_other_setting_is_named_with_both_values(tmp_path):
-    claim(tmp_path, image_format="png", margin=0.5, same=1).take()
+    claim(tmp_path, image_format="png", border=0.5, same=1).take()
     before = (tmp_path / "job.json").read_bytes()
-    other = claim(tmp_path, image_format="jpg", margin=0.25, same=1, num_worker=3)
+    other = claim(tmp_path, image_format="jpg", border=0.25, same=1, num_worker=3)
     for refusing in (other.earlier, other.take):
         with pytest.raises(UserError) as refused:
             refusing()
         assert str(refused.value) == (
             f"--save_aligned: {tmp_path} holds results of other settings (job.json): --image_format png there, jpg "
-            "here; margin 0.5 there, 0.25 here; --num_worker nothing there, 3 here. Give the same settings, or another "
+            "here; border 0.5 there, 0.25 here; --num_worker nothing there, 3 here. Give the same settings, or another "
             "folder")  # fmt: skip
     assert (tmp_path / "job.json").read_bytes() == before
 
@@ -231,3 +231,11 @@ def test_the_end_of_a_process_lets_go(tmp_path):
 def _hold_and_die(folder):
     claim(folder).take(alone=True)
     os._exit(9)
+
+
+def test_a_setting_that_older_notes_leave_out_held_what_held_then(tmp_path):
+    (tmp_path / "cells.json").write_text(json.dumps({"recognizer": "nn4"}))
+    now = {"recognizer": "nn4", "head": "softmax", "random_erasing": 0.0}
+    assert Claim(tmp_path, "cells.json", now, "--report_dir").earlier() == {"recognizer": "nn4"}
+    with pytest.raises(UserError, match="--head softmax there, arcface here"):
+        Claim(tmp_path, "cells.json", now | {"head": "arcface"}, "--report_dir").earlier()

@@ -111,6 +111,8 @@ def bin_section(face_network, path, options):
     Raises:
         UserError: as read_bin_set; an image that cannot be read; more folds than pairs of a kind.
     """
+    if face_network.alignment == "arcface":
+        options = options.changed(align="none")  # these sets are cut so already
     pairs = read_bin_set(path)
     images = LazyImages(range(len(pairs.images)),
                         lambda i: decode_bytes(pairs.images[i], f"--bin_sets: {path}: image {i}"))

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data_loader import assets, chips
+from data_loader import assets, chips, five_points
 from data_loader.crops import resize
 from data_loader.face_places import known_places, place
 from data_loader.folders import UnreadableImage, decode_whole
+from data_loader.generated_folder import alignment_of
 from data_loader.morphable.landmarks import Detector
 from trainer.face_networks.network import EMBEDDED_AT_ONCE
 from utils.errors import UserError
@@ -61,6 +62,8 @@ def embed_folder(face_network, index, options):
     Raises:
         UserError: no image can be read; a damaged metadata.csv.
     """
+    if face_network.alignment == "arcface" == alignment_of(index.roots, index.flag):
+        options = options.changed(align="none")  # they are cut already
     cutter = _Cutter(face_network, options)
     places = _known_places(index, face_network.alignment) if cutter.aligns else np.full((len(index), 4), np.nan)
 
@@ -134,6 +137,8 @@ class _Cutter:
     def _cut(self, pixels, where):
         if self.alignment == "chip":
             return chips.cut(pixels, where, self.size)
+        if self.alignment == "arcface":
+            return five_points.cut(pixels, where, self.size)
         x, y, side, _ = where
         side = min(round(side), *pixels.shape[:2])
         left, top = (int(np.clip(round(middle - side / 2), 0, most - side))

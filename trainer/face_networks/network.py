@@ -34,8 +34,8 @@ class FaceNetwork:
         name: for reports.
         network: keras.Model, prepared images -> embeddings [n, d].
         size: pixels of a side of the images that it is shown.
-        alignment: how a face is cut for it. "chip": dlib's face chip; "square": the square that `align` cuts; "none":
-            images as they lie.
+        alignment: how a face is cut for it. "chip": dlib's face chip; "square": the square that `align` cuts;
+            "arcface": by ArcFace's five points; "none": images as they lie.
         unit_length: whether embeddings are compared at length 1; dlib compares them raw.
         prepare: float32 [n, size, size, 3] in [-1, 1] -> what `network` takes. TensorFlow, with a gradient.
         model_def: the flag's value that means this network; "" for one that was trained here.
@@ -209,12 +209,13 @@ def load_recognizer(value, log_dir="logs", flag="pretrained_rec"):
 
 
 def open_recognizer(value, log_dir="logs", flag="pretrained_rec"):
-    """A run of train_recognizer as a FaceNetwork that looks at images as they lie, as it was trained; else as
-    load_recognizer."""
+    """A run of train_recognizer as a FaceNetwork that looks at images as it was trained: cut by ArcFace's five points
+    where its images were, else as they lie. Else as load_recognizer."""
     network, params = load_recognizer(value, log_dir, flag)
     face_input = FaceInput(params)
     name = f"{params.recognizer} ({value})"
-    return FaceNetwork(name, network, face_input.shown, "none", True, face_input.prepare)
+    alignment = getattr(params, "alignment", "none")  # older runs do not say it
+    return FaceNetwork(name, network, face_input.shown, alignment, True, face_input.prepare)
 
 
 def recognizer_params(found, flag):

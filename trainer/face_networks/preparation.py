@@ -11,7 +11,8 @@ def preparation(look, fixed=False):
     """A function: pixels float32 [n, s, s, 3] in 0 … 255, of the side that the network is shown -> what it takes.
 
     Args:
-        look: of its Kind. "standardized": as FaceNet's; "dlib": as dlib's; "grey": Light CNN's [n, s, s, 1] in [0, 1].
+        look: of its Kind. "standardized": as FaceNet's; "dlib": as dlib's; "grey": Light CNN's [n, s, s, 1] in [0, 1];
+            "signed": insightface's, in [-1, 1].
         fixed: `--use_fixed_image_standardization`, for "standardized".
     """
     if look == "standardized":
@@ -20,7 +21,9 @@ def preparation(look, fixed=False):
         return as_dlib
     if look == "grey":
         return lambda levels: pixels.luminance(levels) / 255.0
-    raise ValueError(f"no look {look!r}; one of standardized, dlib, grey")
+    if look == "signed":
+        return lambda levels: levels / 127.5 - 1.0
+    raise ValueError(f"no look {look!r}; one of standardized, dlib, grey, signed")
 
 
 class FaceInput:
@@ -50,13 +53,15 @@ class FaceInput:
         """
         return self._prepare(pixels.levels(pixels.centre_cropped(images, self.size)))
 
-    def augmented(self, images, seed, crop, flip, rotate):
+    def augmented(self, images, seed, crop, flip, rotate, erasing=0.0):
         """Faces as training shows them: [n, shown, shown, 3] -> [n, size, size, 3], in [-1, 1] both.
 
-        In FaceNet's order: turned, cropped, mirrored, drawn for each image, a function of `seed` (int32 [2]).
+        In FaceNet's order: turned, cropped, mirrored; then, with the chance `erasing`, a part of it erased. Drawn for
+        each image, a function of `seed` (int32 [2]).
         """
-        rotation, place, mirror = (tf.random.experimental.stateless_fold_in(seed, i) for i in range(3))
+        rotation, place, mirror, erasure = (tf.random.experimental.stateless_fold_in(seed, i) for i in range(4))
         if rotate:
             images = pixels.rotated(images, rotation)
         images = pixels.cropped(images, self.size, place) if crop else pixels.centre_cropped(images, self.size)
-        return pixels.flipped(images, mirror) if flip else images
+        images = pixels.flipped(images, mirror) if flip else images
+        return pixels.erased(images, erasing, erasure) if erasing else images

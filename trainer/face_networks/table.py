@@ -26,7 +26,7 @@ class Kind:
         sized: it is built for one size of images.  fixed_embedding: its feature has that one length.
         freezes: its constructor takes `frozen`: batch norms as constants.
         dropout_inside: it drops activations itself, before its last layer; else that is done to its feature.
-        look: how it is shown pixels: "standardized", "grey" or "dlib" (face_networks/preparation.py).
+        look: how it is shown pixels: "standardized", "grey", "dlib" or "signed" (face_networks/preparation.py).
         weights: whose can be read: "facenet" (TF1), "keras" (FaceNet as Keras 2 saves it), "dlib", or "" for none but
             those trained here.
         alignment: how a face is cut for those weights: "chip", dlib's face chip, or "square", what `align` cuts out.
@@ -58,6 +58,13 @@ def _light_cnn(depth):  # reads 144, shows 128, as its authors
     )  # fmt: skip
 
 
+def _iresnet(depth):  # insightface crops to 112 when faces are aligned, and only mirrors in training
+    return Kind(
+        f"IResNet-{depth}", "models.iresnet:IResNet", 112, 16, 1024, 1.0, 512,
+        arguments={"depth": depth}, sized=True, dropout_inside=True, look="signed",
+    )  # fmt: skip
+
+
 KINDS = {
     "light_cnn9": _light_cnn(9),
     "light_cnn29": _light_cnn(29),
@@ -73,6 +80,8 @@ KINDS = {
         "dlib's ResNet", "models.dlib_resnet:DlibResnet", 150, 150, 150, 1.0, 128,
         fixed_embedding=True, look="dlib", weights="dlib", alignment="chip", unit_length=False,
     ),
+    "iresnet18": _iresnet(18),
+    "iresnet50": _iresnet(50),
 }  # fmt: skip
 MODEL_DEFS = {f"models.{name}": kind for name, kind in KINDS.items() if kind.weights} | {
     # The same layers as inception_resnet_v1, trained by others, who do not say how they cut their faces: of what was

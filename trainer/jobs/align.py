@@ -1,10 +1,15 @@
-"""The `align` job: photographs to face crops of one size, found with MTCNN."""
+"""The `align` job: photographs to face crops of one size."""
 
 from pathlib import Path
 
+import numpy as np
+
+from data_loader import five_points
 from data_loader.align import COLUMNS, Aligner
 from data_loader.crops import check_folders
+from data_loader.face_places import known_places
 from data_loader.faces import MARGIN
+from data_loader.generated_folder import is_generated
 from data_loader.outcome import Outcome
 from data_loader.training_sources import index_folder
 from trainer.training.devices import tell_device
@@ -13,23 +18,36 @@ from trainer.training.devices import tell_device
 def run(options):
     """Cut the face out of every photograph of data_dir/dataset into data_dir/save_aligned, folders kept.
 
-    One face a photograph, by faces.choose_face; what is around it by faces.crop_square. success.csv says where each
-    crop was, failed.csv why there is none. A second run goes on where the first one stopped.
+    One face a photograph, by faces.choose_face. --crop square: what is around it, by faces.crop_square; arcface: by
+    five points, which for renders, for images generated from them and for pairs come from their metadata.csv.
+    success.csv says where each crop was, failed.csv why there is none. A second run goes on where the first stopped.
 
     Args:
-        options: data_dir, dataset, save_aligned, size (pixels), image_format, asset_dir.
+        options: data_dir, dataset, save_aligned, crop, detector, size (pixels), image_format, asset_dir.
 
     Raises:
         UserError: mtcnn is not installed; no photographs; the output folder holds something else.
     """
     data = Path(options.data_dir).expanduser()
     source, folder = data / options.dataset, data / options.save_aligned
+    if options.crop == "arcface" and "size" not in options.explicit:
+        options = options.changed(size=five_points.SIZE)
     check_folders(source, folder, "--save_aligned", options)
     index = index_folder(options, "dataset")
     files = [index.relative_path(i) for i in range(len(index))]
-    settings = {"size": options.size, "image_format": options.image_format, "margin": round(MARGIN, 6),
-                "input_content": index.digest}
-    tell_device(options)
-    with Outcome(folder, "align", ("file", "path", *COLUMNS), settings, "--save_aligned") as outcome:
-        outcome.work_through(files, options.image_format, Aligner(source, folder, options.size))
+    known = _known(index, files) if options.crop == "arcface" else {}
+    settings = {name: getattr(options, name) for name in ("crop", "detector", "size", "image_format")}
+    settings |= {"margin": round(MARGIN, 6)} if options.crop == "square" else {"landmarks_known": len(known)}
+    settings |= {"input_content": index.digest}
+    settings |= {"generated": True} if is_generated(source, "--dataset") else {}
+    if options.detector == "mtcnn":
+        tell_device(options)
+    with Outcome(folder, "align", ("file", "path", *COLUMNS[options.crop]), settings, "--save_aligned") as outcome:
+        outcome.work_through(files, options.image_format, Aligner(source, folder, options, known))
     print(f"align: {len(outcome.succeeded)} faces in {folder}, {len(outcome.failed)} photographs in failed.csv")
+
+
+def _known(index, files):
+    """{file: place of its ArcFace crop, fractions of its side} of the images whose landmarks a metadata.csv has."""
+    places = known_places(index, "arcface")
+    return {file: places[i] for i, file in enumerate(files) if np.isfinite(places[i]).all()}

@@ -21,6 +21,8 @@ def run(options):
     kind = system_class(options.system)
     if kind.job != "train":
         raise UserError(f"--system {options.system}: the job {kind.job} trains it")
+    if options.optimizer != "adam":
+        raise UserError(f"--optimizer {options.optimizer}: train_recognizer only; train has adam")
     devices, start = Devices(options.num_gpu), None
     tell_device(options)
     setup.seed_everything(options)

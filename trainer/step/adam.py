@@ -15,9 +15,9 @@ class FusedAdam(keras.optimizers.Adam):
         place = self._get_variable_index(variable)
         powers = [tf.pow(beta, tf.cast(self.iterations.value + 1, tf.float32)) for beta in (self.beta_1, self.beta_2)]
         tf.raw_ops.ResourceApplyAdam(
-            var=_handle(variable),
-            m=_handle(self._momentums[place]),
-            v=_handle(self._velocities[place]),
+            var=handle(variable),
+            m=handle(self._momentums[place]),
+            v=handle(self._velocities[place]),
             beta1_power=powers[0],
             beta2_power=powers[1],
             lr=tf.cast(learning_rate, tf.float32),
@@ -28,5 +28,5 @@ class FusedAdam(keras.optimizers.Adam):
         )
 
 
-def _handle(variable):
+def handle(variable):
     return (variable.value if isinstance(variable, keras.Variable) else variable).handle

@@ -1,6 +1,5 @@
 """Signs that a training goes wrong."""
 
-import math
 from collections import Counter
 
 PATIENCE = 40  # log lines in a row before a bad sign is told; ours
@@ -74,18 +73,17 @@ class SoftmaxHealth:
     """Looks at each logged step of a classifier and warns where it is far worse than a guess.
 
     Args:
-        classes: {tag of a cross entropy: number of classes}.
+        guesses: {tag of a cross entropy: what a guess has}.
         rate_flags: the flags to lower, for the message.
     """
 
-    def __init__(self, classes, rate_flags):
-        self.guess = {tag: math.log(count) for tag, count in classes.items()}
-        self.rate_flags, self.signs = rate_flags, _Signs()
+    def __init__(self, guesses, rate_flags):
+        self.guesses, self.rate_flags, self.signs = guesses, rate_flags, _Signs()
 
     def warning(self, values):
-        """As BeganHealth's, of {tag: float} with the tags of `classes`."""
+        """As BeganHealth's, of {tag: float} with the tags of `guesses`."""
         signs = {}
-        for tag, guess in self.guess.items():
+        for tag, guess in self.guesses.items():
             text = f"{tag} is {values[tag]:.3g}, that of a guess {guess:.2f}: {BLOWN_UP} {self.rate_flags}"
             signs[tag] = values[tag] > WORSE * guess, IMPATIENCE, text
         return self.signs.lasting(signs)

@@ -8,6 +8,9 @@ import tensorflow as tf
 from utils.images import LUMINANCE
 
 ROTATION = 10.0  # degrees to either side, as FaceNet
+# Of random erasing (Zhong et al. 2017, section 4.3): share of the image's area; ratio of height to width, and 1 over it
+ERASED_AREA, ERASED_RATIO = (0.02, 0.4), 0.3
+ERASED_TRIES = 50  # rectangles drawn for an image, of which the first that lies in it is taken
 SHIFT, ZOOM, GAIN = 0.06, 0.12, (0.5, 1.1)  # of the side, to either side; of the size, either way; factors of the light
 
 
@@ -72,6 +75,38 @@ def rotated(images, seed):
     transforms = [cosine, -sine, shift + centre * sine, sine, cosine, shift - centre * sine, zero, zero]
     turned = keras.ops.image.affine_transform(images, tf.stack(transforms, axis=1), "bilinear", fill_value=-1.0)
     return tf.ensure_shape(turned, images.shape)
+
+
+def erased(images, chance, seed):
+    """Random erasing (Zhong et al. 2017, algorithm 1, RE-R): noise in a rectangle of some of the images.
+
+    A rectangle's area and ratio are drawn evenly, and its upper left corner over the image; one that sticks out is
+    drawn again, here ERASED_TRIES times at most, after which the image stays as it is (one in 10^8).
+
+    Args:
+        images: float32 [n, h, w, c] in [-1, 1].
+        chance: of an image to lose a rectangle; 0.5 in the paper.
+        seed: int32 [2].
+
+    Returns:
+        float32 [n, h, w, c]; each number of a rectangle drawn evenly from [-1, 1].
+    """
+    chosen, shape, place, noise = (tf.random.experimental.stateless_fold_in(seed, i) for i in range(4))
+    count, height, width = tf.shape(images)[0], images.shape[1], images.shape[2]
+    area, ratio = tf.unstack(tf.random.stateless_uniform([2, count, ERASED_TRIES], shape))
+    area = height * width * (ERASED_AREA[0] + (ERASED_AREA[1] - ERASED_AREA[0]) * area)
+    ratio = ERASED_RATIO + (1.0 / ERASED_RATIO - ERASED_RATIO) * ratio
+    tall, wide = tf.sqrt(area * ratio), tf.sqrt(area / ratio)
+    top, left = tf.unstack(tf.random.stateless_uniform([2, count, ERASED_TRIES], place))
+    top, left = top * height, left * width
+    fits = (top + tall <= height) & (left + wide <= width)
+    first = tf.argmax(fits, axis=1)  # of the fitting ones; 0 where none fits
+    top, tall, left, wide = (tf.gather(v, first, batch_dims=1)[:, None] for v in (top, tall, left, wide))
+    rows, columns = tf.range(height, dtype=tf.float32) + 0.5, tf.range(width, dtype=tf.float32) + 0.5
+    rows, columns = (rows > top) & (rows < top + tall), (columns > left) & (columns < left + wide)  # [n, h], [n, w]
+    taken = tf.reduce_any(fits, axis=1) & (tf.random.stateless_uniform([count], chosen) < chance)
+    inside = (rows[:, :, None] & columns[:, None] & taken[:, None, None])[..., None]
+    return tf.where(inside, tf.random.stateless_uniform(tf.shape(images), noise, -1.0, 1.0), images)
 
 
 def varied(images, seed):

@@ -66,6 +66,20 @@ class Rising(keras.optimizers.schedules.LearningRateSchedule):
         return self.schedule(step) * (self.start + (1.0 - self.start) * done)
 
 
+class Polynomial(keras.optimizers.schedules.LearningRateSchedule):
+    """Another schedule's rate, times (1 - share of the steps from `start` to `end` that are done) ^ power.
+
+    Before `start` the factor is 1, after `end` 0: insightface's decay, whose warm-up comes before.
+    """
+
+    def __init__(self, schedule, start, end, power):
+        self.schedule, self.start, self.end, self.power = schedule, start, end, power
+
+    def __call__(self, step):
+        done = (tf.cast(step, tf.float32) - self.start) / max(self.end - self.start, 1)
+        return self.schedule(step) * tf.pow(1.0 - tf.clip_by_value(done, 0.0, 1.0), self.power)
+
+
 class RateByEpoch(keras.optimizers.schedules.LearningRateSchedule):
     """Learning rate by the optimizer's iterations: one for each epoch, the last ever after.
 
@@ -79,6 +93,23 @@ class RateByEpoch(keras.optimizers.schedules.LearningRateSchedule):
     def __call__(self, step):
         epoch = tf.cast(step, tf.int64) // self.epoch_size
         return tf.gather(self.rates, tf.minimum(epoch, len(self.rates) - 1))
+
+
+def recognizer_rate(options, factor):
+    """A recogniser's learning rate by the optimizer's iterations: `factor` times that of its epoch, which rises evenly
+    from 0 over learning_rate_warm_up steps and falls from there to 0 at max_step with learning_rate_power.
+
+    Args:
+        options: as epoch_rates; epoch_size, max_step, learning_rate_warm_up (0: no rise), learning_rate_power (0: no
+            fall).
+    """
+    schedule = RateByEpoch([factor * rate for rate in epoch_rates(options)], options.epoch_size)
+    warm_up = options.learning_rate_warm_up
+    if warm_up:
+        schedule = Rising(schedule, 0.0, warm_up)
+    if options.learning_rate_power:
+        schedule = Polynomial(schedule, warm_up, options.max_step, options.learning_rate_power)
+    return schedule
 
 
 def epoch_rates(options):

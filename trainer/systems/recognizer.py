@@ -1,10 +1,10 @@
 """A face recogniser: a network that embeds faces, trained to tell the identities of labelled folders apart.
 
 Softmax with center loss (Wen et al. 2016), as FaceNet's train_softmax.py and its fork that made FaceGAN's tables. The
-fork gives generated data a softmax head of their own: their identities are no one's among the real ones.
+fork gives generated data a softmax head of their own: their identities are no one's among the real ones. Heads with a
+margin, momentum, warm-up and random erasing are those of the field since (classifiers.py, trainer/step/margins.py).
 """
 
-import keras
 import tensorflow as tf
 
 from data_loader.training_sources import Source
@@ -13,11 +13,13 @@ from trainer.face_networks.network import build_recognizer
 from trainer.face_networks.preparation import FaceInput
 from trainer.face_networks.table import kind_of, with_sizes
 from trainer.published.arrays import named_weights
-from trainer.step import losses, schedules
+from trainer.step import schedules
 from trainer.step.adam import FusedAdam
 from trainer.step.health import SoftmaxHealth
+from trainer.step.momentum import FusedMomentum
 from trainer.step.players import Players
 from trainer.step.streams import RecognizerStream, drawn, step_seed
+from trainer.systems.classifiers import classifier
 from trainer.systems.flags_read import RECOGNIZER_SHAPING, SYSTEM_FLAGS
 from trainer.systems.system import System, new_step
 
@@ -29,7 +31,7 @@ ADAM_EPSILON = 0.1  # FaceNet's (facenet.py, optimizer ADAM); far over the usual
 
 
 class Recognizer(System):
-    """One network, and a softmax head for each kind of label.
+    """One network, and a head for each kind of label.
 
     Args:
         options: the flags (utils/flags.py); image_size and embedding_size are those of the network (table.with_sizes).
@@ -38,7 +40,7 @@ class Recognizer(System):
     Attributes:
         network: keras.Model: what `face_input.prepare` gives -> float32 [n, embedding_size], before normalisation.
         face_input: FaceInput.
-        heads: {"real": Head} and, with generated images, "synthetic".
+        heads: {"real": Classifier} and, with generated images, "synthetic".
     """
 
     shaping, flags = RECOGNIZER_SHAPING, SYSTEM_FLAGS["recognizer"]
@@ -50,11 +52,11 @@ class Recognizer(System):
         self.sources = {name: source for name, source in SOURCES.items() if name in labels}
         self.face_input, self.network = FaceInput(options), build_recognizer(options)
         self.networks, self.side = {"recognizer": self.network}, self.face_input.shown
-        self.heads = {"real": Head("real", options, labels["labelled"], weight=1.0)}
+        self.heads = {"real": classifier("real", options, labels["labelled"], weight=1.0)}
         if "synthetic" in labels:
-            self.heads["synthetic"] = Head("synthetic", options, labels["synthetic"], weight=options.lambda_syn)
-        classes = {f"loss/cross_entropy{head.ending}": head.weights.shape[1] for head in self.heads.values()}
-        self._health = SoftmaxHealth(classes, self.rate_flags)
+            self.heads["synthetic"] = classifier("synthetic", options, labels["synthetic"], options.lambda_syn)
+        guesses = {f"loss/cross_entropy{head.ending}": head.guess for head in self.heads.values()}
+        self._health = SoftmaxHealth(guesses, self.rate_flags)
         kernels = [v for v in self.network.trainable_variables if v.name == "kernel"]
         self.decayed = kernels + [head.weights for head in self.heads.values()]
         self.step, self.players = new_step(), self._make_players()
@@ -82,12 +84,10 @@ class Recognizer(System):
         options = self.options
         groups = {
             "trunk": self.network.trainable_variables,
-            "heads": [variable for head in self.heads.values() for variable in (head.weights, head.biases)],
+            "heads": [variable for head in self.heads.values() for variable in head.trained],
         }
-        rates, optimizers = schedules.epoch_rates(options), {}
-        for name, factor in (("trunk", options.trunk_lr_factor), ("heads", 1.0)):
-            schedule = schedules.RateByEpoch([factor * rate for rate in rates], options.epoch_size)
-            optimizers[name] = FusedAdam(schedule, options.beta1, options.beta2, epsilon=ADAM_EPSILON)
+        factors = {"trunk": options.trunk_lr_factor, "heads": 1.0}
+        optimizers = {name: _optimizer(schedules.recognizer_rate(options, f), options) for name, f in factors.items()}
         return Players(groups, optimizers, named_weights("recognizer", self.network))
 
     @tf.function
@@ -126,7 +126,7 @@ class Recognizer(System):
     def _augmented(self, images, seed):
         options = self.options
         return self.face_input.augmented(
-            images, seed, options.random_crop, options.random_flip, options.random_rotate
+            images, seed, options.random_crop, options.random_flip, options.random_rotate, options.random_erasing
         )
 
     def _features(self, shown, seed):
@@ -175,59 +175,9 @@ class Recognizer(System):
         return self._health.warning(values)
 
 
-class Head:
-    """Softmax layer and centroids of one set of labels. Weights start as FaceNet's: truncated N(0, 0.1), biases at 0.
-
-    Args:
-        name: "real" or "synthetic".
-        options: embedding_size, center_loss_alfa, random_seed.
-        n_id: labels.
-        weight: with which its losses reach the network (its own weights they move in full).
-    """
-
-    def __init__(self, name, options, n_id, weight):
-        self.name, self.options, self.weight = name, options, weight
-        self.ending = "" if name == "real" else f"_{name}"  # of its scalars' tags
-        seed = options.random_seed + (name != "real")  # two heads that begin alike would learn alike
-        initial = keras.initializers.TruncatedNormal(stddev=0.1, seed=seed)
-        self.weights = keras.Variable(initial((options.embedding_size, n_id)), name=f"{name}_weights")
-        self.biases = keras.Variable(tf.zeros(n_id), name=f"{name}_biases")
-        self.centroids = keras.Variable(
-            tf.zeros((n_id, options.embedding_size)), trainable=False, name=f"{name}_centroids"
-        )
-
-    @property
-    def state(self):
-        """What of it must survive a restart, by name."""
-        prefix = f"head/{self.name}"
-        return {
-            f"{prefix}/weights": self.weights,
-            f"{prefix}/biases": self.biases,
-            f"{prefix}/centroids": self.centroids,
-        }
-
-    def judge(self, features, labels, dropout):
-        """Losses of features [n, d] with labels int32 [n]: {"cross_entropy", "center", "accuracy": scalars}."""
-        features = _with_scaled_gradient(features, self.weight)
-        logits = tf.matmul(dropout(features), self.weights) + self.biases
-        right = tf.equal(tf.argmax(logits, axis=1, output_type=tf.int32), labels)
-        return {
-            "cross_entropy": losses.softmax_loss(logits, labels),
-            "center": losses.center_loss(features, labels, self.centroids),
-            "accuracy": tf.reduce_mean(tf.cast(right, tf.float32)),
-        }
-
-    def move_centroids(self, features, labels):
-        """After the loss was taken, as in FaceNet."""
-        step = 1.0 - self.options.center_loss_alfa
-        self.centroids.assign(losses.moved_centroids(self.centroids, features, labels, step))
-
-
-def _with_scaled_gradient(values, weight):
-    """`values`, whose gradient is scaled by `weight` on its way back."""
-
-    @tf.custom_gradient
-    def scale(values):
-        return tf.identity(values), lambda upstream: weight * upstream
-
-    return scale(values)
+def _optimizer(schedule, options):
+    if options.optimizer == "sgd":
+        return FusedMomentum(schedule, options.momentum)
+    if options.optimizer == "adam":
+        return FusedAdam(schedule, options.beta1, options.beta2, epsilon=ADAM_EPSILON)
+    raise ValueError(f"no optimizer {options.optimizer!r}; one of adam, sgd")

@@ -5,6 +5,7 @@ optimizer's variables and the system's state, each under a readable name, and th
 to a temporary file, flushed to disk and renamed, so that a kill at any moment leaves the older ones as they were.
 """
 
+import keras
 import numpy as np
 from tensorflow import as_dtype
 
@@ -113,11 +114,15 @@ def named_variables(system, number=FORMAT):
 
 
 def _optimizer_variables(group, optimizer, variables, named):
-    """{"optimizer/<group>/iterations": …, "optimizer/<group>/momentum/<name of a weight>": …} of Adam."""
+    """{"optimizer/<group>/iterations": …, "optimizer/<group>/momentum/<name of a weight>": …} of Adam or SGD."""
     names = {id(variable): name for name, variable in named.items()}
     prefix, found = f"optimizer/{group}", {}
-    for variable, momentum, velocity in zip(variables, optimizer._momentums, optimizer._velocities, strict=True):
-        found[f"{prefix}/momentum/{names[id(variable)]}"] = momentum
-        found[f"{prefix}/velocity/{names[id(variable)]}"] = velocity
+    if isinstance(optimizer, keras.optimizers.SGD):
+        slots = {"momentum": optimizer.momentums}
+    else:
+        slots = {"momentum": optimizer._momentums, "velocity": optimizer._velocities}
+    for variable, *of_variable in zip(variables, *slots.values(), strict=True):
+        for kind, slot in zip(slots, of_variable, strict=True):
+            found[f"{prefix}/{kind}/{names[id(variable)]}"] = slot
     known = {id(variable) for variable in found.values()}
     return found | {f"{prefix}/{v.name}": v for v in optimizer.variables if id(v) not in known}

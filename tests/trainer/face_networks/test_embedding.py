@@ -7,7 +7,7 @@ import tensorflow as tf
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from data_loader import assets, chips, folders
+from data_loader import assets, chips, five_points, folders
 from data_loader.face_places import place
 from data_loader.morphable.landmarks import Detector
 from data_loader.morphable.parameters import LANDMARKS, csv_line, landmark_numbers
@@ -96,7 +96,7 @@ def test_known_landmarks_are_used_before_found_ones(dlib_network, people, embedd
 def test_without_a_face_the_middle_is_shown_and_listed(tmp_path):
     grey = np.full((90, 60, 3), 51, np.uint8)
     wide = np.full((40, 100, 3), 102, np.uint8)
-    for alignment in ("chip", "square"):
+    for alignment in ("chip", "square", "arcface"):
         found = embed_images(mean_colour_network(alignment, chips.SIZE), [grey, wide], options("--num_worker", 1))
         np.testing.assert_allclose(found.features[:, 0], [51 / 127.5 - 1, 102 / 127.5 - 1], atol=0.12)
         assert [path for path, _ in found.failed] == ["image 0", "image 1"]
@@ -116,6 +116,22 @@ def test_a_square_is_cut_as_align_cuts_it(people):
     square = Image.fromarray(pixels[top : top + side, left : left + side]).resize((32, 32), Image.Resampling.LANCZOS)
     found = embed_images(network, [pixels], options())
     np.testing.assert_allclose(found.features[0], np.asarray(square).mean(axis=(0, 1)) / 127.5 - 1, atol=1e-4)
+
+
+def test_arcface_cuts_by_five_points_unless_align_has_done_it(people, tmp_path):
+    network = mean_colour_network("arcface", 56)
+    pixels = folders.decode_whole(people.path(3))
+    points = five_points.of_landmarks(Detector(assets.fetch("dlib_models", "~/.cache/facegan"))(pixels).landmarks)
+    expected = five_points.cut(pixels, five_points.place(points), 56).mean(axis=(0, 1)) / 127.5 - 1
+    np.testing.assert_allclose(embed_images(network, [pixels], options()).features[0], expected, atol=1e-4)
+    whole = np.asarray(Image.fromarray(pixels[10:102]).resize((56, 56), Image.Resampling.LANCZOS)).mean(axis=(0, 1))
+    assert abs(whole / 127.5 - 1 - expected).max() > 0.02  # the middle, as it lies, is something else
+    (tmp_path / "cut").mkdir()
+    Image.fromarray(pixels).save(tmp_path / "cut" / "1.png")
+    index = folders.index_images(tmp_path / "cut", tmp_path / "cache")
+    np.testing.assert_allclose(embed_folder(network, index, options()).features[0], expected, atol=1e-4)
+    (tmp_path / "cut" / "align.json").write_text('{"crop": "arcface"}')
+    np.testing.assert_allclose(embed_folder(network, index, options()).features[0], whole / 127.5 - 1, atol=1e-4)
 
 
 def test_unreadable_images_have_no_row(tmp_path):

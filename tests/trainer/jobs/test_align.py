@@ -1,20 +1,24 @@
 import csv
+import json
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from data_loader import assets
+from data_loader import assets, five_points
+from data_loader.generated_folder import alignment_of, is_generated
+from data_loader.morphable.landmarks import Detector
+from data_loader.morphable.parameters import LANDMARKS, csv_line, landmark_numbers
 from trainer.jobs import align
+from utils import command_line
 from utils.errors import UserError
 
 
 def options(folder, **changes):
-    return SimpleNamespace(**{"data_dir": str(folder), "dataset": "photographs", "save_aligned": "faces", "size": 108,
-                              "image_format": "png", "asset_dir": "~/.cache/facegan", "use_gpu": True, "num_gpu": 1,
-                              **changes})
+    named = {"data_dir": folder, "dataset": "photographs", "save_aligned": "faces", "image_format": "png"} | changes
+    words = [str(word) for name, value in named.items() for word in (f"--{name}", value)]
+    return command_line.parse(["align", *words], {"align": ""})[1]
 
 
 def content(folder):
@@ -50,16 +54,23 @@ def data(tmp_path_factory):
     Image.new("L", (3000, 5)).save(folder / "photographs" / "strip.png")
     (folder / "photographs" / "broken.jpg").write_bytes(b"\xff\xd8no")
     before = content(folder / "photographs")
-    align.run(options(folder))
+    for detector in ("dlib", "mtcnn"):
+        align.run(options(folder, detector=detector, save_aligned=detector))
     assert content(folder / "photographs") == before
     return folder
 
 
-def test_every_photograph_gives_a_crop_or_a_reason(data):
-    good, bad = rows(data / "faces" / "success.csv"), rows(data / "faces" / "failed.csv")
+@pytest.fixture(params=["dlib", "mtcnn"])
+def faces(request, data):
+    """The crops of each detector in turn."""
+    return data / request.param
+
+
+def test_every_photograph_gives_a_crop_or_a_reason(faces):
+    good, bad = rows(faces / "success.csv"), rows(faces / "failed.csv")
     assert {row["path"] for row in good.values()} == {"trip/one.png", "trip/day/several.png", "large.png"}
     for row in good.values():
-        with Image.open(data / "faces" / row["path"]) as image:
+        with Image.open(faces / row["path"]) as image:
             assert image.size == (108, 108)
     reasons = {file: row["reason"] for file, row in bad.items()}
     assert set(reasons) == {"none.jpg", "tiny.png", "strip.png", "broken.jpg", "trip/one.webp"}
@@ -67,8 +78,8 @@ def test_every_photograph_gives_a_crop_or_a_reason(data):
     assert "same name" in reasons["trip/one.webp"]
 
 
-def test_the_face_nearest_to_the_centre_fills_its_part_of_the_crop(data):
-    good = rows(data / "faces" / "success.csv")
+def test_the_face_nearest_to_the_centre_fills_its_part_of_the_crop(faces):
+    good = rows(faces / "success.csv")
     several, large = good["trip/day/several.png"], good["large.jpg"]
     assert several["faces"] == "3"
     left, top, side = (int(several[name]) for name in ("left", "top", "side"))
@@ -78,21 +89,71 @@ def test_the_face_nearest_to_the_centre_fills_its_part_of_the_crop(data):
 
 
 def test_a_second_run_does_what_is_missing(data):
-    first = content(data / "faces")
-    (data / "faces" / "large.png").unlink()
-    kept = (data / "faces" / "trip" / "one.png").stat().st_mtime_ns
-    align.run(options(data))
-    assert content(data / "faces") == first
-    assert (data / "faces" / "trip" / "one.png").stat().st_mtime_ns == kept
+    faces = data / "dlib"
+    first = content(faces)
+    (faces / "large.png").unlink()
+    kept = (faces / "trip" / "one.png").stat().st_mtime_ns
+    align.run(options(data, save_aligned="dlib"))
+    assert content(faces) == first
+    assert (faces / "trip" / "one.png").stat().st_mtime_ns == kept
+
+
+def test_arcfaces_crop_brings_the_eyes_to_their_place(data):
+    align.run(options(data, crop="arcface", save_aligned="arcface"))
+    good = rows(data / "arcface" / "success.csv")
+    assert set(good) == {"trip/one.png", "trip/day/several.png", "large.jpg"}
+    detect = Detector(assets.fetch("dlib_models", "~/.cache/facegan"))
+    for row in good.values():
+        with Image.open(data / "arcface" / row["path"]) as image:
+            assert image.size == (112, 112)
+            points = five_points.of_landmarks(detect(np.asarray(image)).landmarks)
+        assert abs(points - five_points.TEMPLATE).max() < 8
+    assert abs(float(good["large.jpg"]["turn"])) < 15 and float(good["large.jpg"]["side"]) > 1000
+    with pytest.raises(UserError, match="--crop arcface there, square here"):
+        align.run(options(data, save_aligned="arcface", size=112))
+
+
+def test_renders_and_what_was_made_of_them_are_cut_by_their_table(data, tmp_path):
+    """No face is found in noise; that the crops were generated is not lost."""
+    landmarks = np.random.default_rng(0).normal(30, 8, (68, 2)).round(1)
+    pixels = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
+    for folder in ("syn", "made"):
+        (tmp_path / folder / "a").mkdir(parents=True)
+        Image.fromarray(pixels).save(tmp_path / folder / "a" / "1.png")
+    row = ["a/1.png", *landmark_numbers(landmarks, np.ones(68, bool))]
+    (tmp_path / "syn" / "metadata.csv").write_text(csv_line(["path", *LANDMARKS]) + csv_line(row))
+    run = {"finished": True, "inputs": {"folder": "../syn"}, "settings": {}, "flags": {}}
+    (tmp_path / "made" / "run.json").write_text(json.dumps(run))
+    expected = five_points.cut(pixels, five_points.place(five_points.of_landmarks(landmarks)))
+    for folder, generated in (("syn", False), ("made", True)):
+        align.run(options(tmp_path, dataset=folder, save_aligned=f"cut_{folder}", crop="arcface"))
+        with Image.open(tmp_path / f"cut_{folder}" / "a" / "1.png") as image:
+            assert abs(np.asarray(image).astype(int) - expected).max() <= 1  # the table's place is float32
+        assert is_generated(tmp_path / f"cut_{folder}", "--dataset") == generated
+        assert alignment_of([tmp_path / f"cut_{folder}"], "--dataset") == "arcface"
+    assert alignment_of([tmp_path / "cut_syn", tmp_path / "syn"], "--dataset") == "none"
+    (tmp_path / "syn" / "metadata.csv").write_text(csv_line(["path", *LANDMARKS])
+                                                   + csv_line(["a/1.png", *landmark_numbers(np.ones((68, 2)),
+                                                                                            np.ones(68, bool))]))
+    with pytest.raises(UserError, match="metadata.csv: a/1.png: five points in one place"):
+        align.run(options(tmp_path, dataset="syn", save_aligned="none", crop="arcface"))
+
+
+def test_a_folder_of_the_version_before_goes_on_with_its_detector(data):
+    """Its note named no detector, which was MTCNN, and no crop."""
+    note = data / "mtcnn" / "align.json"
+    settings = json.loads(note.read_text())
+    note.write_text(json.dumps({name: settings[name] for name in settings if name not in ("detector", "crop")}))
+    before = content(data / "mtcnn")
+    with pytest.raises(UserError, match="--detector mtcnn there, dlib here"):
+        align.run(options(data, save_aligned="mtcnn"))
+    align.run(options(data, save_aligned="mtcnn", detector="mtcnn"))
+    assert content(data / "mtcnn") == before
 
 
 def test_mistakes_are_named(data, monkeypatch):
     with pytest.raises(UserError, match="--save_aligned.*nothing is written"):
         align.run(options(data, save_aligned="photographs/faces"))
-    with pytest.raises(UserError, match="--size 8"):
-        align.run(options(data, size=8))
-    with pytest.raises(UserError, match="gif.*jpg, png"):
-        align.run(options(data, image_format="gif"))
     monkeypatch.setitem(sys.modules, "mtcnn", None)
     with pytest.raises(UserError, match="pip install -r requirements-faces.txt"):
-        align.run(options(data, save_aligned="others"))
+        align.run(options(data, save_aligned="others", detector="mtcnn"))

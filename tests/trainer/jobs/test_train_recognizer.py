@@ -105,6 +105,25 @@ def test_six_steps_equal_three_and_three_resumed(data, tmp_path):
         assert any((first[name] != whole[name]).any() for name in whole if name.startswith("recognizer/"))
 
 
+FIELD = "--recognizer iresnet18 --image_size 16 --head arcface --margin_scale 16 --optimizer sgd --momentum 0.8".split()
+FIELD += "--learning_rate 0.05 --learning_rate_warm_up 2 --learning_rate_power 2 --random_erasing 0.5".split()
+
+
+def test_the_fields_recogniser_trains_goes_on_and_embeds(data, tmp_path):
+    flags = ["--dataset", "a,made", *FIELD, "--max_step", "4"]
+    assert main.main(words(data, tmp_path / "whole", *flags, "--keep_step", "2")) == 0
+    second = only_run(tmp_path / "whole") / "checkpoints" / "step-000000002.npz"
+    resumed = ["--load_path", second, "--log_dir", tmp_path / "second", "--max_step", "4"]
+    assert main.main(["train_recognizer", *map(str, resumed)]) == 0
+    whole, again = arrays(only_run(tmp_path / "whole")), arrays(only_run(tmp_path / "second"))
+    assert not [name for name in whole if whole[name].tobytes() != again[name].tobytes()]
+    slots = {name.split("/")[2] for name in whole if name.startswith("optimizer/trunk/")}
+    assert slots == {"iteration", "momentum"} and "state/head/real/biases" not in whole
+    network, params = load_recognizer(only_run(tmp_path / "whole"))
+    assert (params.head, params.optimizer, params.alignment) == ("arcface", "sgd", "none")
+    assert network(FaceInput(params).prepare(tf.zeros((2, 16, 16, 3)))).shape == (2, 8)
+
+
 def test_a_trained_recognizer_is_its_averages(trained):
     network, params = load_recognizer(trained)
     saved = arrays(trained)
@@ -187,6 +206,12 @@ BAD = {
     "no start": (["--dataset", "a", "--pretrained_rec", "nowhere"], "--pretrained_rec", "nowhere"),
     "other width": (["--dataset", "a", "--pretrained_rec", "RUN", "--embedding_size", "4"], "--embedding_size 4", "8"),
     "resumed by train": (["train", "--load_path", "RUN"], "--load_path", "a run of the job train_recognizer"),
+    "idle margin": (["--dataset", "a", "--margin", "0.3"], "--margin", "--head softmax does not read it"),
+    "idle momentum": (["--dataset", "a", "--momentum", "0.3"], "--momentum", "--optimizer adam does not read it"),
+    "idle beta": (["--dataset", "a", "--optimizer", "sgd", "--beta1", "0.3"], "--beta1", "--optimizer sgd does not"),
+    "other head": (["--load_path", "RUN", "--dataset", "a,made,b", "--head", "arcface", "--max_step", "9"],
+                   "does not fit the networks", "head/real/biases"),
+    "sgd of train": (["train", "--optimizer", "sgd"], "--optimizer sgd", "train has adam"),
     "generate": (["generate", "--pretrained_gen", "RUN"], "--pretrained_gen", "which makes no images"),
     "done": (["--load_path", "RUN", "--dataset", "a,made,b"], "--max_step", "has done 3 of 3"),
     "nothing generated": (["--load_path", "RUN", "--dataset", "a,b"], "--dataset: ", "people of labelled, s"),

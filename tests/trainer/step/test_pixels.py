@@ -96,3 +96,31 @@ def test_varied_images_are_moved_zoomed_and_lit_within_bounds():
     np.testing.assert_array_equal(varied, pixels.varied(tf.repeat(ramp[..., None], 3, axis=3), [3, 4]))
     # what came into view at the border is mirrored, not black
     assert varied[:, :, 0].min() > gain_low * (1 - 0.4 - moved) - 1
+
+
+def holes(images, chance, seed=1):
+    """(images after erasing, bool [n, h, w] of what was erased); images of zeros, so that noise differs from them."""
+    found = pixels.erased(images, chance, tf.constant([seed, 2])).numpy()
+    return found, (found != 0).any(axis=3)
+
+
+def test_erasing_takes_rectangles_of_the_published_sizes():
+    found, hole = holes(tf.zeros((400, 60, 40, 3)), 1.0)
+    rows, columns = hole.any(axis=2).sum(axis=1), hole.any(axis=1).sum(axis=1)
+    assert (hole.sum(axis=(1, 2)) == rows * columns).all()  # rectangles, and one in each image
+    area, ratio = rows * columns / 2400, rows / columns
+    assert 0.01 < area.min() < 0.05 and 0.33 < area.max() < 0.43  # 0.02 to 0.4, but for whole pixels
+    assert 0.2 < ratio.min() < 0.5 and 2.2 < ratio.max() < 4.5  # 0.3 to 1 / 0.3
+    noise = found[hole]
+    assert abs(noise.mean()) < 0.01 and -1 <= noise.min() < -0.99 and 0.99 < noise.max() <= 1
+    assert noise.std() == pytest.approx(1 / 3**0.5, abs=0.01)
+    tops = hole.any(axis=2).argmax(axis=1)
+    assert tops.min() == 0 and (tops + rows).max() == 60  # up to every edge
+
+
+def test_erasing_meets_its_chance_and_follows_its_seed():
+    images = tf.zeros((1000, 8, 8, 3))
+    found, hole = holes(images, 0.3)
+    assert hole.any(axis=(1, 2)).mean() == pytest.approx(0.3, abs=0.05)
+    assert (found == holes(images, 0.3)[0]).all() and (found != holes(images, 0.3, seed=2)[0]).any()
+    assert not holes(images, 0.0)[1].any()

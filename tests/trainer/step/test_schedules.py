@@ -67,3 +67,27 @@ def test_schedule_file(tmp_path):
     path.unlink()
     with pytest.raises(UserError, match="--learning_rate_schedule_file: cannot read"):
         rates(*words)
+
+
+RECOGNIZER = "train_recognizer --learning_rate 0.4 --epoch_size 5 --max_nrof_epochs 4 --max_step 18".split()
+
+
+def recognizer_rates(*words):
+    options = command_line.parse([*RECOGNIZER, *words], {"train_recognizer": ""})[1]
+    rate = schedules.recognizer_rate(options, 0.5)
+    return [float(rate(step)) for step in (0, 1, 2, 10, 18, 30)]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], [0.2] * 6),
+        (["--learning_rate_warm_up", "2"], [0, 0.1, 0.2, 0.2, 0.2, 0.2]),
+        # from step 2 to 18: at step 10 half of it is done
+        (["--learning_rate_warm_up", "2", "--learning_rate_power", "2"], [0, 0.1, 0.2, 0.2 * 0.25, 0, 0]),
+        (["--learning_rate_power", "1"], [0.2, 0.2 * 17 / 18, 0.2 * 16 / 18, 0.2 * 8 / 18, 0, 0]),
+        (["--learning_rate_decay_epochs", "2", "--learning_rate_decay_factor", "0.1"], [0.2] * 3 + [0.02] * 3),
+    ],
+)
+def test_recognisers_rates_rise_and_fall_as_insightfaces(words, expected):
+    assert recognizer_rates(*words) == pytest.approx(expected, rel=1e-5)

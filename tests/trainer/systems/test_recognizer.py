@@ -71,6 +71,60 @@ def test_losses_and_gradients_are_those_of_the_losses_as_written():
     assert len(system.decayed) == 10 + 2  # the convolutions, fc1 and two heads; no bias
 
 
+def test_flags_that_came_later_change_no_number_where_they_are_not_named(untraced):
+    """Three steps of the version before heads with a margin, momentum, warm-up and erasing: its own numbers."""
+    learn = "--random_crop --random_flip --random_rotate --keep_probability 0.7 --center_loss_factor 0.1".split()
+    system = make(*learn, "--learning_rate", "0.02", n_syn=2)
+    seen = [system.train_step(batch()) for _ in range(3)]
+    assert [float(each["loss/total"]) for each in seen] == pytest.approx([1.853800, 1.870475, 1.845130], rel=1e-5)
+    assert [float(each["loss/cross_entropy_synthetic"]) for each in seen] == pytest.approx(
+        [0.702714, 0.646310, 0.716755], rel=1e-5)  # fmt: skip
+    assert {name for name in system.state if name.startswith("head/")} == {
+        f"head/{head}/{part}" for head in ("real", "synthetic") for part in ("weights", "biases", "centroids")
+    }
+
+
+@pytest.mark.parametrize(("head", "margin"), [("arcface", 0.5), ("cosface", 0.35)])
+def test_a_margin_head_is_the_loss_as_written(head, margin):
+    system = make("--head", head, "--margin_scale", "20", "--weight_decay", "0", "--lambda_syn", "0.3", n_syn=2)
+    data = batch()
+    with tf.GradientTape(persistent=True) as tape:
+        terms = {}
+        for name, images, labels in (("real", "real", "real_identity"), ("synthetic", "synthetic", "identity")):
+            features = tf.math.l2_normalize(system.network(system.face_input.prepare(data[images])), axis=1)
+            cosines = features @ tf.math.l2_normalize(system.heads[name].weights.value, axis=0)
+            own = tf.one_hot(data[labels], cosines.shape[1])
+            harder = tf.cos(tf.acos(cosines) + margin) if head == "arcface" else cosines - margin
+            chances = tf.nn.log_softmax(20.0 * (own * harder + (1 - own) * cosines))
+            terms[name] = -tf.reduce_mean(tf.reduce_sum(own * chances, axis=1))
+        trunk, heads = terms["real"] + 0.3 * terms["synthetic"], sum(terms.values())
+    taken, scalars = gradients(system, data)
+    for name, loss in (("trunk", trunk), ("heads", heads)):
+        expected = tape.gradient(loss, system.players.groups[name])
+        for ours, theirs in zip(taken[name], expected, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=2e-3, atol=2e-5)
+    assert scalars["loss/cross_entropy"] == pytest.approx(float(terms["real"]), rel=1e-5)
+    assert [name for name in system.state if name.startswith("head/real")] == ["head/real/weights",
+                                                                               "head/real/centroids"]  # fmt: skip
+
+
+def test_a_margin_named_is_taken_and_accuracy_is_without_it(untraced):
+    named, own = make("--head", "cosface", "--margin", "0.9"), make("--head", "cosface")
+    own.network.set_weights(named.network.get_weights())
+    scalars = [system.train_step(batch()) for system in (named, own)]
+    assert float(scalars[0]["loss/cross_entropy"]) > float(scalars[1]["loss/cross_entropy"]) + 20  # 64 * 0.55 is 35
+    assert float(scalars[0]["train/accuracy"]) == float(scalars[1]["train/accuracy"])
+
+
+def test_sgd_learns_the_batch_with_a_margin():
+    words = "--head cosface --margin_scale 8 --embedding_size 32 --optimizer sgd --momentum 0.8 --learning_rate 0.002"
+    system = make(*words.split())
+    assert all(optimizer.momentum == 0.8 for optimizer in system.optimizers.values())
+    seen = [system.train_step(batch()) for _ in range(60)]
+    assert float(seen[-1]["loss/cross_entropy"]) < 0.5 < 3 < float(seen[0]["loss/cross_entropy"])
+    assert float(seen[-1]["train/accuracy"]) == 1
+
+
 def test_centroids_move_after_the_loss_by_what_alfa_leaves(untraced):
     system = make("--center_loss_alfa", "0.75")
     data = batch()
@@ -96,7 +150,8 @@ def test_the_network_can_learn_slower_than_the_heads():
     assert all(optimizer.epsilon == 0.1 for optimizer in system.optimizers.values())
 
 
-@pytest.mark.parametrize("flags", [["--random_crop"], ["--random_flip"], ["--random_rotate"]])
+@pytest.mark.parametrize("flags", [["--random_crop"], ["--random_flip"], ["--random_rotate"],
+                                   ["--random_erasing", "0.9"]])
 def test_augmentation_follows_seed_and_step_and_is_in_training_only(flags, untraced):
     plain = make()
     system, again, other = (make(*flags, *more, like=plain) for more in ([], [], ["--random_seed", "5"]))
@@ -137,7 +192,7 @@ def test_batch_norm_learns_from_real_and_generated_images_together():
 @pytest.mark.parametrize(
     ("name", "size", "shown", "channels"),
     [("light_cnn29", 128, 144, 1), ("inception_resnet_v1", 160, 182, 3), ("nn4", 96, 108, 3),
-     ("dlib_resnet", 150, 150, 3)],
+     ("dlib_resnet", 150, 150, 3), ("iresnet50", 112, 112, 3)],
 )
 def test_each_network_is_shown_faces_in_its_own_way(name, size, shown, channels):
     chosen = with_sizes(command_line.parse(["train_recognizer", "--recognizer", name], {"train_recognizer": ""})[1])
@@ -151,6 +206,8 @@ def test_each_network_is_shown_faces_in_its_own_way(name, size, shown, channels)
     np.testing.assert_array_equal(prepared, face_input.prepare(centre))  # what training crops is prepared the same way
     if channels == 1:
         assert 0 <= prepared.min() < 0.1 and 0.9 < prepared.max() <= 1
+    elif name == "iresnet50":
+        np.testing.assert_allclose(prepared, centre, atol=1e-5)
     elif name == "dlib_resnet":
         pixel = (centre[0, 0, 0].numpy() + 1) * 127.5
         np.testing.assert_allclose(prepared[0, 0, 0], (pixel - [122.782, 117.001, 104.298]) / 256, atol=1e-6)
@@ -184,3 +241,6 @@ def test_losses_without_bound_are_told_soon():
     told = [system.health(well | {"loss/cross_entropy_synthetic": 54.0}) for _ in range(3)]
     assert told[:2] == [None, None] and told[2].startswith("loss/cross_entropy_synthetic is 54,")
     assert make().health({"loss/cross_entropy": 1e9}) is None
+    margin = make("--head", "arcface")  # begins at 64 sin(0.5) + log 3 or so
+    assert not any(margin.health({"loss/cross_entropy": 40.0}) for _ in range(5))
+    assert any(margin.health({"loss/cross_entropy": 400.0}) for _ in range(5))

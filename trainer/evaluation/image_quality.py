@@ -108,10 +108,12 @@ def quality_section(network, real, generated, probabilities=None, seed=0):
     Args:
         network: name of the network that the features are of; part of each metric's name.
         real, generated: features [n, d], [m, d].
-        probabilities: class probabilities of the generated images [m, classes], or None where the network has none.
+        probabilities: class probabilities of the generated images [m, classes], or None for a face network, which has
+            none, and whose features KID sees by kernel_features.
         seed: of subsets and splits.
     """
-    kid, kid_sd = kernel_distance(real, generated, seed)
+    kid, kid_sd = kernel_distance(*(features if probabilities is not None else kernel_features(features)
+                                    for features in (real, generated)), seed)  # fmt: skip
     metrics = {
         f"fid on {network}": frechet_distance(real, generated),
         f"kid on {network}": kid,
@@ -129,7 +131,8 @@ def quality_section(network, real, generated, probabilities=None, seed=0):
         f"of {network}; KID over {KID_SUBSETS} subsets of {size} images. Both depend on the network, on the crops and "
         "(FID) on the number of images: compare only what was measured alike."
         + (few if min(len(real), len(generated)) <= real.shape[1] else "")
-        + ("" if probabilities is not None else " No inception score: this network gives no class probabilities."),
+        + ("" if probabilities is not None else " KID's kernel sees embeddings at one length, (cosine + 1)^3. No "
+           "inception score: this network gives no class probabilities."),
         metrics,
     )
 

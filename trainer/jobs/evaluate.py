@@ -211,8 +211,11 @@ def _generated_sections(face_network, inputs, made, real, threshold, options):
             quality = _quality_features(face_network, inputs, made, real, options)
             yield image_quality.quality_section(*quality, options.random_seed)
         if inputs.groupings:
+            name, *seen = quality[:3]
+            if not inputs.inception:
+                seen = [image_quality.kernel_features(features) for features in seen]
             with _timed("groups"):
-                yield groups.groups_section(made, real, threshold, inputs.groupings, *quality[:3], options.random_seed)
+                yield groups.groups_section(made, real, threshold, inputs.groupings, name, *seen, options.random_seed)
     if inputs.scores:
         with _timed("scores"):
             yield generated_sections.scores_section(made, inputs.scores)

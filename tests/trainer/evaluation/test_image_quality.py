@@ -5,7 +5,13 @@ import pytest
 from scipy import linalg, stats
 
 from trainer.evaluation import image_quality
-from trainer.evaluation.image_quality import frechet_distance, inception_score, kernel_distance, quality_section
+from trainer.evaluation.image_quality import (
+    frechet_distance,
+    inception_score,
+    kernel_distance,
+    kernel_features,
+    quality_section,
+)
 from utils.errors import UserError
 
 
@@ -65,6 +71,21 @@ def test_kid_equals_the_sum_over_pairs():
     x, y = feature_sets(n=30, m=30)
     mean, sd = kernel_distance(x, y, subsets=2, size=30)
     assert mean == pytest.approx(reference_mmd(x, y), rel=1e-6) and sd == pytest.approx(0, abs=1e-6 * mean)
+
+
+def test_a_face_networks_kid_is_of_cosines():
+    """(cosine + 1)^3 whatever the lengths; of class networks the features count as they are."""
+    x, y = feature_sets(n=20, m=30)
+    lengths = np.random.default_rng(5).uniform(0.1, 9, (20, 1))
+    np.testing.assert_allclose(kernel_features(lengths * x), kernel_features(x), rtol=1e-6)
+    unit = [features / np.linalg.norm(features, axis=1, keepdims=True) for features in (x, y)]
+    a, b, across = ((left @ right.T + 1) ** 3 for left, right in (unit[:1] * 2, unit[1:] * 2, unit))
+    mean, _ = kernel_distance(kernel_features(x), kernel_features(y[:20]), subsets=1, size=20)
+    b, across = b[:20, :20], across[:, :20]
+    expected = sum((k.sum() - np.trace(k)) / (20 * 19) for k in (a, b)) - 2 * across.mean()
+    assert mean == pytest.approx(expected, rel=1e-5)
+    section = quality_section("net", x, y, seed=1)
+    assert section.metrics["kid on net"] == kernel_distance(kernel_features(x), kernel_features(y), 1)[0]
 
 
 def test_kid_over_subsets():

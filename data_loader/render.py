@@ -35,7 +35,8 @@ class RenderFolder:
         self.folder, self.options = folder, options
         self.source = open_source(options, fits)
         self.header = parameters.csv_line([*parameters.PICTURE, *self.source.columns])
-        self.settings = {"renderer": RENDERER, **self.source.settings, **{name: getattr(options, name) for name in SETTINGS}}
+        self.settings = {"renderer": RENDERER, **self.source.settings,
+                         **{name: getattr(options, name) for name in SETTINGS}}
 
     def __reduce__(self):
         return RenderFolder, (self.folder, self.options, self.source.fits)

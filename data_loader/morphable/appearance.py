@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import nnls
 
-from data_loader.morphable import lighting, sampling
+from data_loader.morphable import lighting, looks, sampling
 from data_loader.morphable.camera import rotation
 from data_loader.morphable.texture import HAIR, SKIN, to_linear, tone
 
@@ -30,9 +30,9 @@ BEARDED, CLEARLY = {"chin": 0.75, "moustache": 0.65}, {"chin": 0.52, "moustache"
 
 @dataclass(frozen=True)
 class Appearance:
-    """sampling.Look and sampling.Light that resemble a photograph, and whether that is grey."""
+    """looks.Look and sampling.Light that resemble a photograph, and whether that is grey."""
 
-    look: sampling.Look
+    look: looks.Look
     light: sampling.Light
     grey: bool
 
@@ -74,7 +74,8 @@ class Colourist:
         """Appearance of a photograph.
 
         Args:
-            view: camera.View of the fitted head. shot: the sampling.Image of it; its light is not used.
+            view: camera.View of the fitted head, which wears nothing.
+            shot: the sampling.Image of it; its light is not used.
             pixels: uint8 [size, size, 3], framed as `shot` says.
         """
         grey = bool(np.abs(pixels.astype(int) - pixels.mean(axis=2, keepdims=True)).mean() < GREY)
@@ -160,7 +161,7 @@ def _tone_of(level):
 
 
 def _look(value, tint, skin, dark):
-    """sampling.Look of a skin, with the hair, brows and beard that the albedos `dark` of the regions (or None) say."""
+    """looks.Look of a skin, with the hair, brows and beard that the albedos `dark` of the regions (or None) say."""
     shown = {name: albedo for name, albedo in dark.items() if albedo is not None}
     if "brows" in shown:
         shown["brows"] = max(skin - BLUR * (skin - shown["brows"]), 0.02)
@@ -176,7 +177,8 @@ def _look(value, tint, skin, dark):
         alone = {"chin": "goatee", "moustache": "moustache"}
         beard = next((alone[name] for name in alone if level[name] < CLEARLY[name]), "none")
     brow = float(np.clip(1.5 * (1 - shown.get("brows", 0.5 * skin) / skin), 0.4, 0.95))
-    return sampling.Look(
+    return looks.Look(
         tone=value, tint=tuple(tint.tolist()), mottle=0.04, pattern=0, flush=0.25, under_eye=0.15, lid=0.2,
-        lips=(0.86, 0.66, 0.66), hair=shade, hair_opacity=0.0 if bald else 0.95, hairline=7.93, brow=0.042,
+        lips=(0.86, 0.66, 0.66), hair=shade, hair_opacity=0.95, hair_style="bald" if bald else "cropped", hairline=7.93,
+        brow=0.042,
         brow_lift=0.0, brow_opacity=brow, iris="brown", beard=beard, beard_opacity=0.8)

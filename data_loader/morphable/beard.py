@@ -5,7 +5,8 @@ import numpy as np
 from data_loader.morphable.worn import BEARD_ROWS, Mesh, blob, rise
 
 UNDER = 0.03  # how deep the shell lies under the skin at the beard's edge
-THICKNESS = {"moustache": 0.05, "goatee": 0.10, "full": 0.12}
+THICKNESS = {"moustache": 0.045, "goatee": 0.06, "full": 0.10}
+SHORTEST = 0.3  # beard_length under which a beard is paint alone
 
 
 def regions(position, lips):
@@ -35,7 +36,6 @@ class BeardMaker:
         chin = np.maximum(jaw * rise(-np.abs(position[:, 0]), -0.24, -0.14), moustache)
         self.shapes = {"moustache": moustache, "goatee": chin, "full": np.maximum(jaw, moustache)}
         self.lower = rise(-position[:, 1], -6.75, -6.3) * rise(position[:, 2], 0.6, 1.2)
-        self.middle = blob(position[:, 0], 0, 0.35)
         row_of = np.full(len(model.corners), -1)
         row_of[self.vertices] = np.arange(len(self.vertices))
         inside = (row_of[model.triangles] >= 0).all(axis=1)
@@ -43,17 +43,17 @@ class BeardMaker:
         self.points = model.corners[self.vertices]
 
     def __call__(self, points, normals, look):
-        """Mesh of the beard of sampling.Look `look`; None where it has no volume. points, normals: float [n, 3]."""
-        if look.beard not in THICKNESS or look.beard_length <= 0:
+        """Mesh of the beard of looks.Look `look`; None where it has no volume. points, normals: float [n, 3]."""
+        if look.beard not in THICKNESS or look.beard_length < SHORTEST:
             return None
         grown = self.shapes[look.beard]
         grain = 1 + 0.15 * np.random.default_rng([look.pattern, 6]).standard_normal(len(grown))
-        thick = look.beard_length * THICKNESS[look.beard] * (1 + 2.5 * self.lower * look.beard_length) * grain
+        thick = look.beard_length * THICKNESS[look.beard] * (1 + 1.5 * self.lower * look.beard_length) * grain
         height = np.where(grown > 0.02, thick * rise(grown, 0.3, 1.0) - UNDER * (1 - rise(grown, 0.05, 0.5)), -UNDER)
-        drop = np.stack([np.zeros(len(grown)), -0.8 * height.clip(0) * self.lower, np.zeros(len(grown))], axis=1)
+        drop = np.stack([np.zeros(len(grown)), -0.5 * height.clip(0) * self.lower, np.zeros(len(grown))], axis=1)
         shell = points[self.points] + normals[self.points] * height[:, None] + drop
         triangles = self.triangles[(grown[self.triangles] > 0.02).any(axis=1)]
-        texels = np.stack([(np.arange(len(grown)) * 37 % 509) + 0.5,
+        texels = np.stack([np.arange(len(grown)) * 37 % 509 / 509,
                            BEARD_ROWS[0] + 0.5 + (np.arange(len(grown)) * 5 % 15)], axis=1)
         return Mesh(shell.astype(np.float32), self.points, triangles, texels.astype(np.float32),
                     np.full(len(grown), 0.8, np.float32))

@@ -203,7 +203,8 @@ class Studio:
         if head.worn is not None:
             beyond = np.broadcast_to(head.worn.reach[:, None], (len(head.worn.reach), reach.shape[1]))
             reach = np.concatenate([reach, beyond])
-            texels = np.concatenate([texels, head.worn.texels + np.float32([0, self.painter.side])])
+            side = self.painter.side
+            texels = np.concatenate([texels, head.worn.texels * np.float32([side, 1]) + np.float32([0, side])])
         light[seen] = self._shade(view, seen, shot, reach)
         canvas = view.colour(light[view.corners], texels, head.albedo)
         grey = to_srgb(canvas[..., :3])

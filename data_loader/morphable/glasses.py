@@ -20,7 +20,7 @@ WRAP = 0.16  # how fast the frame leaves its plane, towards the ears
 
 
 def glasses(points, model, look):
-    """Mesh of the glasses that sampling.Look `look` names; None for "none".
+    """Mesh of the glasses that looks.Look `look` names; None for "none".
 
     Args:
         points: float32 [n, 3], the person's, without an expression. model: MorphableModel.
@@ -130,5 +130,5 @@ def _outward(points, triangles, axis, anchor):
     wrong = (np.cross(b - a, c - a) * out).sum(axis=1) < 0
     triangles = np.where(wrong[:, None], triangles[:, ::-1], triangles).astype(np.int32)
     middle = np.float32((GLASSES_ROWS[0] + GLASSES_ROWS[1]) / 2)
-    texels = np.stack([np.arange(len(points)) * 7 % 500, np.full(len(points), middle)], axis=1).astype(np.float32)
+    texels = np.stack([np.arange(len(points)) * 7 % 500 / 500, np.full(len(points), middle)], axis=1).astype(np.float32)
     return Mesh(points, np.full(len(points), anchor), triangles, texels, np.full(len(points), 0.9, np.float32))

@@ -82,12 +82,12 @@ class Barber:
         self.mean = (model.mean[self.corners] * self.weights[..., None]).sum(axis=1)
         self.nearest = self.corners[np.arange(len(self.corners)), self.weights.argmax(axis=1)]
         self.still = int(np.argmax(model.mean[:, 1]))
-        self.triangles = grid_triangles(ROWS, COLUMNS, around=True)
+        self.triangles = grid_triangles(ROWS, COLUMNS)
         ears = model.mean
         self.ears = np.flatnonzero((np.abs(ears[:, 0]) > 0.8) & (ears[:, 1] > 6.8) & (ears[:, 1] < 7.6))
 
     def __call__(self, points, look):
-        """Mesh of the hair of sampling.Look `look` on a person's points [n, 3]; None where none has volume.
+        """Mesh of the hair of looks.Look `look` on a person's points [n, 3]; None where none has volume.
 
         Raises:
             ValueError: no such style.
@@ -179,7 +179,7 @@ class Barber:
     def _mesh(self, points, on):
         triangles = self.triangles[on[self.triangles].all(axis=1)]
         column, row = np.tile(np.arange(COLUMNS), ROWS), np.repeat(np.arange(ROWS), COLUMNS)
-        u = np.abs(column / COLUMNS * 2 - 1) * 510  # mirrored, so that no seam shows
+        u = np.abs(column / COLUMNS * 2 - 1)  # mirrored, so that no seam shows
         v = HAIR_ROWS[0] + 0.5 + row / (ROWS - 1) * (HAIR_ROWS[1] - HAIR_ROWS[0] - 1)
         return Mesh(points.astype(np.float32), np.full(len(points), self.still), triangles,
                     np.stack([u, v], axis=1).astype(np.float32), np.full(len(points), 0.9, np.float32))
@@ -192,8 +192,9 @@ class Barber:
         ball = np.stack([np.sin(polar) * np.sin(turn), 0.8 * np.cos(polar), np.sin(polar) * np.cos(turn)], axis=-1)
         crown = skull[0] + (0, 0.55 * radius, -0.15)
         points = (crown + radius * ball.reshape(-1, 3)).astype(np.float32)
-        texels = np.stack([np.tile(np.arange(columns) * 28, rows), np.repeat(np.arange(rows) * 6 + 20, columns)], axis=1)
-        return Mesh(points, np.full(len(points), self.still), grid_triangles(rows, columns, around=True),
+        texels = np.stack([np.tile(np.arange(columns) / columns, rows), np.repeat(np.arange(rows) * 6 + 20, columns)],
+                          axis=1)
+        return Mesh(points, np.full(len(points), self.still), grid_triangles(rows, columns),
                     texels.astype(np.float32), np.full(len(points), 0.9, np.float32))
 
 

@@ -79,7 +79,7 @@ class Look:
 
 def look(random, male, age, mix):
     """The Look of somebody: `male` 0 to 1, `age` in years, `mix` [3] as in sampling.Identity."""
-    tone = np.clip(mix @ (0.80, 0.34, 0.20) + random.normal(0, 0.2), 0, 1)
+    tone = np.clip(mix @ (0.80, 0.34, 0.20) + random.normal(0, 0.2), 0.06, 1)
     fair = max(0.0, mix[2] - 0.35)
     old = max(0.0, (age - 35) / 60)
     hair = choose(random, {"black": 0.2 + mix[0] + mix[1], "dark": 0.5, "brown": 0.15 + fair, "fair": fair,
@@ -90,7 +90,7 @@ def look(random, male, age, mix):
     lips = (0.95, 0.42, 0.45) if made_up else (0.86, 0.66, 0.66)
     return Look(
         tone=float(tone), tint=tuple(np.exp(random.normal(0, (0.07, 0.03, 0.07))).tolist()),
-        mottle=float(random.uniform(0.02, 0.08 + 0.14 * np.clip((age - 25) / 45, 0, 1))), pattern=int(random.integers(2 ** 31)),
+        mottle=float(random.uniform(0.02, 0.08 + 0.2 * old)), pattern=int(random.integers(2 ** 31)),
         flush=float(random.uniform(0.05, 0.75)), under_eye=float(random.uniform(0, 0.4) + 0.4 * old),
         lid=float(random.uniform(0.1, 0.4) + random.uniform(0.2, 0.5) * made_up),
         lips=tuple((np.array(lips) * random.uniform(0.75, 1.12)).tolist()), hair=hair,

@@ -18,7 +18,7 @@ FRAMING = ("zoom", "shift_x", "shift_y")  # a factor, and fractions of the frame
 # The MakeHuman face's light, in the order of `light_numbers`. Its expression's columns are its face units' names.
 LIGHT = ("light_x", "light_y", "light_z", "light_key", "light_red", "light_green", "light_blue", "light_ambient",
          "sky_red", "sky_green", "sky_blue", "ground_red", "ground_green", "ground_blue", "gloss", "gloss_power")
-# Of sampling.Look: skin from 0 (light) to 1 (dark), names of hair colour and beard, how dark the brows are.
+# Of looks.Look: skin from 0 (light) to 1 (dark), names of hair colour and beard, how dark the brows are.
 COLOURS = ("tone", "hair", "beard", "brow_opacity")
 # The 300W-3D names of light and colour, which pictures of statistical models have instead, in the order of its files.
 ILLUMINATION = ("ambient_red", "ambient_green", "ambient_blue", "direct_red", "direct_green", "direct_blue",
@@ -35,7 +35,7 @@ def light_numbers(light):
 
 
 def colours(look):
-    """The fields of COLOURS of a sampling.Look."""
+    """The fields of COLOURS of a looks.Look."""
     return [float(look.tone), look.hair, look.beard, float(look.brow_opacity)]
 
 

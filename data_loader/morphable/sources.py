@@ -88,7 +88,8 @@ class MakehumanSource(_Source):
             calibration = fitter.calibrate(group.mean + group.differences)
         self._sample = Widened(self.model, fitter.people, calibration, options.identity_spread)
         self.columns = (*parameters.POSE, *parameters.FRAMING, *parameters.LIGHT, "age", "male", *sampling.ETHNICITIES,
-                        "tone", "hair", "iris", "beard", "hair_style", "glasses", "mood", *self.model.expression.names, *parameters.LANDMARKS)
+                        "tone", "gender", "hair", "iris", "beard", "hair_style", "glasses", "mood",
+                        *self.model.expression.names, *parameters.LANDMARKS)
 
     def _usable(self, fits):
         """Of 300W-3D fits the pose alone: their expression and light are those of another model."""
@@ -107,9 +108,10 @@ class MakehumanSource(_Source):
         return self._head.scale
 
     def _about(self, who, shot):
-        return [*parameters.light_numbers(shot.light), who.age, who.male, *map(float, who.mix), who.look.tone,
-                who.look.hair, who.look.iris, who.look.beard, who.look.hair_style,
-                who.look.glasses, shot.mood, *map(float, shot.expression)]
+        look = who.look
+        return [*parameters.light_numbers(shot.light), who.age, who.male, *map(float, who.mix), look.tone,
+                "male" if who.male > 0.5 else "female", look.hair, look.iris, look.beard, look.hair_style, look.glasses,
+                shot.mood, *map(float, shot.expression)]
 
 
 class StatisticalSource(_Source):

@@ -19,7 +19,7 @@ class Mesh:
         points: float32 [e, 3], as the model's: x to the person's left, y up, z forward.
         anchors: int [e], the point of the model that each follows when the face moves.
         triangles: int32 [t, 3], rows of `points`, counter-clockwise as seen from outside.
-        texels: float32 [e, 2], x and y in the added rows, in texels.
+        texels: float32 [e, 2], x as a fraction of the atlas's width, y in the added rows in texels.
         reach: float32 [e], share of the light from outside that gets there.
     """
 
@@ -47,10 +47,10 @@ def two_sided(mesh, inner_reach):
     return joined([mesh, inside])
 
 
-def grid_triangles(rows, columns, around):
-    """Triangles int32 [t, 3] of a grid of points, row by row, counter-clockwise where rows go down and columns to the
-    viewer's right. `around`: the last column is joined to the first."""
-    row, column = np.meshgrid(np.arange(rows - 1), np.arange(columns if around else columns - 1), indexing="ij")
+def grid_triangles(rows, columns):
+    """Triangles int32 [t, 3] of a grid of points, row by row, whose last column is joined to the first;
+    counter-clockwise where rows go down and columns to the viewer's right."""
+    row, column = np.meshgrid(np.arange(rows - 1), np.arange(columns), indexing="ij")
     right = (column + 1) % columns
     a, b = row * columns + column, row * columns + right
     c, d = a + columns, b + columns

@@ -15,12 +15,18 @@ def painter(model):
 @pytest.fixture(scope="module")
 def plain(model):
     return dataclasses.replace(sampling.identity(model, 0, 1).look, tone=0.2, hair="dark", beard="none", freckles=0.0,
-                               moles=0, lines=0.0, mottle=0.0)
+                               moles=0, lines=0.0, mottle=0.0, grey=0.0, shade=1.0, shadow=0.0,
+                               hair_style="cropped")
+
+
+def skin(painter, look):
+    """The skin's texels float [k, 3]."""
+    return painter(look)[:painter.side].reshape(-1, 3)[painter.texels["skin"]]
 
 
 def changed(painter, plain, **changes):
     """Positions float [k, 3] of the skin that these fields darken by more than a twentieth, and how many others."""
-    before, after = (painter(look)[painter.texels["skin"]].mean(axis=1)
+    before, after = (skin(painter, look).mean(axis=1)
                      for look in (plain, dataclasses.replace(plain, **changes)))
     assert (after <= before + 1e-6).all()
     return painter.position["skin"][after < 0.95 * before]
@@ -32,7 +38,7 @@ def test_beards_grow_where_they_do(painter, plain, beard):
     assert len(x) > 30 and y.max() < 7.0 and y.min() > 6.05
     assert (y.min() > 6.55) == (beard == "moustache") and (np.abs(x).max() > 0.5) == (beard in ("stubble", "full"))
     lips = painter.regions["lips"] > 0.95
-    both = [painter(look)[painter.texels["skin"]][lips] for look in (plain, dataclasses.replace(plain, beard=beard))]
+    both = [skin(painter, look)[lips] for look in (plain, dataclasses.replace(plain, beard=beard))]
     np.testing.assert_allclose(*both, atol=1e-6)
 
 

@@ -17,7 +17,7 @@ def options(folder, **changes):
         "data_dir": str(folder), "syn_dataset": "syn", "n_id": 2, "images_per_id": 2, "syn_scale_size": 16,
         "image_format": "png", "random_seed": 1, "yaw_range": 30.0, "pitch_range": 10.0, "roll_range": 5.0,
         "num_worker": 1, "asset_dir": "~/.cache/facegan", "morphable_model": "makehuman", "statistics_dir": "",
-        "published_pose": False, "shard": "", **changes})
+        "published_pose": False, "identity_spread": 1.0, "shard": "", **changes})
 
 
 def content(folder):
@@ -37,7 +37,8 @@ def test_folder_holds_people_pictures_and_parameters(tmp_path, first):
     rows = list(csv.DictReader(first["metadata.csv"].decode().splitlines()))
     assert [row["path"] for row in rows] == sorted(name for name in first if name.endswith("png"))
     assert all(abs(float(row["yaw"])) <= 30 and abs(float(row["roll"])) <= 5 for row in rows)
-    assert json.loads(first["render.json"]) == {  # also what earlier versions wrote: their folders can be gone on with
+    assert json.loads(first["render.json"]) == {
+        "renderer": 2, "identity_spread": 1,
         "morphable_model": "makehuman", "statistics_dir": "", "random_seed": 1, "syn_scale_size": 16,
         "published_pose": False, "yaw_range": 30, "pitch_range": 10, "roll_range": 5, "image_format": "png"}
     assert len(set(first.values())) == 8

@@ -197,7 +197,7 @@ GROUPS = {
     "rendering": [
         _flag("morphable_model", "makehuman", "the face: makehuman, or a path to BFM 2009 (.mat), BFM 2017/2019 (.h5), LSFM (.mat) or a folder with 3DDFA's Model_Shape.mat and Model_Exp.mat", jobs=("render", "pair", *BENCHMARK), path="one"),
         _flag("statistics_dir", "", "sample pose, expression, light and faces from these fits: 300W-3D .mat files, or a folder that `pair` wrote", jobs=(*RENDERING, *BENCHMARK), path="one"),
-        _flag("identity_spread", 1.8, "factor on how much the shapes of people's heads differ; 1: as in the fits of statistics_dir, or in ranges of ours", low=0, high=4, jobs=(*RENDERING, *BENCHMARK)),
+        _flag("identity_spread", 1.8, "makehuman: factor on how much the shapes of people's heads differ; 1: as in the fits of statistics_dir that `pair` wrote, or in ranges of ours", low=0, high=4, jobs=(*RENDERING, *BENCHMARK)),
         _flag("published_pose", False, "as gen_syn_latent.m: the second pose number is 0, so no yaw", jobs=(*RENDERING, *BENCHMARK)),
         _flag("shard", "", "draw one part of the people: 2/8 is the second of eight", jobs=RENDERING),
         _flag("images_per_id", 8, "images of each identity (demo, where not named: 8)", low=1, jobs=(*RENDERING, "demo", *BENCHMARK)),

@@ -5,7 +5,7 @@ import numpy as np
 from data_loader.morphable.worn import BEARD_ROWS, Mesh, blob, rise
 
 UNDER = 0.03  # how deep the shell lies under the skin at the beard's edge
-THICKNESS = {"moustache": 0.045, "goatee": 0.06, "full": 0.10}
+THICKNESS = {"moustache": 0.045, "goatee": 0.035, "full": 0.10}
 SHORTEST = 0.3  # beard_length under which a beard is paint alone
 
 
@@ -33,7 +33,7 @@ class BeardMaker:
         self.vertices = np.flatnonzero(model.parts["skin"])
         position = model.mean[model.corners[self.vertices]]
         jaw, moustache = regions(position, lips[self.vertices])
-        chin = np.maximum(jaw * rise(-np.abs(position[:, 0]), -0.24, -0.14), moustache)
+        chin = np.maximum(jaw * rise(-np.abs(position[:, 0]), -0.30, -0.12), moustache)
         self.shapes = {"moustache": moustache, "goatee": chin, "full": np.maximum(jaw, moustache)}
         self.lower = rise(-position[:, 1], -6.75, -6.3) * rise(position[:, 2], 0.6, 1.2)
         row_of = np.full(len(model.corners), -1)

@@ -221,6 +221,7 @@ def _bumps(random, curl):
     locks = np.repeat(random.standard_normal((1, COLUMNS)), ROWS, axis=0)
     mixed = locks * (1 - min(curl, 1)) + lumps * min(curl, 1)
     smooth = (mixed + np.roll(mixed, 1, 1) + np.roll(mixed, -1, 1)) / 1.8
+    smooth[1:-1] = (smooth[:-2] + smooth[1:-1] + smooth[2:]) / (3 - 1.2 * min(curl, 1))
     smooth[0] = smooth[0].mean()
     return smooth.ravel()
 

@@ -143,8 +143,7 @@ class StatisticalSource(_Source):
         return [model.shape.mean, *(part.deviation for part in (model.shape, model.expression, model.colour))]
 
     def _identity(self, person):
-        return statistical_sampling.identity(self.model, self.options.random_seed, person, self.fits,
-                                             self.options.identity_spread)
+        return statistical_sampling.identity(self.model, self.options.random_seed, person, self.fits)
 
     def _height(self):
         return self.model.frame[1]

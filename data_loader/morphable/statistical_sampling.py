@@ -43,10 +43,10 @@ class StatisticalImage:
     colour: np.ndarray
 
 
-def identity(model, seed, number, statistics=None, spread=1.0):
-    """The person `number` of `seed` in a statistical.StatisticalModel, the shape's deviation times `spread`."""
+def identity(model, seed, number, statistics=None):
+    """The person `number` of `seed` in a statistical.StatisticalModel."""
     random = np.random.default_rng([seed, number, 0])
-    shape = spread * random.standard_normal(model.shape.count) * model.shape.deviation
+    shape = random.standard_normal(model.shape.count) * model.shape.deviation
     if statistics is not None and "texture" in statistics and model.colour.count:
         return StatisticalIdentity(shape, statistics.draw("texture", random))
     return StatisticalIdentity(shape, random.standard_normal(model.colour.count) * model.colour.deviation)

@@ -160,3 +160,14 @@ def test_a_model_without_expressions_is_drawn_and_says_so_once(tmp_path, capsys,
     published.write(tmp_path / "whole.h5", published.statismo())
     render.run(options(tmp_path, morphable_model=str(tmp_path / "whole.h5"), syn_dataset="whole"))
     assert "holds no expressions" not in capsys.readouterr().err
+
+
+def test_a_folder_of_an_older_renderer_is_refused(tmp_path, first):
+    (tmp_path / "syn").mkdir()
+    note = json.loads(first["render.json"])
+    (tmp_path / "syn" / "render.json").write_text(json.dumps({name: value for name, value in note.items()
+                                                              if name not in ("renderer", "identity_spread")}))
+    (tmp_path / "syn" / "00001").mkdir()
+    (tmp_path / "syn" / "00001" / "00001.png").write_bytes(first["00001/00001.png"])
+    with pytest.raises(UserError, match="renderer 1 there, 2 here"):
+        render.run(options(tmp_path))

@@ -110,6 +110,7 @@ GROUPS = {
         _flag("r1", 0.1, "weight of R1, half of it times the squared gradient of --discriminator patch to photographs; 0: none", low=0, jobs=TRAINING),
         _flag("r1_interval", 16, "R1 every so many steps, times so many", low=1, jobs=TRAINING),
         _flag("augment", "", "change what D_R sees, photographs and fakes alike: colour, shift, cutout, flip, with commas between (DiffAugment; published: none)", jobs=TRAINING),
+        _flag("augment_strength", 1.0, "how far augment goes in colour and shift: 1 as published, 0 not at all", low=0, high=1, jobs=TRAINING),
         _flag("pixel_mask", True, "pixel loss on the render's pixels only, as published; the paper masks nothing", jobs=TRAINING),
         _flag("method_c", "magnet", "identity loss", choices=("none", "magnet", "softmax", "center"), jobs=SHAPE),
         _flag("center_loss_alfa", 0.95, "1 - step of the centroids and of the center loss's (the paper prints 0.95 for the step: 0.05 here)", low=0, high=1, jobs=(*ANY_TRAINING, *BENCHMARK)),

@@ -12,7 +12,7 @@ class BeganJudge:
 
     Args:
         network: keras.Model, images -> reconstructed images.
-        options: gamma, lambda_k.
+        options: gamma, lambda_k, augment_strength.
         tag: TensorBoard tag of its k_t.
         augment: names of trainer.step.augment.parse_augment: what is shown, and reconstructed, is then augmented.
     """
@@ -39,10 +39,11 @@ class BeganJudge:
         if seed is None or not self.augment:
             judged = judge(self.network, self.k, real, fake, scale)
         else:
+            strength = self.options.augment_strength
             with tf.GradientTape() as tape:
                 tape.watch(fake)
-                shown = augmented(fake, self.augment, drawn(seed, Stream.AUGMENTED_FAKE))
-            real = augmented(real, self.augment, drawn(seed, Stream.AUGMENTED_REAL))
+                shown = augmented(fake, self.augment, drawn(seed, Stream.AUGMENTED_FAKE), strength)
+            real = augmented(real, self.augment, drawn(seed, Stream.AUGMENTED_REAL), strength)
             judged = judge(self.network, self.k, real, shown, scale)
             judged["fake_gradient"] = tape.gradient(shown, fake, judged["fake_gradient"])
         scores = losses.absolute_error_per_image(judged["fake_decoded"], judged["fake_shown"])

@@ -12,7 +12,7 @@ class PatchJudge:
 
     Args:
         network: models.patches.PatchDiscriminator.
-        options: gan_loss, adversarial_weight, r1, r1_interval.
+        options: gan_loss, adversarial_weight, r1, r1_interval, augment_strength.
         augment: names of trainer.step.augment.parse_augment.
     """
 
@@ -68,7 +68,8 @@ class PatchJudge:
         return None
 
     def _shown(self, images, seed, stream):
-        return images if seed is None else augmented(images, self.augment, drawn(seed, stream))
+        strength = self.options.augment_strength
+        return images if seed is None else augmented(images, self.augment, drawn(seed, stream), strength)
 
     def _gradients_of_r1(self, real, variables, scale, step):
         """Of the weighted penalty; zeros in the steps without it."""

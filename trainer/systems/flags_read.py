@@ -12,7 +12,7 @@ SYSTEM_FLAGS = {
         *("g_lr", "d_lr", "lr_update_step", "lr_lower_boundary", "warm_up", "optimizer", "beta1", "beta2"),
         *("mixed_precision", "sample_weights"),
         *("gamma", "lambda_k", "lambda_d", "lambda_s", "lambda_p", "lambda_c", "pixel_mask"),
-        *("gan_loss", "adversarial_weight", "r1", "r1_interval", "augment"),
+        *("gan_loss", "adversarial_weight", "r1", "r1_interval", "augment", "augment_strength"),
         *("center_loss_alfa", "paper_variance", "move_centers", "pretrained_rec", "facenet_scope"),
         *("use_fixed_image_standardization", "data_dir", "asset_dir"),
     ),

@@ -59,7 +59,8 @@ def test_r1_is_what_differences_find():
 
 
 def judge_of(augment=(), **options):
-    flags = {"gan_loss": "hinge", "adversarial_weight": 0.25, "r1": 0.0, "r1_interval": 1} | options
+    flags = {"gan_loss": "hinge", "adversarial_weight": 0.25, "r1": 0.0, "r1_interval": 1, "augment_strength": 1.0}
+    flags |= options
     network = PatchDiscriminator(2)
     return PatchJudge(network, SimpleNamespace(**flags), augment)
 

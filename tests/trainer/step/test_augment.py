@@ -63,6 +63,18 @@ def test_a_square_is_cut_out_and_nothing_else(seed):
         np.testing.assert_array_equal(after[~gone], before[~gone])
 
 
+def test_strength_is_how_far_colour_and_shift_go():
+    images = noise(32)
+    np.testing.assert_allclose(augmented(images, ("colour", "shift"), [3, 4], 0.0), images, atol=1e-6)
+    half, whole = (augmented(images, ("colour",), [3, 4], strength).numpy() for strength in (0.5, 1.0))
+    moved = [np.abs(found.mean(axis=(1, 2, 3)) - images.numpy().mean(axis=(1, 2, 3))) for found in (half, whole)]
+    np.testing.assert_allclose(moved[0], 0.5 * moved[1], atol=1e-5)  # brightness alone moves an image's mean
+    assert moved[1].max() > 0.4
+    padded = np.pad(images, [[0, 0], [1, 1], [1, 1], [0, 0]])
+    for before, after in zip(padded, augmented(images, ("shift",), [3, 4], 0.5).numpy(), strict=True):
+        assert any((before[y : y + 16, x : x + 16] == after).all() for y in range(3) for x in range(3))
+
+
 def test_gradients_pass_through_all_of_them():
     images = noise()
     with tf.GradientTape() as tape:

@@ -78,7 +78,7 @@ class IResNet(keras.Model):
             images: float32 [n, size, size, 3], RGB in [-1, 1].
             training: norms by the batch, whose statistics move the moving ones.
             dropout_seed: int32 [2]: drop activations before the fully connected layer by this seed; None drops nothing.
-            keep: share of the activations that dropout keeps; 1 in most published trainings.
+            keep: share of the activations that dropout keeps; 1 is the published default.
 
         Returns:
             float32 [n, embedding_size], before l2 normalisation.

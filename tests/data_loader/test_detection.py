@@ -1,5 +1,7 @@
 """dlib's two detectors in a row, and what is said of a face."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -40,6 +42,15 @@ def test_the_network_finds_what_the_first_one_does_not(finder, monkeypatch):
     assert np.linalg.norm(eyes - (262, 285)) < 40 and mouth[1] > eyes[1]  # over the middle of the face
     monkeypatch.setattr(finder, "_network", lambda _: [])
     assert finder(tilted) is None
+
+
+def test_what_the_first_detector_is_not_sure_of_goes_to_the_network(finder, monkeypatch):
+    least, asked = [], []
+    first = SimpleNamespace(run=lambda pixels, enlarge, score: least.append(score) or ([], [], []))
+    monkeypatch.setattr(finder, "_detector", lambda: first)
+    monkeypatch.setattr(finder, "_network", lambda pixels: asked.append(pixels.shape) or [])
+    assert finder(photograph(0)) is None
+    assert (least, len(asked)) == ([0.0], 1)  # `pair`, which has no network, asks again for scores under 0
 
 
 def test_large_photographs_reach_the_network_small(finder, monkeypatch):

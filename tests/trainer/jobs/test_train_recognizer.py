@@ -17,7 +17,7 @@ from models.facenet_names import nn4_names
 from models.nn4 import NN4
 from tests.small import make_data, only_run, untraced
 from tests.trainer.tf1 import write_tf1
-from trainer.face_networks.network import load_recognizer
+from trainer.face_networks.network import load_recognizer, open_recognizer
 from trainer.face_networks.preparation import FaceInput
 from trainer.published import dlib_import
 from trainer.training import recognition, setup
@@ -122,6 +122,22 @@ def test_the_fields_recogniser_trains_goes_on_and_embeds(data, tmp_path):
     network, params = load_recognizer(only_run(tmp_path / "whole"))
     assert (params.head, params.optimizer, params.alignment) == ("arcface", "sgd", "none")
     assert network(FaceInput(params).prepare(tf.zeros((2, 16, 16, 3)))).shape == (2, 8)
+
+
+def test_what_learned_arcfaces_crops_is_shown_them(data, tmp_path, untraced, capsys):
+    """Crops, or other images, as the folder's align.json says; a mixture is shown as it lies."""
+    for root, crop in (("a", "arcface"), ("b", "square")):
+        shutil.copytree(data / root, tmp_path / root)
+        (tmp_path / root / "align.json").write_text(json.dumps({"crop": crop}))
+    for dataset, alignment in (("a", "arcface"), ("b", "none"), ("a,b", "none")):
+        logs = tmp_path / f"logs {dataset}"
+        assert main.main(words(tmp_path, logs, "--dataset", dataset, "--max_step", "1")) == 0
+        assert open_recognizer(only_run(logs)).alignment == alignment
+    line = ["evaluate", "--data_dir", tmp_path, "--dataset", "a", "--pretrained_rec", only_run(tmp_path / "logs a")]
+    assert main.main([*map(str, [*line, "--report_dir", tmp_path / "report", "--asset_dir", data / "cache"])]) == 0
+    settings = json.loads((tmp_path / "report" / "evaluation.json").read_text())["settings"]
+    assert settings["faces cut"] == "arcface"
+    assert "no face found" not in capsys.readouterr().out  # they are shown as they lie: nobody looked
 
 
 def test_a_trained_recognizer_is_its_averages(trained):

@@ -12,6 +12,7 @@ from PIL import Image
 
 import main
 from data_loader import assets, chips
+from data_loader.face_places import FIXED, place
 from data_loader.manifest import Manifest
 from tests.small import face, make_data, only_run, train_words
 from tests.trainer import keras2
@@ -145,9 +146,11 @@ def test_faces_in_a_batch_are_cut_as_those_of_a_folder():
                                            for image, place in zip(images, places, strict=True)]))  # fmt: skip
         assert -1e-4 < (found - expected).min() and (found - expected).max() < 1.01 / 127.5  # dlib rounds down
         np.testing.assert_allclose(network.embed_at(images / np.float32(127.5) - 1, places), found, atol=1e-5)
-    known, unknown = (mean_colour_network("chip", 40).embed_at(images[:1], [place])
-                      for place in (chips.FIXED, [np.nan] * 4))  # fmt: skip
-    np.testing.assert_array_equal(known, unknown)
+    for alignment, fixed in FIXED.items():
+        known, unknown = (mean_colour_network(alignment, 40).embed_at(images[:1], [where])
+                          for where in (fixed, [np.nan] * 4))  # fmt: skip
+        np.testing.assert_array_equal(known, unknown)
+        place(np.random.default_rng(1).uniform(0, 64, (68, 2)), alignment, 64, 64)  # it is an alignment
     whole = mean_colour_network("none", 64).embed_at(images, places)
     np.testing.assert_allclose(whole, mean_colour_network("none", 64).embed(images), atol=1e-6)
 

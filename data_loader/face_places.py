@@ -15,7 +15,8 @@ from utils.files import last_part, refuse_outside, spellings
 from utils.tables import Table
 
 POINTS = [column for column in LANDMARKS if not column.startswith("visible")]  # x_1, y_1, x_2 ...
-FIXED = {"chip": chips.FIXED, "square": (0.5, 0.5, 1.0, 0.0)}  # where nothing is known: how `embedding` cuts then
+WHOLE = (0.5, 0.5, 1.0, 0.0)
+FIXED = {"chip": chips.FIXED, "square": WHOLE, "arcface": WHOLE}  # where nothing is known: how `embedding` cuts then
 GENERATIONS = 8  # data sets made of data sets, before the search for the renders is given up (ours)
 
 

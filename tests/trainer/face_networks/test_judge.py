@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 import main
 from data_loader import assets, chips
+from data_loader.face_places import FIXED, place
 from data_loader.manifest import Manifest
 from tests.small import face, make_data, only_run, train_words
 from tests.trainer import keras2
@@ -18,8 +20,10 @@ from tests.trainer.face_networks.test_embedding import mean_colour_network, opti
 from trainer.face_networks.identity_loss import judge_of, told
 from trainer.face_networks.judge import open_judge
 from trainer.face_networks.network import open_face_network
+from trainer.published import keras_facenet
 from trainer.published.arrays import named_weights
 from trainer.published.keras_facenet import FILE
+from trainer.systems.identity import IdentityLoss
 from utils import command_line
 from utils.errors import UserError
 
@@ -68,6 +72,7 @@ def test_a_training_gets_the_other_network(cache, capsys):
     own = ["--pretrained_rec", "gone/model", "--embedding_size", "64", "--use_fixed_image_standardization"]
     flags = command_line.parse(["train", "--asset_dir", str(cache), *own], main.JOBS)[1]
     judge = open_judge(flags)  # what the command line says of the training's network is not said of the judge
+    assert open_judge(flags.changed(model_def="models.facenet_keras")).name == "dlib's ResNet"
     assert judge.name.startswith("FaceNet") and (judge.size, judge.alignment, judge.unit_length) == (160, "chip", True)
 
 
@@ -141,11 +146,24 @@ def test_faces_in_a_batch_are_cut_as_those_of_a_folder():
                                            for image, place in zip(images, places, strict=True)]))  # fmt: skip
         assert -1e-4 < (found - expected).min() and (found - expected).max() < 1.01 / 127.5  # dlib rounds down
         np.testing.assert_allclose(network.embed_at(images / np.float32(127.5) - 1, places), found, atol=1e-5)
-    known, unknown = (mean_colour_network("chip", 40).embed_at(images[:1], [place])
-                      for place in (chips.FIXED, [np.nan] * 4))  # fmt: skip
-    np.testing.assert_array_equal(known, unknown)
+    for alignment, fixed in FIXED.items():
+        known, unknown = (mean_colour_network(alignment, 40).embed_at(images[:1], [where])
+                          for where in (fixed, [np.nan] * 4))  # fmt: skip
+        np.testing.assert_array_equal(known, unknown)
+        place(np.random.default_rng(1).uniform(0, 64, (68, 2)), alignment, 64, 64)  # it is an alignment
     whole = mean_colour_network("none", 64).embed_at(images, places)
     np.testing.assert_allclose(whole, mean_colour_network("none", 64).embed(images), atol=1e-6)
+
+
+def test_the_identity_loss_shows_facenet_what_a_judge_shows_it(cache):
+    own = ["--asset_dir", str(cache), "--model_def", "models.facenet_keras"]
+    loss = IdentityLoss(command_line.parse(["train", *own], main.JOBS)[1], 2)
+    judge = open_face_network(options(*own))
+    images = tf.random.stateless_uniform([2, 64, 64, 3], [0, 1], -1.0, 1.0)
+    places = tf.constant([[0.4, 0.5, 0.7, 0.1], chips.FIXED])
+    keras_facenet.load_keras_facenet(loss.network, cache / "facenet-0.0.9" / FILE)
+    codes = tf.math.l2_normalize(loss.embed(images, None, places), axis=1).numpy()
+    np.testing.assert_allclose(codes, judge.embed_at(images, places), atol=1e-4)
 
 
 def test_a_training_by_facenet_is_told_to_whoever_comes_after(cache, tmp_path, untraced, capsys):

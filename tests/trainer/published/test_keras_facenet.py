@@ -32,7 +32,7 @@ def path(tmp_path_factory):
 def same_as_its_graph(network, path, images):
     keras_facenet.load_keras_facenet(network, path)
     expected = keras2.run(path, images)
-    assert expected.std(axis=0).min() > 1e-3  # of images that differ
+    assert expected.std(axis=0).mean() > 0.01  # of images that differ
     np.testing.assert_allclose(network(images).numpy(), expected, rtol=1e-4, atol=1e-4)
 
 

@@ -156,7 +156,7 @@ def eagerly():
 def home(tmp_path_factory):
     """A folder as a newcomer has it after the README's commands up to generating: data/ and one run below logs/."""
     folder = tmp_path_factory.mktemp("home")
-    photographs(folder / "data" / "holiday", {"": ("s1/1.pgm", "s5/2.pgm", "s9/3.pgm")})
+    photographs(folder / "data" / "holiday", {"": ("s1/1.pgm", "s5/2.pgm", "s9/3.pgm", "s13/4.pgm")})
     photographs(folder / "data" / "people", {person: [f"{person}/{i}.pgm" for i in (1, 2, 3)] for person in PEOPLE})
     (folder / "tests").symlink_to(ROOT / "tests")
     (folder / "demo" / "data").mkdir(parents=True)
@@ -191,8 +191,8 @@ def pixels(path):
 def test_a_folder_of_photographs_becomes_the_three_folders(home):
     for folder, ending in (("photographs", "jpg"), ("paired", "jpg"), ("paired/3dmm", "jpg"), ("syn/00002", "png")):
         images = list((home / "data" / folder).glob(f"*.{ending}"))
-        assert len(images) == (2 if folder.startswith("syn") else 3), folder
-    assert {path.name for path in (home / "data" / "holiday").iterdir()} == {"1.pgm", "2.pgm", "3.pgm"}
+        assert len(images) == (2 if folder.startswith("syn") else 4), folder
+    assert {path.name for path in (home / "data" / "holiday").iterdir()} == {f"{i}.pgm" for i in (1, 2, 3, 4)}
 
 
 def test_every_command_is_known():

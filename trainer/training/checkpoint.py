@@ -34,13 +34,17 @@ def save(system, folder, step, keep_step=0):
 
     Raises:
         NotSaved: the disk is full or the folder cannot be written; older checkpoints are still there.
+        UserError: a number of it is not finite, so that older checkpoints are the good ones.
     """
     target = folder / "checkpoints" / f"step-{step:09d}.npz"
+    arrays = {name: np.asarray(variable) for name, variable in named_variables(system).items()}
+    if broken := [name for name, array in arrays.items() if not np.isfinite(array).all()]:
+        raise UserError(f"{broken[0]} is not finite after step {step}: stopped, and not saved; the checkpoints of "
+                        f"{folder} are from before. Lower {system.rate_flags}")  # fmt: skip
     try:
         target.parent.mkdir(exist_ok=True)
         remove_leftovers(target.parent)  # of a run that was killed while it saved
         with atomic_write(target) as file:
-            arrays = {name: np.asarray(variable) for name, variable in named_variables(system).items()}
             np.savez(file, format=np.int64(FORMAT), **arrays)
     except OSError as error:
         raise NotSaved(f"cannot save {target}: {error.strerror or error}; older checkpoints are untouched") from error

@@ -30,8 +30,6 @@ def resumed_run(options, job):
     """
     if not options.load_path:
         return None, options
-    if other := options.explicit & {"pretrained_gen"}:
-        raise UserError(f"--load_path goes on with a run, --{min(other)} starts from weights: give one of them")
     found = runs.find_weights(options.load_path, options.log_dir, "load_path")
     if found.run is None:
         raise UserError(f"--load_path: training goes on from a run folder, not from {found.checkpoint}")
@@ -39,6 +37,8 @@ def resumed_run(options, job):
     kind = system_class(params.get("system"))
     if kind.job != job:
         raise UserError(f"--load_path: {found.run} is a run of the job {kind.job}")
+    if "pretrained_gen" in options.explicit:
+        raise UserError("--load_path goes on with a run, --pretrained_gen starts from weights: give one of them")
     shape = {name: params[name] for name in ("system", *kind.shaping) if name in params}
     return found, runs.adopted(with_shape(options, shape, found.checkpoint), params)
 

@@ -7,7 +7,10 @@ import pytest
 
 import main
 from tests.small import make_data, only_run, train_words, untraced
-from utils import runs
+from trainer.training import checkpoint
+from trainer.training.load import load_system
+from utils import command_line, runs
+from utils.errors import UserError
 
 
 @pytest.fixture(scope="module")
@@ -72,3 +75,14 @@ def test_a_run_of_the_first_format_goes_on_the_same(home, tmp_path, untraced):
     assert new.keys() == from_old.keys()
     for name, array in new.items():
         np.testing.assert_array_equal(array, from_old[name], err_msg=name)
+
+
+def test_broken_weights_are_not_saved(home, tmp_path, untraced):
+    """A loss is checked in the next step only: what one update breaks must not become the newest checkpoint."""
+    words = ["generate", "--pretrained_gen", str(only_run(home / "float32"))]
+    system = load_system(command_line.parse(words, main.JOBS)[1]).system
+    kernel = system.networks["generator"].weights[0]
+    kernel.assign(np.full(kernel.shape, np.nan))
+    with pytest.raises(UserError, match=r"^generator/\S+ is not finite after step 5: stopped, and not saved"):
+        checkpoint.save(system, tmp_path, 5)
+    assert not list(tmp_path.rglob("*.npz"))

@@ -105,12 +105,13 @@ def test_six_steps_equal_three_and_three_resumed(data, tmp_path):
         assert any((first[name] != whole[name]).any() for name in whole if name.startswith("recognizer/"))
 
 
-FIELD = "--recognizer iresnet18 --image_size 16 --head arcface --margin_scale 16 --optimizer sgd --momentum 0.8".split()
+FIELD = "--image_size 16 --head arcface --margin_scale 16 --optimizer sgd --momentum 0.8".split()
 FIELD += "--learning_rate 0.05 --learning_rate_warm_up 2 --learning_rate_power 2 --random_erasing 0.5".split()
 
 
-def test_the_fields_recogniser_trains_goes_on_and_embeds(data, tmp_path):
-    flags = ["--dataset", "a,made", *FIELD, "--max_step", "4"]
+@pytest.mark.parametrize("recognizer", ["light_cnn9", pytest.param("iresnet18", marks=pytest.mark.slow)])
+def test_the_fields_recogniser_trains_goes_on_and_embeds(recognizer, data, tmp_path):
+    flags = ["--dataset", "a,made", *FIELD, "--recognizer", recognizer, "--max_step", "4"]
     assert main.main(words(data, tmp_path / "whole", *flags, "--keep_step", "2")) == 0
     second = only_run(tmp_path / "whole") / "checkpoints" / "step-000000002.npz"
     resumed = ["--load_path", second, "--log_dir", tmp_path / "second", "--max_step", "4"]

@@ -84,7 +84,10 @@ def read_params(folder):
     """The flags (and n_id …) that a run folder was trained with."""
     path = Path(folder) / "params.json"
     try:
-        return json.loads(path.read_text(encoding=ENCODING))
+        params = json.loads(path.read_text(encoding=ENCODING))
+        if not isinstance(params, dict):
+            raise ValueError(f"it holds a {type(params).__name__}, not flags and their values")
+        return params
     except FileNotFoundError:
         raise UserError(f"{folder} is no run folder: it has no params.json") from None
     except ValueError as error:
@@ -96,7 +99,10 @@ def read_best(folder):
     path = Path(folder) / BEST
     try:
         found = json.loads(path.read_text(encoding=ENCODING))
-        return found if found["step"] is not None else None
+        if found["step"] is None:
+            return None
+        return found | {"measure": str(found["measure"]), "step": int(found["step"]), "value": float(found["value"]),
+                        "history": [[int(step), float(value)] for step, value in found["history"]]}  # fmt: skip
     except FileNotFoundError:
         return None
     except (ValueError, TypeError, KeyError) as error:

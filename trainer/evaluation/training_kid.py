@@ -1,5 +1,7 @@
 """KID of what a system makes while it is trained: of the same inputs, to the same photographs, by a judge."""
 
+from hashlib import blake2b
+
 import numpy as np
 
 from data_loader.face_places import known_places
@@ -23,6 +25,9 @@ class TrainingKid:
         photographs: data_loader.folders.ImageIndex.
         judge: trainer.face_networks.network.FaceNetwork.
 
+    Attributes:
+        content: hex name of the inputs and photographs it looks at.
+
     Raises:
         UserError: fewer than 4 inputs or photographs.
     """
@@ -39,6 +44,7 @@ class TrainingKid:
         numbers = _spread(len(photographs))
         shown = FolderInput(photographs, system.side, "photograph")
         images = np.stack([shown.read(i)["photograph"] for i in numbers])
+        self.content = _name_of(*self.batch.values(), images)
         self.photographs = kernel_features(judge.embed_at(images, self._places(photographs, numbers)))
 
     @property
@@ -56,6 +62,14 @@ class TrainingKid:
         if index is None or self.judge.alignment == "none":
             return np.full((len(numbers), 4), np.nan, np.float32)
         return known_places(index, self.judge.alignment)[numbers]
+
+
+def _name_of(*arrays):
+    """A hex name of what arrays hold."""
+    name = blake2b(digest_size=16)
+    for values in arrays:
+        name.update(np.ascontiguousarray(values))
+    return name.hexdigest()
 
 
 def _spread(count):

@@ -55,12 +55,12 @@ def run(options):
         people = setup.people(sources, indexes)
         grid = Grid.of(system, options, people, indexes)
         kid = _kid(system, options, people, indexes, devices)
-        folder = runs.new_run_folder(options)
-        runs.write_params(folder, options, streams=kind.streams(options), image_weights=digests(weights), **people)
         if kid:
-            best = Best(kid, options.keep_best, kid.meaning, options.keep_best_step, folder)
+            best = Best(kid, options.keep_best, options.keep_best_step)
             if resumed:
                 best.carry_over(resumed.run, runs.steps_done(resumed.checkpoint))
+        folder = runs.new_run_folder(options)
+        runs.write_params(folder, options, streams=kind.streams(options), image_weights=digests(weights), **people)
     setup.run_loop(system, data, folder, options, grid, devices, best)
 
 

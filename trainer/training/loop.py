@@ -150,7 +150,7 @@ class Loop:
         if self.best.better(value) and saved_step != step:
             saved_step = self._save_if_possible(step) or saved_step
         try:
-            self.best.note(step, value, saved_step == step)
+            self.best.note(self.folder, step, value, saved_step == step)
         except OSError as error:
             warn_lost("best.json", self.folder, error.strerror or error)
         best = "none saved yet" if self.best.step is None else f"{self.best.value:.6f} at step {self.best.step}"
@@ -169,8 +169,14 @@ class Loop:
 
     def _save(self, step):
         self._check_finite()
-        if self.folder:
-            checkpoint.save(self.system, self.folder, step, self.options.keep_step)
+        if not self.folder:
+            return
+        checkpoint.save(self.system, self.folder, step, self.options.keep_step)
+        try:
+            if self.best:
+                self.best.bring(self.folder)
+        except OSError as error:
+            warn_lost("the best checkpoint so far", self.folder, error.strerror or error)
 
     def _stopped(self, step, stop):
         """Whether to stop before this step. Several workers must stop at the same one, so they ask now and then."""

@@ -11,6 +11,7 @@ from tests.small import make_data, only_run, train_words
 from trainer.evaluation.training_kid import TrainingKid
 from trainer.training import checkpoint
 from utils import runs
+from utils.errors import UserError
 
 ASSETS = Path("~/.cache/facegan").expanduser()
 pytestmark = pytest.mark.usefixtures("untraced")
@@ -73,6 +74,37 @@ def test_a_best_that_could_not_be_saved_is_none(tmp_path, values, monkeypatch, c
     assert "step 1: kid 1.000000; best: none saved yet" in capsys.readouterr().out
 
 
+def test_a_run_that_ends_before_it_saves_has_no_checkpoint(tmp_path, values, monkeypatch):
+    """A run that goes on from step 4 and is killed at once must not leave step 2, the best, as its newest."""
+    make_data(tmp_path / "data")
+    values(5.0, 2.0, 4.0, 3.0)
+    run = train(tmp_path, "--max_step", "4")
+    monkeypatch.setattr(checkpoint, "save", lambda *_: (_ for _ in ()).throw(checkpoint.NotSaved("the disk is full")))
+    words = train_words(tmp_path / "data", tmp_path / "more", "--load_path", run, "--max_step", "5")
+    values(9.0)
+    assert main.main([*words, "--asset_dir", str(ASSETS)]) == 2
+    assert not runs.newest_checkpoint(only_run(tmp_path / "more"))
+
+
+def test_a_best_that_was_deleted_or_measured_otherwise_is_sought_anew(tmp_path, values, capsys):
+    make_data(tmp_path / "data")
+    values(1.0, 2.0)
+    run = train(tmp_path, "--max_step", "2")
+    make_data(tmp_path / "data" / "others", photographs=7)
+    values(5.0)
+    other = train(tmp_path, "--load_path", run, "--max_step", "3", "--dataset", "others/real")
+    assert "was measured otherwise" in capsys.readouterr().out
+    best = runs.read_best(other)
+    assert (best["step"], best["value"], best["history"], steps(other)) == (3, 5.0, [[3, 5.0]], [3])
+
+    runs.checkpoints(run)[0].unlink()
+    values(6.0)
+    again = train(tmp_path, "--load_path", run, "--max_step", "3")
+    assert "whose checkpoint is gone" in capsys.readouterr().out
+    best = runs.read_best(again)
+    assert (best["step"], best["history"]) == (3, [[1, 1.0], [2, 2.0], [3, 6.0]])
+
+
 def test_training_does_not_notice_that_it_is_measured(tmp_path):
     """Averaged weights are put in and taken out again; nothing that is drawn moves."""
     make_data(tmp_path / "data")
@@ -95,7 +127,15 @@ def test_too_few_images_are_told_before_a_run_folder_is_made(tmp_path, capsys):
     assert not (tmp_path / "logs").exists()
 
 
-def test_a_damaged_best_is_one_line(tmp_path, values, capsys):
+@pytest.mark.parametrize("content", ["{", "[]", '{"step": 1}', '{"step": "x", "value": 1, "measure": "", "history": []}',
+                                     '{"step": 1, "value": null, "measure": "", "history": []}'])  # fmt: skip
+def test_a_damaged_best_is_one_line(tmp_path, content):
+    (tmp_path / "best.json").write_text(content)
+    with pytest.raises(UserError, match="best.json is damaged"):
+        runs.read_best(tmp_path)
+
+
+def test_a_damaged_best_is_told_before_a_run_folder_is_made(tmp_path, values, capsys):
     make_data(tmp_path / "data")
     values(1.0)
     run = train(tmp_path, "--max_step", "1")
@@ -103,3 +143,4 @@ def test_a_damaged_best_is_one_line(tmp_path, values, capsys):
     words = train_words(tmp_path / "data", tmp_path / "more", "--load_path", run, "--max_step", "2")
     assert main.main(list(map(str, words))) == 2
     assert "best.json is damaged" in capsys.readouterr().err
+    assert not (tmp_path / "more").exists()

@@ -87,11 +87,19 @@ def read_params(folder):
         params = json.loads(path.read_text(encoding=ENCODING))
         if not isinstance(params, dict):
             raise ValueError(f"it holds a {type(params).__name__}, not flags and their values")
+        wrong = [name for name in FLAGS if name in params and not _fits(params[name], FLAGS[name])]
+        if wrong:
+            raise ValueError(f"{wrong[0]} is {params[wrong[0]]!r}")
         return params
     except FileNotFoundError:
         raise UserError(f"{folder} is no run folder: it has no params.json") from None
     except ValueError as error:
         raise UserError(f"{path} is damaged: {error}") from None
+
+
+def _fits(value, flag):
+    kinds = (int, float) if flag.kind is float else flag.kind
+    return value == flag.default or (isinstance(value, kinds) and (flag.kind is bool or not isinstance(value, bool)))
 
 
 def read_best(folder):

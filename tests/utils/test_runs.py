@@ -110,3 +110,10 @@ def test_what_is_missing_or_damaged_is_named(run, tmp_path):
     (run / "params.json").unlink()
     with pytest.raises(UserError, match="no .*params.json"):
         runs.find_weights(run, "logs", "load_path")
+
+
+@pytest.mark.parametrize("content", ["[]", '{"z_num": "four"}', '{"z_num": true}', '{"gamma": []}', '{"data_dir": 1}'])
+def test_params_that_are_no_flags_are_named(content, run):
+    (run / "params.json").write_text(content)
+    with pytest.raises(UserError, match="params.json is damaged"):
+        runs.read_params(run)

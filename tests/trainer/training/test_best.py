@@ -127,8 +127,10 @@ def test_too_few_images_are_told_before_a_run_folder_is_made(tmp_path, capsys):
     assert not (tmp_path / "logs").exists()
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"step": 1}', '{"step": "x", "value": 1, "measure": "", "history": []}',
-                                     '{"step": 1, "value": null, "measure": "", "history": []}'])  # fmt: skip
+@pytest.mark.parametrize("content", [
+    *("{", "[]", '{"step": 1}', '{"step": "x", "value": 1, "measure": "", "history": []}'),
+    '{"step": 1, "value": null, "measure": "", "history": []}',
+])  # fmt: skip
 def test_a_damaged_best_is_one_line(tmp_path, content):
     (tmp_path / "best.json").write_text(content)
     with pytest.raises(UserError, match="best.json is damaged"):

@@ -34,10 +34,12 @@ def read_checkpoint(path):
         UserError: it cannot be read, is damaged or something else, or was written by a newer version.
     """
     arrays = _read(path)
-    number = int(arrays.pop("format", 1))
+    number = arrays.pop("format", np.int64(1))
+    if number.ndim or not np.issubdtype(number.dtype, np.integer):
+        raise UserError(f"cannot read the checkpoint {path}: it is damaged or none of ours (its format is no number)")
     if not 1 <= number <= FORMAT:
         raise UserError(f"{path} is of format {number}, and this version reads up to {FORMAT}: use a newer one")
-    return number, arrays
+    return int(number), arrays
 
 
 def check_names(variables, shapes, source, ignored=()):

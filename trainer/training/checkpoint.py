@@ -56,15 +56,18 @@ def save(system, folder, step, keep_step=0):
 
 
 def restore(system, path):
-    """Read a checkpoint into a system of the same widths.
+    """Read a checkpoint into a system of the same widths. Only float16 has a loss scale: one that is not there begins
+    anew, one that is not wanted is left out.
 
     Raises:
         UserError: the file is damaged or of a newer version, or its weights are not the system's: lists what is
             missing, left over or of another shape. The system is then unchanged.
     """
     number, arrays = read_checkpoint(path)
-    variables = named_variables(system, number)
-    check_names(variables, {name: array.shape for name, array in arrays.items()}, path)
+    scale = {name for name in arrays if name.startswith(LOSS_SCALE)}
+    variables = {name: variable for name, variable in named_variables(system, number).items()
+                 if name in arrays or not name.startswith(LOSS_SCALE)}  # fmt: skip
+    check_names(variables, {name: array.shape for name, array in arrays.items()}, path, scale)
     for name, variable in variables.items():
         variable.assign(arrays[name])
 

@@ -7,6 +7,7 @@ import pytest
 
 import main
 from tests.small import make_data, only_run, train_words, untraced
+from trainer.published.arrays import read_checkpoint
 from trainer.training import checkpoint
 from trainer.training.load import load_system
 from utils import command_line, runs
@@ -35,6 +36,22 @@ def test_weights_of_one_precision_generate_in_another(home, trained, used, untra
     words = ["generate", "--log_dir", str(home), "--pretrained_gen", str(only_run(home / trained)), "--scores", "none"]
     assert main.main([*words, "--mixed_precision", used, "--save_syn_dataset", f"{trained}_{used}"]) == 0
     assert len(list((home / "data" / f"{trained}_{used}").rglob("*.jpg"))) == 9
+
+
+@pytest.mark.parametrize(("trained", "used"), [("float16", "float32"), ("float32", "float16")])
+def test_a_run_of_one_precision_goes_on_in_another(home, trained, used, tmp_path, untraced):
+    words = ["--load_path", str(only_run(home / trained)), "--max_step", "2", "--mixed_precision", used]
+    assert main.main(train_words(home / "data", tmp_path / "logs", *words)) == 0
+    there, here = arrays(only_run(home / trained)), arrays(only_run(tmp_path / "logs"))
+    assert {name for name in set(there) ^ set(here) if not name.startswith("state/loss_scale")} == set()
+    assert ("state/loss_scale" in here) == (used == "float16") and int(here["optimizer/generator/iteration"]) == 2
+
+
+@pytest.mark.parametrize("number", [np.array([2, 2]), np.array("x"), np.array(2.5)])
+def test_a_format_that_is_no_number_is_one_line(home, number, tmp_path):
+    np.savez(tmp_path / "odd.npz", **arrays(only_run(home / "float32")) | {"format": number})
+    with pytest.raises(UserError, match="its format is no number"):
+        read_checkpoint(tmp_path / "odd.npz")
 
 
 def test_exported_weights_of_float16_generate_in_float32(home, untraced):

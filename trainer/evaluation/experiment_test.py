@@ -1,5 +1,6 @@
 """What the recognisers of an experiment are tested on: identities held out of their data, or the pairs of a file."""
 
+from hashlib import blake2b
 from pathlib import Path
 
 from data_loader.joined import identities_of
@@ -63,14 +64,14 @@ class PairsFile:
         identities, settings, text: as HeldOutIdentities.
 
     Raises:
-        UserError: as read_lfw_pairs.
+        UserError: as read_lfw_pairs; an image that cannot be read.
     """
 
     def __init__(self, options):
         self.pairs = read_lfw_pairs(options.lfw_pairs, options.lfw_dir, options.lfw_file_ext)
         self.identities = 0
         self.settings = {"lfw_pairs": sha256_of(Path(options.lfw_pairs).expanduser()),
-                         "lfw_nrof_folds": options.lfw_nrof_folds}  # fmt: skip
+                         "lfw_images": _content(self.pairs.images), "lfw_nrof_folds": options.lfw_nrof_folds}  # fmt: skip
         self.text = (
             f"All real identities are trained on; tested is on the pairs of {Path(options.lfw_pairs).name}, the "
             f"threshold of each of {options.lfw_nrof_folds} folds being the best one on all others."
@@ -83,3 +84,12 @@ class PairsFile:
         distances = verification.pair_distances(embeddings.features, self.pairs.first, self.pairs.second)
         folds = verification.make_folds(self.pairs.same, options.lfw_nrof_folds, seed=options.random_seed)
         return verification.verification_metrics(distances, self.pairs.same, folds)
+
+
+def _content(paths):
+    """Hex name of what images show, each of which is read once: better now than behind the first training."""
+    name = blake2b(digest_size=16)
+    for path in paths:
+        pixels = read_image(path, "--lfw_dir")
+        name.update(repr(pixels.shape).encode() + pixels.tobytes())
+    return name.hexdigest()

@@ -129,7 +129,9 @@ def _result(folder, cell, indexes, test, options):
     """A cell's metrics: read where they are there, else trained and measured; None where a signal stopped it."""
     path = folder / RESULT
     if path.is_file():
-        return json.loads(path.read_text(encoding="utf-8"))
+        metrics = _read_result(path)
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)  # where it was killed before it removed them
+        return metrics
     real, seed = indexes["real"], options.random_seed + 1000 * cell.seed
     steps = options.max_step * (2 if cell.data == "longer" else 1)
     options = options.changed(random_seed=seed, max_minutes=0.0, task=cell.name, max_step=steps)
@@ -150,6 +152,17 @@ def _result(folder, cell, indexes, test, options):
         json.dump(metrics, file, indent=1)
     shutil.rmtree(folder / "checkpoints")
     return metrics
+
+
+def _read_result(path):
+    """The metrics of a finished cell."""
+    try:
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+        if missing := {*experiment_report.METRICS, "trained_images"} - metrics.keys():
+            raise KeyError(min(missing))
+        return metrics
+    except (OSError, ValueError, AttributeError, KeyError) as error:
+        raise UserError(f"--report_dir: {path} is damaged ({error!r}): remove it, and its cell is done anew") from error
 
 
 def _rows(options):

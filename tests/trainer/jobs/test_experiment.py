@@ -131,6 +131,31 @@ def test_rows_beside_and_the_pairs_of_a_file(data, tmp_path, capsys, untraced):
     (tmp_path / "pairs.txt").write_text("\n".join([*pairs[:-1], "Cy_Do\t1\tEd_Fu\t2"]) + "\n")
     assert run(data, tmp_path / "report", *words) == 2  # other pairs, other results
     assert "lfw_pairs" in capsys.readouterr().err
+    (tmp_path / "pairs.txt").write_text("\n".join(pairs) + "\n")
+    changed = tmp_path / "lfw" / "Ann_Bo" / "Ann_Bo_0002.jpg"
+    Image.fromarray(face(999, 20)).save(changed)
+    assert run(data, tmp_path / "report", *words) == 2  # and of other images by the same names
+    assert "lfw_images" in capsys.readouterr().err
+    changed.write_bytes(b"none")
+    assert run(data, tmp_path / "other", *words) == 2 and not (tmp_path / "other").exists()
+    assert f"--lfw_dir: {changed}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"auc": 1}'])
+def test_a_damaged_result_is_one_line(data, finished, content, capsys):
+    marked = finished / "cells" / "100_without_1" / "result.json"
+    before = marked.read_text()
+    marked.write_text(content)
+    assert run(data, finished) == 2
+    assert f"{marked} is damaged" in (error := capsys.readouterr().err) and error.count("\n") == 1
+    marked.write_text(before)
+
+
+def test_checkpoints_of_a_cell_that_was_killed_at_its_end_go(data, finished):
+    left = finished / "cells" / "100_without_1" / "checkpoints"
+    left.mkdir()
+    assert run(data, finished) == 0
+    assert not left.exists()
 
 
 @given(st.integers(6, 60), st.integers(1, 3), st.integers(0, 2**31 - 1))

@@ -80,8 +80,8 @@ class Manifest:
 
     def _seen(self):
         try:
-            return json.loads(self.seen.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            return dict(json.loads(self.seen.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
             return {}
 
     def _known(self, name, digest, seen):

@@ -7,6 +7,8 @@ import zipfile
 from dataclasses import replace
 
 import numpy as np
+from pathlib import Path
+
 import pytest
 from PIL import Image
 
@@ -120,6 +122,15 @@ def test_a_large_file_is_read_once_and_again_when_it_changes(wheel, monkeypatch)
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
     assets.fetch("tiny", wheel.parent)
     assert path in read and path.read_bytes() == b"face"
+
+
+@pytest.mark.parametrize("content", ["[1]", "null", "3", "", "{"])
+def test_a_damaged_note_of_what_was_read_is_made_again(wheel, monkeypatch, content):
+    monkeypatch.setattr(manifest, "LARGE", 1)
+    seen = Path(f"{assets.fetch('tiny', wheel.parent)}.seen.json")
+    seen.write_text(content)
+    assets.fetch("tiny", wheel.parent)
+    assert "a.pgm" in seen.read_text()
 
 
 def test_a_cache_that_cannot_be_written_is_used(wheel, monkeypatch):

@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from data_loader import assets
+from data_loader.folders import UnreadableImage, decode_whole
 from utils import runs
 from utils.errors import UserError
 from utils.files import atomic_write, check_writable
@@ -75,7 +75,7 @@ class Demo:
         self.data, self.logs = folder / "data", folder / "logs"
         self.data.mkdir(parents=True, exist_ok=True)
         self.record = folder / "stages.json"  # stage -> the run folder it made; "people" -> n_id, images_per_id
-        self.done = json.loads(self.record.read_text()) if self.record.is_file() else {}
+        self.done = self._read_record() if self.record.is_file() else {}
         self.times = []
         people = {name: self._named(name, default) for name, default in PEOPLE.items()}
         self.n_id, self.images_per_id = people.values()
@@ -180,6 +180,17 @@ class Demo:
             raise UserError(f"{self.folder} holds a demo of {told}: give these, or another --demo_dir")
         self._write_record()
 
+    def _read_record(self):
+        try:
+            done = json.loads(self.record.read_text(encoding="utf-8"))
+            wrong = [name for name, value in done.items() if not isinstance(value, dict if name == "people" else str)]
+            if wrong:
+                raise ValueError(f"{wrong[0]} is {done[wrong[0]]!r}")
+        except (ValueError, AttributeError) as error:
+            raise UserError(f"--demo_dir: {self.record} is damaged ({error}): remove it, and the demo trains anew; or "
+                            "name another --demo_dir") from error  # fmt: skip
+        return done
+
     def _write_record(self):
         with atomic_write(self.record, "w") as file:
             json.dump(self.done, file)
@@ -195,5 +206,7 @@ class Demo:
 
 
 def _pixels(path):
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB"))
+    try:
+        return decode_whole(path)
+    except UnreadableImage as error:
+        raise UserError(f"--demo_dir: {error}: remove its folder {path.parents[1]}, and it is made anew") from error

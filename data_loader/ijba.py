@@ -16,6 +16,7 @@ FLAG = "--ijba_dir"
 COLUMNS = ("TEMPLATE_ID", "SUBJECT_ID", "FILE", "MEDIA_ID", "FACE_X", "FACE_Y", "FACE_WIDTH", "FACE_HEIGHT")
 METADATA, COMPARISONS, GALLERY, PROBES = "verify_metadata", "verify_comparisons", "search_gallery", "search_probe"
 PARTNERS = {METADATA: COMPARISONS, COMPARISONS: METADATA, GALLERY: PROBES, PROBES: GALLERY}
+LARGEST = 2**62  # of numbers in the tables
 DEPTH = 3  # folder levels at which the files are looked for: IJB-A_11_sets/split1/ in the published archive
 
 
@@ -194,6 +195,8 @@ def _number(kind, value, name, where):
         number = kind(value)
     except ValueError:
         raise UserError(f"{where}: {name} is no number: {value!r}") from None
-    if not np.isfinite(number):
+    if number != number:
         raise UserError(f"{where}: {name} is no number: {value!r}")
+    if abs(number) >= LARGEST:
+        raise UserError(f"{where}: {name} is out of range: {value[:40]!r}")
     return number

@@ -14,7 +14,7 @@ from utils.flags import FLAGS
 from utils.tables import ENCODING
 
 LOCK = ".claim.lock"  # stays in the folder, empty: to remove it would let two processes hold two files of that name
-UNSAID = ("input_content", "mixed_precision", "lfw_images")  # settings that older notes leave out: they are not compared then
+UNSAID = ("input_content", "mixed_precision", "lfw_images")  # what older notes leave out: it is not compared then
 BEFORE = {  # settings that older notes leave out, and what held then
     **{"detector": "mtcnn", "crop": "square", "head": "softmax", "margin": 0.0, "margin_scale": 64.0},
     **{"optimizer": "adam", "momentum": 0.9, "random_erasing": 0.0},

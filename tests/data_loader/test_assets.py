@@ -5,10 +5,9 @@ import os
 import tarfile
 import zipfile
 from dataclasses import replace
-
-import numpy as np
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 

@@ -70,8 +70,11 @@ class PairsFile:
     def __init__(self, options):
         self.pairs = read_lfw_pairs(options.lfw_pairs, options.lfw_dir, options.lfw_file_ext)
         self.identities = 0
-        self.settings = {"lfw_pairs": sha256_of(Path(options.lfw_pairs).expanduser()),
-                         "lfw_images": _content(self.pairs.images), "lfw_nrof_folds": options.lfw_nrof_folds}  # fmt: skip
+        self.settings = {
+            "lfw_pairs": sha256_of(Path(options.lfw_pairs).expanduser()),
+            "lfw_images": _content(self.pairs.images),
+            "lfw_nrof_folds": options.lfw_nrof_folds,
+        }
         self.text = (
             f"All real identities are trained on; tested is on the pairs of {Path(options.lfw_pairs).name}, the "
             f"threshold of each of {options.lfw_nrof_folds} folds being the best one on all others."

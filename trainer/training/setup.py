@@ -26,7 +26,7 @@ def resumed_run(options, job):
 
     Raises:
         UserError: no such run, a TF1 checkpoint, a run of another job, other weights named beside it, or a flag that
-            contradicts the shape of its networks.
+            contradicts the shape of its networks or the kind of its optimizers.
     """
     if not options.load_path:
         return None, options
@@ -39,7 +39,7 @@ def resumed_run(options, job):
         raise UserError(f"--load_path: {found.run} is a run of the job {kind.job}")
     if "pretrained_gen" in options.explicit:
         raise UserError("--load_path goes on with a run, --pretrained_gen starts from weights: give one of them")
-    shape = {name: params[name] for name in ("system", *kind.shaping) if name in params}
+    shape = {name: params[name] for name in ("system", "optimizer", *kind.shaping) if name in params}
     return found, runs.adopted(with_shape(options, shape, found.checkpoint), params)
 
 

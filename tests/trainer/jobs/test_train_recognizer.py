@@ -228,6 +228,8 @@ BAD = {
     "idle beta": (["--dataset", "a", "--optimizer", "sgd", "--beta1", "0.3"], "--beta1", "--optimizer sgd does not"),
     "other head": (["--load_path", "RUN", "--dataset", "a,made,b", "--head", "arcface", "--max_step", "9"],
                    "does not fit the networks", "head/real/biases"),
+    "other optimizer": (["--load_path", "RUN", "--dataset", "a,made,b", "--optimizer", "sgd", "--max_step", "9"],
+                        "--optimizer sgd", "was trained with adam"),
     "sgd of train": (["train", "--optimizer", "sgd"], "--optimizer sgd", "train has adam"),
     "generate": (["generate", "--pretrained_gen", "RUN"], "--pretrained_gen", "which makes no images"),
     "done": (["--load_path", "RUN", "--dataset", "a,made,b"], "--max_step", "has done 3 of 3"),

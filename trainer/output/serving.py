@@ -63,8 +63,6 @@ def export_weights(loaded, base):
     if checkpoints(base):
         raise UserError(f"--export_dir: {base} holds a checkpoint already")
     target.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(target) as file:
-        np.savez_compressed(file, **checkpoint.slim(loaded.system))
     how = [name for name, flag in FLAGS.items() if flag.jobs is None or "train" in flag.jobs]
     params = {name: loaded.params[name] for name in how if name in loaded.params and name not in WEIGHTS}
     labels = loaded.system.label_counts(loaded.params)
@@ -72,6 +70,8 @@ def export_weights(loaded, base):
     params |= {"labels": labels, "label_names": {}, "trained_with": trained_with(loaded)}
     with atomic_write(base / "params.json", "w") as file:
         json.dump(params, file, indent=1)
+    with atomic_write(target) as file:  # last of all: where it is, the folder is complete
+        np.savez_compressed(file, **checkpoint.slim(loaded.system))
     return target
 
 

@@ -1,5 +1,6 @@
 """Checkpoints of other precisions and of earlier formats."""
 
+import errno
 import json
 
 import numpy as np
@@ -60,6 +61,16 @@ def test_exported_weights_of_float16_generate_in_float32(home, untraced):
     words = ["generate", "--data_dir", str(home / "data"), "--syn_dataset", "syn", "--scores", "none"]
     words += ["--pretrained_gen", str(home / "small"), "--mixed_precision", "float32", "--save_syn_dataset", "small"]
     assert main.main(words) == 0
+
+
+def test_an_export_of_weights_that_was_interrupted_is_done_again(home, tmp_path, monkeypatch, untraced):
+    words = ["export", "--log_dir", str(home), "--pretrained_gen", str(only_run(home / "float32"))]
+    words += ["--export_format", "weights", "--export_dir", str(tmp_path / "small")]
+    with monkeypatch.context() as disk:
+        disk.setattr(json, "dump", lambda *_, **__: (_ for _ in ()).throw(OSError(errno.ENOSPC, "no space")))
+        assert main.main(words) == 2
+    assert main.main(words) == 0
+    assert runs.read_params(tmp_path / "small")["system"] == "facegan"
 
 
 def test_adams_slots_are_named_by_what_they_belong_to(home):

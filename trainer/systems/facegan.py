@@ -35,6 +35,9 @@ from trainer.systems.facegan_images import FaceGanImages
 from trainer.systems.flags_read import FACEGAN_SHAPING, SYSTEM_FLAGS
 from trainer.systems.identity import IdentityLoss, chip_places, draws, takes_chips
 from trainer.systems.system import new_step
+from utils.errors import UserError
+
+PATCHES_ONLY = ("gan_loss", "adversarial_weight", "r1", "r1_interval")
 
 
 class FaceGan(FaceGanImages):
@@ -98,7 +101,13 @@ class FaceGan(FaceGanImages):
 
     @classmethod
     def resolved(cls, options):
-        """The flags with the identity network that `--pretrained_rec` holds; says which losses are off."""
+        """The flags with the identity network that `--pretrained_rec` holds; says which losses are off.
+
+        Raises:
+            UserError: a flag that the discriminator does not read, or as chosen_network.
+        """
+        if options.discriminator == "began" and (idle := options.explicit & set(PATCHES_ONLY)):
+            raise UserError(f"--{min(idle)}: --discriminator began does not read it")
         if not options.dataset_3dmm:
             print("--dataset_3dmm '': no pairs, so the pair loss (lambda_d) and k_t3 are off")
         if options.method_c == "none":

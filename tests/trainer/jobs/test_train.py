@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import redirect_stdout
+from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -21,7 +21,7 @@ from PIL import Image
 import main
 from data_loader import assets, folders, pipeline
 from models.dlib_resnet import DlibResnet
-from tests.small import SOURCES, make_data, only_run, train_words
+from tests.small import SOURCES, make_data, only_run, train_words, untraced
 from trainer.published.arrays import named_weights
 from trainer.published.dlib_import import FILE, load_dlib_resnet
 from trainer.training import checkpoint, setup
@@ -138,12 +138,14 @@ def test_seven_steps_equal_four_and_three_resumed(whole, logs):
     assert any(name.startswith("optimizer/") for name in straight)
 
 
-def test_patches_go_on_as_if_nothing_had_been(data, logs):
+@pytest.mark.parametrize("how", [untraced, pytest.param(nullcontext, marks=pytest.mark.slow)])
+def test_patches_go_on_as_if_nothing_had_been(how, data, logs):
     """Lazy R1 and its augmentation follow the step: the third comes after the stop."""
     flags = "--discriminator patch --augment colour,shift,cutout,flip --upsample nearest --r1_interval 3".split()
-    assert main.main(train_words(data, logs / "a", "--max_step", "5", "--keep_step", "2", *flags)) == 0
-    start = only_run(logs / "a") / "checkpoints" / "step-000000002.npz"
-    assert main.main(["--load_path", str(start), "--log_dir", str(logs / "b"), "--max_step", "5"]) == 0
+    with how():
+        assert main.main(train_words(data, logs / "a", "--max_step", "5", "--keep_step", "2", *flags)) == 0
+        start = only_run(logs / "a") / "checkpoints" / "step-000000002.npz"
+        assert main.main(["--load_path", str(start), "--log_dir", str(logs / "b"), "--max_step", "5"]) == 0
     straight, resumed = arrays(only_run(logs / "a")), arrays(only_run(logs / "b"))
     assert straight.keys() == resumed.keys() and straight["state/r1_real"] > 0
     assert not [name for name in straight if straight[name].tobytes() != resumed[name].tobytes()]

@@ -13,6 +13,7 @@ from trainer.published.dlib_import import FILE, load_dlib_resnet
 from trainer.systems.facegan import FaceGan
 from trainer.training.checkpoint import named_variables
 from utils import command_line
+from utils.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("untraced")
 
@@ -254,6 +255,14 @@ def test_collapse_is_told_once_it_lasts():
 def test_published_defaults_are_those_of_the_published_code():
     options = command_line.parse(["train"], {"train": ""})[1]
     assert (options.discriminator, options.upsample, options.augment) == ("began", "transposed", "")
+
+
+def test_flags_of_patches_are_refused_elsewhere():
+    for words, told in ((["--r1", "1"], "--r1: --discriminator began does not"), (["--gan_loss", "hinge"], "--gan")):
+        with pytest.raises(UserError, match=told):
+            FaceGan.resolved(command_line.parse(["train", "--method_c", "none", *words], {"train": ""})[1])
+    words = ["train", "--method_c", "none", "--discriminator", "patch", "--r1", "1"]
+    assert FaceGan.resolved(command_line.parse(words, {"train": ""})[1]).r1 == 1
 
 
 def test_augmented_photographs_and_fakes_are_what_an_auto_encoder_reconstructs():

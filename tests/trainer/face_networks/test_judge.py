@@ -96,7 +96,8 @@ def generated(folder, training):
         ({"flags": DLIBS, "trained_on": {"dataset": "x"}}, [], FILE, "dlib's ResNet"),  # of an earlier version
         ({"flags": DLIBS, "trained_on": None}, [], "dlib's ResNet", "not known"),  # the same, of a TF1 checkpoint
         ({"trained_with": DLIBS}, ["--model_def", "models.dlib_resnet"], "dlib's ResNet", "dlib's ResNet"),
-        ({"trained_with": DLIBS}, ["--model_def", "models.facenet_keras"], FILE, "dlib's ResNet"),
+        pytest.param({"trained_with": DLIBS}, ["--model_def", "models.facenet_keras"], FILE, "dlib's ResNet",
+                     marks=pytest.mark.slow),
     ],
 )
 def test_evaluate_judges_by_the_other_and_says_which(training, words, judge, looked, cache, tmp_path, capsys):
@@ -166,6 +167,7 @@ def test_the_identity_loss_shows_facenet_what_a_judge_shows_it(cache):
     np.testing.assert_allclose(codes, judge.embed_at(images, places), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_training_by_facenet_is_told_to_whoever_comes_after(cache, tmp_path, untraced, capsys):
     """From a file: the network in the loss is that of the file; then in run.json, on the card, in exported weights."""
     data, logs = make_data(tmp_path / "data", identities=2, images=2), tmp_path / "logs"

@@ -94,6 +94,7 @@ def test_parameters_are_those_of_the_photographs(data):
     assert {"pose", "expression", "light"} <= set(fits.groups)
 
 
+@pytest.mark.slow  # render's twin is not
 def test_the_rest_in_two_processes_gives_the_same_bytes(data, tmp_path):
     shutil.copytree(data / "photographs", tmp_path / "photographs")
     shutil.copytree(data / "pairs", tmp_path / "pairs")

@@ -9,12 +9,31 @@ import pytest
 import main
 from tests.small import make_data, only_run, train_words
 from trainer.evaluation.training_kid import TrainingKid
+from trainer.jobs import train as train_job
 from trainer.training import checkpoint
 from utils import runs
 from utils.errors import UserError
 
 ASSETS = Path("~/.cache/facegan").expanduser()
 pytestmark = pytest.mark.usefixtures("untraced")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_judge():
+    """Every training here is judged by dlib's network, opened once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train_job, "open_judge", _open_once(train_job.open_judge))
+        yield
+
+
+def _open_once(opened):
+    judges = []
+
+    def judge(options):
+        judges or judges.append(opened(options))
+        return judges[0]
+
+    return judge
 
 
 @pytest.fixture

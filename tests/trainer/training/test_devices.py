@@ -62,7 +62,8 @@ print("equal")
 """
 
 
-@pytest.mark.parametrize("method", ["magnet", pytest.param("none", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["magnet", "none"])
 def test_two_devices_equal_one(method):
     """With the magnet loss all that is there without one is there too."""
     done = subprocess.run([sys.executable, "-c", CHILD, method], cwd=ROOT, capture_output=True, text=True)

@@ -204,6 +204,11 @@ def checkpoints(folder):
     return sorted((Path(folder) / "checkpoints").glob("step-*.npz"))
 
 
+def checkpoint_after(folder, step):
+    """Path of a run folder's checkpoint after so many steps."""
+    return Path(folder) / "checkpoints" / f"step-{step:09d}.npz"
+
+
 def steps_done(checkpoint):
     """Steps after which a checkpoint was saved, by its name; 0 for None."""
     return int(checkpoint.stem.removeprefix("step-")) if checkpoint else 0

@@ -32,7 +32,7 @@ class BeganJudge:
             step: number of this training step, a scalar.
 
         Returns:
-            dict: generator_loss, real_loss, fake_loss, loss (the discriminator's), scalars; gradients (of `loss` to the
+            dict: generator_loss, real_loss, fake_loss, loss (the discriminator's); gradients (of `loss` to the
             discriminator's trainable variables); fake_gradient (of the generator's weighted loss to `fake`);
             fake_scores, float32 [n]. BEGAN's has what `judge` below returns too.
         """

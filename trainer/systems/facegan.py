@@ -32,12 +32,9 @@ from trainer.step.players import Players
 from trainer.step.precision import computing_in
 from trainer.step.streams import Stream, drawn, step_seed
 from trainer.systems.facegan_images import FaceGanImages
-from trainer.systems.flags_read import FACEGAN_SHAPING, SYSTEM_FLAGS
+from trainer.systems.flags_read import FACEGAN_SHAPING, SYSTEM_FLAGS, refuse_idle_flags
 from trainer.systems.identity import IdentityLoss, chip_places, draws, takes_chips
 from trainer.systems.system import new_step
-from utils.errors import UserError
-
-PATCHES_ONLY = ("gan_loss", "adversarial_weight", "r1", "r1_interval")
 
 
 class FaceGan(FaceGanImages):
@@ -106,8 +103,7 @@ class FaceGan(FaceGanImages):
         Raises:
             UserError: a flag that the discriminator does not read, or as chosen_network.
         """
-        if options.discriminator == "began" and (idle := options.explicit & set(PATCHES_ONLY)):
-            raise UserError(f"--{min(idle)}: --discriminator began does not read it")
+        refuse_idle_flags(options)
         if not options.dataset_3dmm:
             print("--dataset_3dmm '': no pairs, so the pair loss (lambda_d) and k_t3 are off")
         if options.method_c == "none":

@@ -1,9 +1,18 @@
 """Which flags each system reads: known without its file, which needs TensorFlow, so that a mistake is told at once."""
 
+from utils.errors import UserError
+
 FACEGAN_SHAPING = (
     *("input_scale_size", "conv_hidden_num", "conv_hidden_num_back", "conv_hidden_num_res", "num_res_rep"),
     *("z_num", "method_c", "relax_c", "model_def", "embedding_size", "grayscale", "discriminator", "upsample"),
 )
+PATCHES, MARGINS, ADAM = ("discriminator", ("patch",)), ("head", ("arcface", "cosface")), ("optimizer", ("adam",))
+READ_WITH = {  # flag -> (flag that decides whether it is read, values with which it is)
+    **dict.fromkeys(("gan_loss", "adversarial_weight", "r1", "r1_interval"), PATCHES),
+    **dict.fromkeys(("margin", "margin_scale"), MARGINS),
+    **dict.fromkeys(("beta1", "beta2"), ADAM),
+    "momentum": ("optimizer", ("sgd",)),
+}
 RECOGNIZER_SHAPING = ("recognizer", "image_size", "embedding_size", "use_fixed_image_standardization")
 SYSTEM_FLAGS = {
     "facegan": (
@@ -27,3 +36,11 @@ SYSTEM_FLAGS = {
         *("data_dir", "asset_dir"),
     ),
 }
+
+
+def refuse_idle_flags(options):
+    """An error where the command line names a flag that another flag's value, the run's perhaps, has no use for."""
+    for name in sorted(options.explicit & set(READ_WITH)):
+        chooser, values = READ_WITH[name]
+        if getattr(options, chooser) not in values:
+            raise UserError(f"--{name}: --{chooser} {getattr(options, chooser)} does not read it")

@@ -4,7 +4,7 @@ import json
 import shutil
 
 from utils.files import atomic_write
-from utils.runs import BEST, read_best, steps_done
+from utils.runs import BEST, checkpoint_after, read_best, steps_done
 
 
 class Best:
@@ -42,7 +42,7 @@ class Best:
             print(f"{run} was measured otherwise ({found['measure']}, of other images): its best does not count here")
             return
         self.history = [entry for entry in found["history"] if entry[0] <= step]
-        source = run / "checkpoints" / f"step-{found['step']:09d}.npz"
+        source = checkpoint_after(run, found["step"])
         if found["step"] > step:
             return
         if not source.is_file():

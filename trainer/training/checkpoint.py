@@ -12,7 +12,7 @@ from tensorflow import as_dtype
 from trainer.published.arrays import AVERAGE, FORMAT, check_names, named_weights, read_checkpoint
 from utils.errors import UserError
 from utils.files import atomic_write, remove_leftovers
-from utils.runs import checkpoints, read_best, steps_done
+from utils.runs import checkpoint_after, checkpoints, read_best, steps_done
 
 KEEP = 2  # checkpoints of a run
 LOSS_SCALE = "state/loss_scale"  # begins the names of float16's scale, which another precision does not have
@@ -36,7 +36,7 @@ def save(system, folder, step, keep_step=0):
         NotSaved: the disk is full or the folder cannot be written; older checkpoints are still there.
         UserError: a number of it is not finite, so that older checkpoints are the good ones.
     """
-    target = folder / "checkpoints" / f"step-{step:09d}.npz"
+    target = checkpoint_after(folder, step)
     arrays = {name: np.asarray(variable) for name, variable in named_variables(system).items()}
     if broken := [name for name, array in arrays.items() if not np.isfinite(array).all()]:
         raise UserError(f"{broken[0]} is not finite after step {step}: stopped, and not saved; the checkpoints of "

@@ -10,7 +10,7 @@ from trainer.training import checkpoint
 from trainer.training.devices import Devices
 from trainer.training.events import Events, warn_lost
 from utils.errors import UserError
-from utils.runs import newest_checkpoint
+from utils.runs import checkpoint_after, newest_checkpoint
 from utils.signals import StopRequest
 
 # What a step ends with where another worker does not answer.
@@ -54,7 +54,7 @@ class Loop:
                 raise UserError(f"another worker is gone; {again} ({reason})") from error
         self.events.close()
         if self.best and self.best.step is not None:
-            path = self.folder / "checkpoints" / f"step-{self.best.step:09d}.npz"
+            path = checkpoint_after(self.folder, self.best.step)
             print(f"best, at step {self.best.step}: {self.best.meaning}: {self.best.value:.6f}; {path}")
         if step < self.max_step and self.folder:
             late = f"--max_minutes {options.max_minutes:g}" if self._out_of_time() else "another worker"

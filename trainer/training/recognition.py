@@ -5,6 +5,7 @@ from trainer.face_networks import network as face_networks
 from trainer.face_networks.table import kind_of, with_sizes
 from trainer.published import facenet
 from trainer.step import schedules
+from trainer.systems.flags_read import refuse_idle_flags
 from trainer.systems.recognizer import SOURCES, Recognizer
 from trainer.training import checkpoint, setup
 from utils import runs
@@ -30,7 +31,7 @@ def train_recognizer(options, indexes, folder=None, resumed=None):
     for index in indexes.values():
         if len(index.label_names) < 2:
             raise UserError(f"{index.flag}: {index.folder} holds one identity: a recogniser needs two at least")
-    _check_idle_flags(options)
+    refuse_idle_flags(options)
     if resumed:
         setup.check_people(resumed, SOURCES, indexes, "--pretrained_rec")
     unreadable = setup.unreadable_files(indexes)
@@ -57,16 +58,6 @@ def train_recognizer(options, indexes, folder=None, resumed=None):
     runs.write_params(folder, options, alignment=alignment, **setup.people(SOURCES, indexes))
     setup.run_loop(system, data, folder, options)
     return system
-
-
-def _check_idle_flags(options):
-    """An error where the command line names a flag that the head or the optimizer has no use for."""
-    of = {"margin": "head", "margin_scale": "head", "momentum": "optimizer", "beta1": "optimizer", "beta2": "optimizer"}
-    used = {"softmax": (), "sgd": ("momentum",), "adam": ("beta1", "beta2")}
-    for name in sorted(options.explicit & set(of)):
-        choice = getattr(options, of[name])
-        if name not in used.get(choice, ("margin", "margin_scale")):
-            raise UserError(f"--{name}: --{of[name]} {choice} does not read it")
 
 
 def starting_point(options):

@@ -9,8 +9,10 @@ import scipy.io
 from utils.errors import UserError
 
 # What SciPy raises differs from one kind of damage to the next.
-_ERRORS = (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, MemoryError, struct.error, zlib.error,
-           scipy.io.matlab.MatReadError)
+_ERRORS = (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, MemoryError, NameError, OverflowError,
+           struct.error, zlib.error, scipy.io.matlab.MatReadError)
+# Types of data elements, as the MAT-file format's description numbers them: numbers, then the three below, then text.
+_NUMBERS, _MATRIX, _COMPRESSED, _TEXT = {1, 2, 3, 4, 5, 6, 7, 9, 12, 13}, 14, 15, {16, 17, 18}
 
 
 class Fields:
@@ -91,11 +93,36 @@ def names_in(path):
 
 def _call(read, path):
     try:
+        _check_elements(path)
         return read(path)
     except NotImplementedError as error:
         raise UserError(f"{path}: is a MATLAB 7.3 file; save it again with -v7") from error
     except _ERRORS as error:
         raise UserError(f"{path}: is no MATLAB file that can be read ({first_line(error)})") from error
+
+
+def _check_elements(path):
+    """Raise ValueError where an element's type or length cannot be: SciPy looks such a type up outside its table."""
+    with open(path, "rb") as file:
+        header, content = file.read(128), file.read()
+    if len(header) == 128 and 0 not in header[:4] and header[126:] in (b"IM", b"MI"):  # version 4 has no such header
+        _walk(content, "<" if header[126:] == b"IM" else ">", {_MATRIX, _COMPRESSED})
+
+
+def _walk(content, order, kinds):
+    content, place = memoryview(content), 0
+    while place < len(content):
+        kind, size = struct.unpack_from(f"{order}2I", content, place)
+        start = place + 8
+        if kind >> 16:  # the short form: length, type and up to four bytes of data in eight
+            kind, size, start = kind & 0xffff, kind >> 16, place + 4
+        if kind not in kinds or size > len(content) - start or (start == place + 4 and size > 4):
+            raise ValueError(f"element of type {kind}, {size} bytes")
+        if kind == _COMPRESSED:
+            _walk(zlib.decompress(content[start:start + size]), order, {_MATRIX})
+        elif kind == _MATRIX:
+            _walk(content[start:start + size], order, _NUMBERS | _TEXT | {_MATRIX})
+        place = start + size if kind == _COMPRESSED else place + 8 + (0 if start == place + 4 else -(-size // 8) * 8)
 
 
 def first_line(error):

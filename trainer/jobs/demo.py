@@ -1,6 +1,7 @@
 """The job `demo`: everything once, small, from nothing to generated faces, with the commands that did it.
 
-It begins with a small trained model that comes with the code, so that there are faces before training goes on.
+First faces in colour, by the trained model that comes with the code. Then a training, of a smaller grey model on grey
+photographs that anyone can fetch: begun with weights that come with the code too, so that there are faces at once.
 """
 
 import json
@@ -27,9 +28,12 @@ SIZE = 64
 PEOPLE = {"n_id": 100, "images_per_id": 8}
 PROCESSES = 2
 GRID_IDENTITIES, GRID_IMAGES = 5, 8
-FIRST, LAST = "generated_first", "generated"  # data sets before and after the training
-PRETRAINED = MAIN.parent / "pretrained" / "att64"  # its README says how it was made
-# What that training ended with. Ours: gamma and lambda_k keep the equilibrium from starving the adversarial loss,
+COLOUR, FIRST, LAST = "generated_colour", "generated_first", "generated"  # data sets: in colour; before, after training
+COLOUR_RENDERS, RENDERS = "syn_colour", "syn"
+# Each folder's README says how it was made.
+COLOUR_MODEL, GREY_MODEL = (MAIN.parent / "pretrained" / name for name in ("portraits64", "att64"))
+COLOUR_SEED = 31  # other people than that model was trained on, which were drawn with 123
+# What att64's training ended with. Ours: gamma and lambda_k keep the equilibrium from starving the adversarial loss,
 # lambda_p keeps the faces from all turning the same way; the published identity loss would be 0 for most batches.
 LEARN = (
     "--batch_size 8 --g_lr 5e-5 --d_lr 5e-5 --gamma 1.3 --lambda_k 0.005 --lambda_p 0.2 --lambda_c 0.1 --random_flip "
@@ -39,7 +43,8 @@ LEARN = (
 
 
 def run(options):
-    """Fetch, render, generate, train on, generate again; print where to look. What is done already is reused.
+    """Render and generate in colour; then fetch photographs, fit, render, generate, train on, generate again; print
+    where to look. What is done already is reused.
 
     Args:
         options: demo_dir, demo_minutes, asset_dir; where the command line names them n_id, images_per_id, num_worker.
@@ -49,10 +54,12 @@ def run(options):
     """
     demo = Demo(Path(options.demo_dir).expanduser(), options)
     for title, stage in (
-        ("photographs: AT&T faces", demo.photographs),
-        ("pairs: the face model fitted to the photographs", demo.pair),
+        (f"render {demo.n_id} people x {demo.images_per_id} images", demo.render_colour),
+        ("photographs of them, by the colour model that comes with the code", demo.generate_colour),
+        ("something to train on: AT&T faces, grey", demo.photographs),
+        ("pairs: the face model fitted to these photographs", demo.pair),
         (f"render {demo.n_id} people x {demo.images_per_id} images, posed and lit as in those fits", demo.render),
-        ("generate with the model that comes with the code", demo.generate),
+        ("generate with the grey model that comes with the code", demo.generate),
         (f"train it on for {options.demo_minutes * 0.75:g} minutes", demo.train),
         (f"resume and train {options.demo_minutes * 0.25:g} minutes more", demo.resume),
         ("generate again", demo.generate_again),
@@ -65,7 +72,7 @@ class Demo:
     """The stages, each of which looks first whether its result is there.
 
     Args:
-        folder: where everything goes: data/, logs/, before_after.png, stages.json.
+        folder: where everything goes: data/, logs/, colour.png, before_after.png, stages.json.
         options: as `run` takes them.
     """
 
@@ -91,6 +98,13 @@ class Demo:
         self.times.append((title, seconds, reused))
         print(f"   {'was there already' if reused else f'{seconds:.0f} s'}", flush=True)
 
+    def render_colour(self):
+        self._render(COLOUR_RENDERS, "--statistics_dir", COLOUR_MODEL / "fits", "--random_seed", COLOUR_SEED)
+
+    def generate_colour(self):
+        self._generate(COLOUR_MODEL, COLOUR_RENDERS, COLOUR)
+        self._show("colour.png", COLOUR_RENDERS, COLOUR)
+
     def photographs(self):
         target = self.data / "att"
         if target.is_dir():
@@ -107,24 +121,22 @@ class Demo:
                    "--image_format", "png", "--num_worker", self.processes)  # fmt: skip
 
     def render(self):
-        self._main("render", "--syn_dataset", "syn", "--n_id", self.n_id, "--images_per_id", self.images_per_id,
-                   "--statistics_dir", self.data / "pairs", "--syn_scale_size", SIZE, "--image_format", "png",
-                   "--num_worker", self.processes)  # fmt: skip
+        self._render(RENDERS, "--statistics_dir", self.data / "pairs")
 
     def generate(self):
-        self._generate(PRETRAINED, FIRST)
-        self._compare(FIRST)
+        self._generate(GREY_MODEL, RENDERS, FIRST)
+        self._show("before_after.png", RENDERS, FIRST)
 
     def train(self):
-        return self._train("train", 0.75, ["--pretrained_gen", PRETRAINED, "--syn_dataset", "syn", "--dataset", "att",
+        return self._train("train", 0.75, ["--pretrained_gen", GREY_MODEL, "--syn_dataset", RENDERS, "--dataset", "att",
                                            "--dataset_3dmm", "pairs", "--task", "demo", *LEARN])  # fmt: skip
 
     def resume(self):
         return self._train("resume", 0.25, ["--load_path", self.done["train"]])
 
     def generate_again(self):
-        self._generate(self.done["resume"], LAST)
-        self._compare(FIRST, LAST)
+        self._generate(self.done["resume"], RENDERS, LAST)
+        self._show("before_after.png", RENDERS, FIRST, LAST)
 
     def tell(self):
         """Where to look, what it means, how long it took."""
@@ -134,27 +146,35 @@ class Demo:
             print(f"{title:<64}{seconds:8.0f}")
         print(f"{'all':<64}{sum(seconds for _, seconds, _ in self.times):8.0f}")
         print(
-            f"\nLook at {self.folder / 'before_after.png'}: rows in threes, renders, what the model made of them, and "
-            "what it makes of them now.\n"
+            f"\nLook at {self.folder / 'colour.png'}: rows in pairs, renders and photographs of people who do not "
+            "exist.\n"
+            f"Labelled data set, with scores: {self.data / COLOUR}\n"
+            f"Then at {self.folder / 'before_after.png'}: grey, rows in threes: renders, what the small model made of "
+            "them, and what it makes of them now.\n"
             f"Labelled data set, with scores: {self.data / LAST}\n"
             f"How training went: {run_folder}/*_G.png and tensorboard --logdir {self.logs}\n"
             "A few minutes show that training runs and resumes; they change little. To go on:\n"
             f"  python main.py train --load_path {run_folder}"
         )
 
-    def _generate(self, weights, folder):
-        self._main("generate", "--pretrained_gen", weights, "--syn_dataset", "syn", "--save_syn_dataset", folder,
+    def _render(self, folder, *flags):
+        self._main("render", "--syn_dataset", folder, "--n_id", self.n_id, "--images_per_id", self.images_per_id,
+                   "--syn_scale_size", SIZE, "--image_format", "png", "--num_worker", self.processes,
+                   *flags)  # fmt: skip
+
+    def _generate(self, weights, renders, folder):
+        self._main("generate", "--pretrained_gen", weights, "--syn_dataset", renders, "--save_syn_dataset", folder,
                    "--image_format", "png")  # fmt: skip
 
-    def _compare(self, *folders):
+    def _show(self, picture, renders, *folders):
         """The grid: for each person a row of renders and one from each folder of generated faces."""
         images = []
-        for person in sorted(path for path in (self.data / "syn").iterdir() if path.is_dir())[:GRID_IDENTITIES]:
+        for person in sorted(path for path in (self.data / renders).iterdir() if path.is_dir())[:GRID_IDENTITIES]:
             names = [path.name for path in sorted(person.glob("*.png"))[:GRID_IMAGES]]
-            for folder in ("syn", *folders):
+            for folder in (renders, *folders):
                 images += [_pixels(self.data / folder / person.name / name) for name in names]
-        save_grid(np.stack(images), self.folder / "before_after.png", min(GRID_IMAGES, self.images_per_id))
-        print(f"   {self.folder / 'before_after.png'}: renders, and below each row what became of it")
+        save_grid(np.stack(images), self.folder / picture, min(GRID_IMAGES, self.images_per_id))
+        print(f"   {self.folder / picture}: renders, and below each row what became of it")
 
     def _train(self, stage, share, flags):
         finished = self.done.get(stage)

@@ -11,7 +11,11 @@ from utils import runs
 from utils.errors import UserError
 from utils.flags import FLAGS
 
-SYSTEMS = {"facegan": "trainer.systems.facegan:FaceGan", "recognizer": "trainer.systems.recognizer:Recognizer"}
+SYSTEMS = {
+    "facegan": "trainer.systems.facegan:FaceGan",
+    "dagan": "trainer.systems.dagan:DaGan",
+    "recognizer": "trainer.systems.recognizer:Recognizer",
+}
 
 
 def system_class(name):

@@ -6,6 +6,10 @@ FACEGAN_SHAPING = (
     *("input_scale_size", "conv_hidden_num", "conv_hidden_num_back", "conv_hidden_num_res", "num_res_rep"),
     *("z_num", "method_c", "relax_c", "model_def", "embedding_size", "grayscale", "discriminator", "upsample"),
 )
+DAGAN_SHAPING = (
+    *("input_scale_size", "conv_hidden_num", "conv_hidden_num_res", "num_res_rep", "z_num", "upsample"),
+    "identity_perception",
+)
 PATCHES, MARGINS, ADAM = ("discriminator", ("patch",)), ("head", ("arcface", "cosface")), ("optimizer", ("adam",))
 READ_WITH = {  # flag -> (flag that decides whether it is read, values with which it is)
     **dict.fromkeys(("gan_loss", "adversarial_weight", "r1", "r1_interval"), PATCHES),
@@ -24,6 +28,13 @@ SYSTEM_FLAGS = {
         *("gan_loss", "adversarial_weight", "r1", "r1_interval", "augment", "augment_strength"),
         *("center_loss_alfa", "paper_variance", "move_centers", "pretrained_rec", "facenet_scope"),
         *("use_fixed_image_standardization", "data_dir", "asset_dir"),
+    ),
+    "dagan": (
+        *DAGAN_SHAPING,
+        *("dataset", "syn_dataset", "random_seed", "random_flip", "max_step", "g_lr", "d_lr", "lr_update_step"),
+        *("lr_lower_boundary", "warm_up", "optimizer", "beta1", "beta2", "mixed_precision", "sample_weights"),
+        *("gamma", "lambda_k", "lambda_1", "lambda_2", "label_photographs", "generator_weight", "sum_errors"),
+        *("update", "data_dir", "asset_dir"),
     ),
     "recognizer": (
         *RECOGNIZER_SHAPING,

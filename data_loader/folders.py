@@ -1,6 +1,5 @@
 """What a data set folder holds: which images, in which order, with which labels, and their pixels."""
 
-import copy
 import os
 import struct
 import sys
@@ -107,13 +106,6 @@ class ImageIndex:
         self._paths, self._offsets, self.labels = paths, offsets, labels  # uint8 [bytes], int64 [n + 1], int32 [n]
         starts = np.flatnonzero(np.diff(labels, prepend=np.int32(-1)))  # the images of a label are neighbours
         self.label_names = [self.relative_path(i).partition("/")[0] for i in starts]
-
-    def labelled_as(self, names):
-        """This index with labels that are places in another list of names, which holds all of its own."""
-        places, other = {name: place for place, name in enumerate(names)}, copy.copy(self)
-        other.labels = np.array([places[name] for name in self.label_names], np.int32)[self.labels]
-        other.label_names = list(names)
-        return other
 
     def __len__(self):
         return len(self.labels)

@@ -1,12 +1,11 @@
 """Where the batches of a training come from: for each source a folder, and the keys of its images and labels."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from data_loader import folders
-from data_loader.index_file import natural_key
+from data_loader.joined import with_shared_people
 from data_loader.sample_weights import read_weights
 
 
@@ -59,7 +58,7 @@ def read_sources(sources, options):
             indexes[name] = folders.index_pairs(folder, index_cache(options), flag=f"--{source.flag}")
         else:
             indexes[name] = index_folder(options, source.flag, bool(source.label), source.least)
-    return indexes | _with_shared_people({name: indexes[name] for name, source in sources.items() if source.people})
+    return indexes | with_shared_people({name: indexes[name] for name, source in sources.items() if source.people})
 
 
 def read_sample_weights(sources, indexes, options):
@@ -73,13 +72,6 @@ def index_folder(options, flag, labelled=False, least=1):
     """The ImageIndex of the folder under data_dir that a flag names; Args and Raises as folders.index_images."""
     folder = Path(options.data_dir).expanduser() / getattr(options, flag)
     return folders.index_images(folder, index_cache(options), labelled, min_per_label=least, flag=f"--{flag}")
-
-
-def _with_shared_people(indexes):
-    """The indexes with labels in the one list of all their people, which has each name once."""
-    names = {name for index in indexes.values() for name in index.label_names}
-    everybody = sorted(names, key=lambda name: natural_key(os.fsencode(name)))
-    return {name: index.labelled_as(everybody) for name, index in indexes.items()}
 
 
 def index_cache(options):

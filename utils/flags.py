@@ -49,7 +49,7 @@ def _unused(name, default, why, kind=None):
 
 GROUPS = {
     "what to do": [
-        _flag("system", "facegan", "which system is trained", jobs=TRAINING),
+        _flag("system", "facegan", "which system is trained; experiment: dagan, whose generated people are the real ones (shared_people)", jobs=(*TRAINING, *EXPERIMENT)),
         _flag("is_train", True, "without a job: False writes the fixed grid (job test)", jobs=()),
         _flag("train_generator", True, "without a job: train; with False the next two are looked at", jobs=()),
         _flag("generate_dataset", True, "without a job: generate when not training", jobs=()),
@@ -141,6 +141,7 @@ GROUPS = {
         _flag("head", "softmax", "what tells the identities apart in training: softmax as FaceNet, or cosines with a margin: arcface (Deng et al. 2019), cosface (Wang et al. 2018)", choices=("softmax", "arcface", "cosface"), jobs=RECOGNISER),
         _flag("margin", 0.0, "its margin; 0: that of its paper, 0.5 radians for arcface, a cosine of 0.35 for cosface (insightface: 0.4)", low=0, high=1.5, jobs=RECOGNISER),
         _flag("margin_scale", 64.0, "factor of its cosines", low=0, jobs=RECOGNISER),
+        _flag("shared_people", False, "generated folders show people of the real ones, by the names of their folders: one head for both (ours)", jobs=RECOGNISER),
         _flag("lambda_syn", 1.0, "weight with which the losses on generated images reach the network (ours; the authors' code: 0)", low=0, jobs=RECOGNISER),
         _flag("center_loss_factor", 0.0, "weight of the center loss", low=0, jobs=RECOGNISER),
         _flag("weight_decay", 5e-5, "factor of half the squared kernels", low=0, jobs=RECOGNISER),

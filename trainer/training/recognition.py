@@ -1,6 +1,7 @@
 """The training of a face recogniser, for the jobs `train_recognizer` and `experiment`."""
 
 from data_loader.generated_folder import alignment_of
+from data_loader.joined import with_shared_people
 from trainer.face_networks import network as face_networks
 from trainer.face_networks.table import kind_of, with_sizes
 from trainer.published import facenet
@@ -32,6 +33,8 @@ def train_recognizer(options, indexes, folder=None, resumed=None):
         if len(index.label_names) < 2:
             raise UserError(f"{index.flag}: {index.folder} holds one identity: a recogniser needs two at least")
     refuse_idle_flags(options)
+    if options.shared_people and len(indexes) > 1:
+        indexes = with_shared_people(indexes)
     if resumed:
         setup.check_people(resumed, SOURCES, indexes, "--pretrained_rec")
     unreadable = setup.unreadable_files(indexes)

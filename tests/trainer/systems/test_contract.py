@@ -42,6 +42,7 @@ VARIANTS = {  # {case: (system, more flags, labelled sources that come with them
         "--random_crop --random_flip --random_rotate --keep_probability 0.5 --center_loss_factor 0.1",
         ("synthetic",),
     ),
+    "recognizer of shared people": ("recognizer", "--shared_people", ("synthetic",)),
 }
 ALL = [*PLAIN, *VARIANTS]
 

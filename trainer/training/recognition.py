@@ -29,12 +29,12 @@ def train_recognizer(options, indexes, folder=None, resumed=None):
     Raises:
         UserError: one identity only, a flag that does not fit the network, unreadable images, nothing left to train.
     """
+    if options.shared_people:
+        indexes = with_shared_people(indexes)
     for index in indexes.values():
         if len(index.label_names) < 2:
             raise UserError(f"{index.flag}: {index.folder} holds one identity: a recogniser needs two at least")
     refuse_idle_flags(options)
-    if options.shared_people and len(indexes) > 1:
-        indexes = with_shared_people(indexes)
     if resumed:
         setup.check_people(resumed, SOURCES, indexes, "--pretrained_rec")
     unreadable = setup.unreadable_files(indexes)

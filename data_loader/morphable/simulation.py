@@ -1,0 +1,101 @@
+"""One photograph and its fit in, views of the head from any side out."""
+
+from dataclasses import replace
+
+import numpy as np
+from PIL import Image
+
+from data_loader.morphable import surroundings
+from data_loader.morphable.camera import OVERSAMPLE, Perspective, View, camera_of, rotation
+from data_loader.morphable.fitting import head_of
+from data_loader.morphable.projection import BEHIND, Picture, Projector
+from data_loader.morphable.rasterizer import Fragments
+from data_loader.morphable.sources import visible
+from data_loader.morphable.surroundings import REACH, SOURCE
+
+BACKGROUNDS = ("photograph", "plain")
+PLAIN = 128  # grey level of a plain background
+
+
+class Simulator:
+    """Makes Subjects of photographs.
+
+    Args:
+        model: MorphableModel. size: of the views in pixels. background: one of BACKGROUNDS.
+    """
+
+    def __init__(self, model, size, background):
+        self.model, self.size, self.background = model, size, background
+        self.projector = Projector(model)
+
+    def __call__(self, pixels, square, fit):
+        """Subject of a photograph uint8 [h, w, 3], whose `square` (left, top, side) fitting.Fit `fit` was made in."""
+        picture = _cut(pixels, square, self.size)
+        head = head_of(self.model, fit.macro, fit.shape)
+        points = head.points + self.model.expression(fit.expression)
+        turned = (points @ rotation(fit.yaw, fit.pitch, fit.roll).T).astype(np.float32)
+        camera = camera_of(1, head.scale, fit)
+        middle = tuple((place + REACH) * SOURCE for place in camera.centre)
+        side = round((1 + 2 * REACH) * SOURCE)
+        view = View(Perspective(camera.scale * SOURCE, middle, camera.distance), turned, self.projector.triangles, side,
+                    side, oversample=1)
+        _, seen = visible(view, np.arange(len(points)), BEHIND * head.scale)
+        towards = np.float32([0, 0, camera.distance]) - turned
+        facing = (view.point_normals * towards).sum(axis=1) / np.linalg.norm(towards, axis=1)
+        skin = self.projector(points, seen, facing, camera(turned)[:, :2], picture)
+        sheet = surroundings.around(view, camera)
+        sheet = replace(sheet, points=sheet.points @ rotation(fit.yaw, fit.pitch, fit.roll).astype(np.float32))
+        if self.background == "photograph":
+            behind = surroundings.background(view, picture, self.size * OVERSAMPLE)
+        else:
+            behind = np.full((self.size * OVERSAMPLE,) * 2 + (3,), PLAIN, np.float32)
+        return Subject(self, fit, head.scale, points.astype(np.float32), skin, sheet, behind)
+
+
+class Subject:
+    """A head that can be turned: a call with a yaw in degrees gives (uint8 [size, size, 3], View, how much of the
+    head's picture is the photograph's own, 0 to 1)."""
+
+    def __init__(self, simulator, fit, height, points, skin, sheet, behind):
+        self.simulator, self.fit, self.points, self.skin = simulator, fit, points, skin
+        self.sheet, self.behind, self.height = sheet, behind, height
+        self.camera = camera_of(simulator.size, height, fit)
+
+    def __call__(self, yaw):
+        size, turn = self.simulator.size, rotation(yaw, self.fit.pitch, self.fit.roll).T.astype(np.float32)
+        view = View(self.camera, self.points @ turn, self.simulator.projector.triangles, size, size)
+        around = View(self.camera, self.sheet.points @ turn, self.sheet.triangles, size, size)
+        canvas = self.behind.reshape(-1, 3).copy()
+        sheet, head = _fragments(around), _fragments(view)
+        values = sheet.interpolate(self.sheet.triangles, self.sheet.values)
+        solid = np.zeros((len(canvas), 1), np.float32)
+        colour = np.zeros_like(canvas)
+        colour[sheet.pixels], solid[sheet.pixels, 0] = self.skin.picture(values[:, :2]), values[:, 2]
+        canvas += solid * (colour - canvas)
+        values = head.interpolate(self.simulator.projector.triangles, self.skin.values)
+        canvas[head.pixels] = self.skin(values)
+        depth = np.full(len(canvas), np.inf, np.float32)
+        depth[head.pixels] = -view.points[self.simulator.projector.triangles[head.triangles], 2].mean(axis=1)
+        ahead = -around.points[self.sheet.triangles[sheet.triangles], 2].mean(axis=1) < depth[sheet.pixels]
+        rows = sheet.pixels[ahead & np.isfinite(depth[sheet.pixels])]
+        canvas[rows] += solid[rows] * (colour[rows] - canvas[rows])
+        blocks = canvas.reshape(size, OVERSAMPLE, size, OVERSAMPLE, 3).mean(axis=(1, 3))
+        return np.clip(blocks + 0.5, 0, 255).astype(np.uint8), view, float(values[:, 4].mean())
+
+
+def _fragments(view):
+    pixels = np.flatnonzero(view.triangle >= 0)
+    return Fragments(pixels, view.triangle.ravel()[pixels], view.weights.reshape(-1, 3)[pixels], None)
+
+
+def _cut(pixels, square, size):
+    """The Picture around a square of a photograph, no finer than the views' samples."""
+    (left, top, side), (height, width) = square, pixels.shape[:2]
+    reach = round(REACH * side)
+    x0, y0 = max(0, left - reach), max(0, top - reach)
+    x1, y1 = min(width, left + side + reach), min(height, top + side + reach)
+    scale = min(1.0, OVERSAMPLE * size / side)
+    shape = max(2, round((x1 - x0) * scale)), max(2, round((y1 - y0) * scale))
+    small = Image.fromarray(pixels[y0:y1, x0:x1]).resize(shape, Image.Resampling.LANCZOS)
+    return Picture(np.asarray(small, np.float32), ((x0 - left) / side, (y0 - top) / side),
+                   (shape[0] / (x1 - x0) * side, shape[1] / (y1 - y0) * side))

@@ -13,11 +13,14 @@ from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 
 FACING = (0.15, 0.45)  # cosine to the camera from which a surface's colours count, and from which they count in full
+HAIRY = 0.5  # how much earlier those of hair count, which is rough
 BEHIND = 0.04  # a point is hidden that lies so many eye-to-mouth heights behind what is seen there
 HOLD = 20.0  # how strongly a colour that is seen holds, against the smoothness of its surroundings
 LINK = 0.02  # strength of a link between points that no triangle joins, such as an eye and its lid
+HAIR = 0.05  # how strongly hidden hair tends to the colour of the hair that is seen
+HAIRLINE = 0.005  # strength of an edge between hair and skin
 NEIGHBOURS = 4  # links of each point
-SOFTENED = 3  # rounds in which what is seen fades out towards what is hidden
+SOFTENED = 2  # rounds in which what is seen fades out towards what is hidden
 LEFT_OUT = ("lashes",)  # parts that are not drawn: the photograph has them on the lids
 
 
@@ -82,13 +85,15 @@ class Projector:
 
     Args:
         model: MorphableModel whose two sides mirror each other.
+        scalp: float [n], how hairy its skin is: colours do not flow between hair and skin. crown: [n], where its hair has
+            the colour that what is hidden of the hair tends to.
 
     Attributes:
         triangles: int32 [t, 3], points of the triangles that are drawn.
     """
 
-    def __init__(self, model):
-        self.model = model
+    def __init__(self, model, scalp, crown):
+        self.model, self.scalp, self.crown = model, scalp, crown
         dropped = np.any([model.parts[part] for part in LEFT_OUT], axis=0)
         drawn = ~dropped[model.triangles].any(axis=1)
         self.triangles = model.corners[model.triangles[drawn]].astype(np.int32)
@@ -99,21 +104,22 @@ class Projector:
         near = tree.query(model.mean, NEIGHBOURS + 1)[1][:, 1:]
         links = np.stack([np.repeat(np.arange(len(near)), NEIGHBOURS), near.ravel()], axis=1)
         self._edges = np.concatenate([edges, links])
-        self._strength = np.repeat([1, LINK], [len(edges), len(links)])
+        self._strength = np.repeat([1.0, LINK], [len(edges), len(links)])
+        hair = scalp > 0.5
+        self._strength[hair[self._edges[:, 0]] != hair[self._edges[:, 1]]] = HAIRLINE
         self._mean_of = self._neighbours(edges)
 
-    def __call__(self, points, seen, facing, places, picture):
+    def __call__(self, seen, facing, places, picture):
         """The Skin of a head.
 
         Args:
-            points: how many there are is all that is asked of them.
-            seen: bool [n], points that nothing hides. facing: [n], cosine of their normals to the camera.
+            seen: float [n], how surely nothing hides a point, and it is the person's, 0 to 1. facing: [n], cosine of their normals to the camera.
             places: float32 [n, 2], where the photograph has them. picture: Picture.
         """
-        weight = np.clip((facing - FACING[0]) / (FACING[1] - FACING[0]), 0, 1)
-        weight = weight * weight * (3 - 2 * weight) * (seen & picture.inside(places))
+        weight = np.clip((facing + HAIRY * self.scalp - FACING[0]) / (FACING[1] - FACING[0]), 0, 1)
+        weight = weight * weight * (3 - 2 * weight) * seen * picture.inside(places)
         for _ in range(SOFTENED):
-            weight = np.minimum(weight, self._mean_of @ weight)
+            weight = np.where(self.scalp > 0.5, weight, np.minimum(weight, self._mean_of @ weight))
         colours = picture(places)
         mirrored = weight[self.mirror]
         joined = self._join(colours, weight, mirrored)
@@ -128,15 +134,30 @@ class Projector:
         other = colours[self.mirror]
         step = (other[a] - other[b]) * np.minimum(mirrored[a], mirrored[b])[:, None]
         held = HOLD * weight
-        count, strength = len(colours), self._strength
+        if (shown := weight * self.crown).sum() > 1:
+            hair = np.average(colours, axis=0, weights=shown)
+            tends = HAIR * self.scalp * (1 - weight)
+            colours = (held[:, None] * colours + tends[:, None] * hair) / np.maximum(held + tends, 1e-9)[:, None]
+            held = held + tends
+        return np.clip(self.smooth(colours, held, step), 0, 255)
+
+    def smooth(self, values, held, step=None):
+        """Values float64 [n, c] that change as little from point to point as may be.
+
+        Args:
+            values: float [n, c]. held: [n], how strongly each is held to; 0: not at all.
+            step: float [edges, c], what the first point of each edge has more than the second; None: nothing.
+        """
+        (a, b), count, strength = self._edges.T, len(values), self._strength
         graph = coo_matrix((np.concatenate([strength, strength]), (np.concatenate([a, b]), np.concatenate([b, a]))),
                            (count, count)).tocsc()
         system = diags(np.asarray(graph.sum(axis=1)).ravel() + held + 1e-6) - graph
-        pull = held[:, None] * colours
-        step = step * strength[:, None]
-        for channel in range(3):
-            pull[:, channel] += np.bincount(a, step[:, channel], count) - np.bincount(b, step[:, channel], count)
-        return np.clip(splu(system.tocsc()).solve(pull), 0, 255)
+        pull = held[:, None] * values
+        if step is not None:
+            step = step * strength[:, None]
+            for channel in range(values.shape[1]):
+                pull[:, channel] += np.bincount(a, step[:, channel], count) - np.bincount(b, step[:, channel], count)
+        return splu(system.tocsc()).solve(pull)
 
     def _neighbours(self, edges):
         """Sparse [n, n]: the mean over a point and its neighbours."""

@@ -5,15 +5,16 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from data_loader.morphable import surroundings
+from data_loader.morphable import outline, surroundings
 from data_loader.morphable.camera import OVERSAMPLE, Perspective, View, camera_of, rotation
 from data_loader.morphable.fitting import head_of
 from data_loader.morphable.projection import BEHIND, Picture, Projector
 from data_loader.morphable.rasterizer import Fragments
 from data_loader.morphable.sources import visible
-from data_loader.morphable.surroundings import REACH, SOURCE
+from data_loader.morphable.outline import REACH, SOURCE
 
 BACKGROUNDS = ("photograph", "plain")
+FLAT = (0.2, 0.5)  # cosine of the turn from the photograph's yaw at which the sheet around the head is gone; is whole
 PLAIN = 128  # grey level of a plain background
 
 
@@ -26,30 +27,48 @@ class Simulator:
 
     def __init__(self, model, size, background):
         self.model, self.size, self.background = model, size, background
-        self.projector = Projector(model)
+        self.scalp, crown = outline.scalp_of(model)
+        self.projector = Projector(model, self.scalp, crown)
 
     def __call__(self, pixels, square, fit):
         """Subject of a photograph uint8 [h, w, 3], whose `square` (left, top, side) fitting.Fit `fit` was made in."""
         picture = _cut(pixels, square, self.size)
-        head = head_of(self.model, fit.macro, fit.shape)
+        head, turn = head_of(self.model, fit.macro, fit.shape), rotation(fit.yaw, fit.pitch, fit.roll)
         points = head.points + self.model.expression(fit.expression)
-        turned = (points @ rotation(fit.yaw, fit.pitch, fit.roll).T).astype(np.float32)
         camera = camera_of(1, head.scale, fit)
-        middle = tuple((place + REACH) * SOURCE for place in camera.centre)
-        side = round((1 + 2 * REACH) * SOURCE)
-        view = View(Perspective(camera.scale * SOURCE, middle, camera.distance), turned, self.projector.triangles, side,
-                    side, oversample=1)
+        view, facing = self._look(points @ turn.T, camera)
+        chin = float(camera(view.points[self.model.landmarks[[8]]])[0, 1])
+        share = outline.person_in(view, self.scalp, picture, chin)
+        points = points + self._hair(view, facing, share, camera) @ turn
+        view, facing = self._look(points @ turn.T, camera)
         _, seen = visible(view, np.arange(len(points)), BEHIND * head.scale)
-        towards = np.float32([0, 0, camera.distance]) - turned
-        facing = (view.point_normals * towards).sum(axis=1) / np.linalg.norm(towards, axis=1)
-        skin = self.projector(points, seen, facing, camera(turned)[:, :2], picture)
-        sheet = surroundings.around(view, camera)
-        sheet = replace(sheet, points=sheet.points @ rotation(fit.yaw, fit.pitch, fit.roll).astype(np.float32))
+        places = camera(view.points)[:, :2]
+        skin = self.projector(seen * outline.surely(share, places), facing, places, picture)
+        sheet = surroundings.around(view, camera, share)
+        sheet = replace(sheet, points=sheet.points @ turn.astype(np.float32))
         if self.background == "photograph":
-            behind = surroundings.background(view, picture, self.size * OVERSAMPLE)
+            behind = surroundings.background(view, picture, self.size * OVERSAMPLE, share)
         else:
             behind = np.full((self.size * OVERSAMPLE,) * 2 + (3,), PLAIN, np.float32)
         return Subject(self, fit, head.scale, points.astype(np.float32), skin, sheet, behind)
+
+    def _look(self, points, camera):
+        """(View of turned points with surroundings.REACH around the crop, cosines of their normals to the camera)."""
+        points, side = points.astype(np.float32), round((1 + 2 * REACH) * SOURCE)
+        middle = tuple((place + REACH) * SOURCE for place in camera.centre)
+        camera = Perspective(camera.scale * SOURCE, middle, camera.distance)
+        view = View(camera, points, self.projector.triangles, side, side, oversample=1)
+        towards = np.float32([0, 0, camera.distance]) - points
+        return view, (view.point_normals * towards).sum(axis=1) / np.linalg.norm(towards, axis=1)
+
+    def _hair(self, view, facing, share, camera):
+        """How far the scalp is raised to be the hair's surface: float64 [n, 3], turned as the view is."""
+        rows, pixels = outline.thickness(view, share, facing)
+        near = camera.distance / (camera.distance - view.points[rows, 2])
+        thick, held = np.zeros((len(facing), 1)), (self.scalp == 0).astype(float)
+        thick[rows, 0] = pixels / (SOURCE * camera.scale * near)
+        held[rows] += self.scalp[rows] > 0.99
+        return self.projector.smooth(thick * (self.scalp > 0)[:, None], held) * self.scalp[:, None] * view.point_normals
 
 
 class Subject:
@@ -68,9 +87,10 @@ class Subject:
         canvas = self.behind.reshape(-1, 3).copy()
         sheet, head = _fragments(around), _fragments(view)
         values = sheet.interpolate(self.sheet.triangles, self.sheet.values)
+        turned = np.clip((np.cos(np.radians(yaw - self.fit.yaw)) - FLAT[0]) / (FLAT[1] - FLAT[0]), 0, 1)
         solid = np.zeros((len(canvas), 1), np.float32)
         colour = np.zeros_like(canvas)
-        colour[sheet.pixels], solid[sheet.pixels, 0] = self.skin.picture(values[:, :2]), values[:, 2]
+        colour[sheet.pixels], solid[sheet.pixels, 0] = self.skin.picture(values[:, :2]), turned * values[:, 2]
         canvas += solid * (colour - canvas)
         values = head.interpolate(self.simulator.projector.triangles, self.skin.values)
         canvas[head.pixels] = self.skin(values)

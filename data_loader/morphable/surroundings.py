@@ -10,12 +10,14 @@ import numpy as np
 from scipy import ndimage
 
 from data_loader.morphable.camera import DISTANCE
+from data_loader.morphable.outline import REACH, SOURCE, grid_places
+from data_loader.morphable.projection import Picture
 
-REACH = 0.6  # how far around the crop the photograph is looked at, in sides of the crop
 CELLS = 32  # of the sheet along a side of the crop
 SLOPE = 1.0  # how fast the sheet falls back from the outline
+COARSE = 2  # pixels of the outline's picture in one of what the background is filled in
+CLEAR = 0.02  # distance from head and hair, in sides of the crop, that the background is not seen in
 SOLID, GONE = 0.12, 0.35  # distance from the outline, in sides, up to which the sheet is whole; where it ends
-SOURCE = 96  # pixels along the side of the crop at which the outline is looked for
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,13 @@ class Sheet:
     values: np.ndarray
 
 
-def around(view, camera):
+def around(view, camera, share):
     """The Sheet around a head.
 
     Args:
         view: camera.View of the head in SOURCE pixels a side, with REACH around the crop.
         camera: Perspective in fractions of the crop's side.
+        share: what outline.person_in gave.
     """
     mask = view.mask > 0.5
     near_in, at_in = ndimage.distance_transform_edt(mask, return_indices=True)
@@ -48,14 +51,15 @@ def around(view, camera):
     line = np.linspace(-REACH, 1 + REACH, count)
     places = np.stack(np.meshgrid(line, line), axis=-1)
     rows = np.clip(((places[..., ::-1] + REACH) * SOURCE).astype(int), 0, len(mask) - 1)
-    away, depth = (ndimage.map_coordinates(values, rows.reshape(-1, 2).T, order=0) for values in (away, outline))
+    share = ndimage.minimum_filter(np.where(mask, share[tuple(at_in)], share), 3)
+    away, depth, share = (values[tuple(rows.reshape(-1, 2).T)] for values in (away, outline, share))
     z = -depth - SLOPE * np.maximum(away, 0) / camera.scale
     near = DISTANCE / (DISTANCE - z)
     x, y = places.reshape(-1, 2).T
     scale = camera.scale * near
     points = np.stack([(x - camera.centre[0]) / scale, (camera.centre[1] - y) / scale, z], axis=1)
     solid = np.clip((GONE - away) / (GONE - SOLID), 0, 1)
-    solid = solid * solid * (3 - 2 * solid)
+    solid = solid * solid * (3 - 2 * solid) * np.clip(share / 0.4 - 1.25, 0, 1)
     rows = np.arange(count * count, dtype=np.int32).reshape(count, count)
     a, b, c, d = (part.ravel() for part in (rows[:-1, :-1], rows[1:, :-1], rows[1:, 1:], rows[:-1, 1:]))
     triangles = np.concatenate([np.stack([a, b, c], axis=1), np.stack([a, c, d], axis=1)])
@@ -64,27 +68,33 @@ def around(view, camera):
     return Sheet(points.astype(np.float32), triangles[kept], values.astype(np.float32))
 
 
-def background(view, picture, size):
+def background(view, picture, size, share):
     """The photograph without its head: float32 [size, size, 3], what lies behind filled smoothly from around.
 
     Args:
-        view: as in `around`. picture: projection.Picture.
+        view, share: as in `around`. picture: projection.Picture.
     """
-    line = np.float32((np.arange(round((1 + 2 * REACH) * size)) + 0.5) / size - REACH)
+    places = grid_places()[::COARSE, ::COARSE]
+    hidden = ndimage.gaussian_filter(np.maximum(share, view.mask), 1) > 0.05
+    clear = np.clip((ndimage.distance_transform_edt(~hidden) / SOURCE - CLEAR) / CLEAR, 0, 1).astype(np.float32)
+    clear = Picture(np.repeat(clear[..., None], 3, axis=2), (-REACH, -REACH), (SOURCE, SOURCE))
+    flat, shape = places.reshape(-1, 2), places.shape[:2]
+    weight = (clear(flat)[:, 0] * picture.inside(flat)).reshape(shape) + 1e-6  # where all is hidden
+    filled = Picture(_filled(picture(flat).reshape(*shape, 3), weight), (-REACH - 0.5 * (COARSE - 1) / SOURCE,) * 2,
+                     (SOURCE / COARSE,) * 2)
+    line = np.float32((np.arange(size) + 0.5) / size)
     places = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
-    away = ndimage.distance_transform_edt(view.mask <= 0.5) / SOURCE
-    rows = np.clip(((places[:, ::-1] + REACH) * SOURCE).astype(int), 0, len(away) - 1)
-    away = away[tuple(rows.T)]
-    weight = np.clip((away - SOLID) / (GONE - SOLID), 1e-6, 1) * picture.inside(places)
-    side = len(line)
-    pixels, weight = picture(places).reshape(side, side, 3), weight.reshape(side, side)
-    filled = np.zeros_like(pixels)
-    for sigma in (0.5, 0.2, 0.08, 0.03, 0.01):
-        share = ndimage.gaussian_filter(weight, sigma * size)
-        smooth = np.stack([ndimage.gaussian_filter(weight * pixels[..., channel], sigma * size)
-                           for channel in range(3)], axis=-1) / np.maximum(share, 1e-9)[..., None]
-        trust = np.clip(share / 0.2, 0, 1)[..., None]
-        filled += trust * (smooth - filled)
-    filled += np.clip(weight, 0, 1)[..., None] * (pixels - filled)
-    start = round(REACH * size)
-    return filled[start:start + size, start:start + size]
+    result, shown = filled(places), clear(places)[:, :1] * picture.inside(places)[:, None]
+    return (result + shown * (picture(places) - result)).reshape(size, size, 3)
+
+
+def _filled(pixels, weight):
+    """Pixels float32 [h, w, 3], smoothly filled from all around where weight [h, w], 0 to 1, is low."""
+    filled = np.broadcast_to((pixels * weight[..., None]).sum(axis=(0, 1)) / weight.sum(), pixels.shape)
+    for sigma in (0.5, 0.2, 0.08, 0.03, 0.015):
+        sigma *= SOURCE / COARSE
+        share = ndimage.gaussian_filter(weight, sigma)
+        smooth = ndimage.gaussian_filter(weight[..., None] * pixels, (sigma, sigma, 0))
+        smooth /= np.maximum(share, 1e-9)[..., None]
+        filled = filled + np.clip(share / 0.2, 0, 1)[..., None] * (smooth - filled)
+    return filled.astype(np.float32)

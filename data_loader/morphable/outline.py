@@ -1,0 +1,124 @@
+"""How far a photograph's hair reaches beyond the bald head that was fitted to it. All numbers are ours."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from data_loader.morphable.hair import inside_hair
+
+REACH = 0.6  # how far around the crop the photograph is looked at, in sides of the crop
+SOURCE = 96  # pixels along the side of the crop in which heads and hair are looked for
+SEEDS = 600  # colours that hair and background are known by, at most
+LEAST_SEEDS = 30  # fewer say nothing
+NEAREST = 5  # of them that a colour is compared with
+THICKEST = 0.3  # of the crop's side: no hair is thicker
+LIKELY = (1.0, 12.0)  # log odds of hair at the outline, and how fast they fall within a side of the crop
+DEEPER = 60.0  # how fast they rise from the outline into the head
+DEEP = 0.08  # from the outline into the head, in sides of the crop: what is there is the person
+SHARP = 5.0  # how much the colours' distances count in log odds
+GRAIN = 8.0  # distance of colours, in grey levels, that means nothing
+CLOTHES = 20.0  # distance of colours that clothes are taken to have from the person's
+INSIDE = 1.5  # pixels that the hair's surface lies within its outline
+GRAZING = 0.4  # cosine to the camera up to which a point lies on the outline
+
+
+class Line(NamedTuple):
+    """A hairline as hair.inside_hair takes it: neither young nor receding."""
+
+    hairline: float = 8.0
+    receding: float = 0.0
+    peak: float = 0.0
+    sideburn: float = 0.1
+    hair_style: str = "cropped"
+
+
+def scalp_of(model):
+    """How hairy the skin is at the model's points, two float64 [n], 0 to 1: the first rises at the hairline, the second
+    farther in, where nobody but the bald shows skin."""
+    skin = np.zeros(len(model.mean))
+    skin[model.corners[model.parts["skin"]]] = 1
+    inside = inside_hair(Line(), model.mean)
+    return skin * np.clip(inside / 0.2, 0, 1), skin * np.clip((inside - 0.2) / 0.3, 0, 1)
+
+
+def grid_places():
+    """Places float32 [h, h, 2] of the pixels that a view of SOURCE with REACH has, in fractions of the crop's side."""
+    line = np.float32((np.arange(round((1 + 2 * REACH) * SOURCE)) + 0.5) / SOURCE - REACH)
+    return np.stack(np.meshgrid(line, line), axis=-1)
+
+
+def person_in(view, scalp, picture, chin):
+    """How likely each pixel shows the person, not what is behind: float64 [h, h], 0 to 1.
+
+    The person has the colours of the pixels well inside the head's outline, and hangs together with them; what is
+    behind has those far away. The nearer to the outline, the more the colours decide.
+
+    Args:
+        view: camera.View of the head as `grid_places` counts. scalp: the first that scalp_of gives. picture: projection.Picture.
+        chin: its height, in fractions of the crop's side.
+    """
+    places = grid_places()
+    mask, inside = view.mask > 0.5, picture.inside(places.reshape(-1, 2)).reshape(view.mask.shape)
+    away = (ndimage.distance_transform_edt(~mask) - ndimage.distance_transform_edt(mask)) / SOURCE
+    colours = picture(places.reshape(-1, 2)).reshape(*mask.shape, 3)
+    below = np.clip((places[..., 1] - chin) / 0.1, 0, 1)  # clothes, which have colours of their own
+    odds = LIKELY[0] - np.where(away > 0, LIKELY[1] * (1 - below), DEEPER) * away
+    above = inside & (places[..., 1] < chin)
+    hairy = view.average(scalp[:, None].astype(np.float32))[..., 0] > 0.8
+    person, behind = [above & (away < -DEEP), above & hairy & (away < -DEEP / 4)], [above & _far(away, above)]
+    if min(person[0].sum(), behind[0].sum()) >= LEAST_SEEDS:
+        mine, other = (_distance(colours, seeds) for seeds in (person, behind))
+        mine = np.minimum(mine, mine + below * (CLOTHES - mine))
+        odds += SHARP * (np.log(other + GRAIN) - np.log(mine + GRAIN))
+    share = 1 / (1 + np.exp(-np.clip(ndimage.gaussian_filter(odds, 1), -30, 30)))
+    share = np.where(inside, share, 0)
+    parts, count = ndimage.label(share > 0.5)
+    if count:
+        share[ndimage.binary_dilation(parts == np.bincount(parts[mask & (parts > 0)]).argmax(), iterations=2) == 0] = 0
+    return share
+
+
+def thickness(view, share, facing):
+    """How far hair reaches out from the points at a head's outline.
+
+    Args:
+        view: as in person_in. share: what person_in gave. facing: [n], cosines of the points' normals to the camera.
+
+    Returns:
+        (int [k] points, float [k] distances in pixels of the view).
+    """
+    rows = np.flatnonzero(np.abs(facing) < GRAZING)
+    out = view.point_normals[rows, :2] * (1, -1)
+    out /= np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-9)
+    steps = np.arange(0, THICKEST * SOURCE)
+    path = view.screen[rows, None, :2] + steps[:, None] * out[:, None]
+    x, y = np.clip(np.floor(path).astype(int), 0, len(share) - 1).transpose(2, 0, 1)
+    bare = share[y, x] < 0.5
+    reach = np.where(bare.any(axis=1), bare.argmax(axis=1), len(steps))
+    return rows, np.maximum(reach - INSIDE, 0.0)
+
+
+def _far(away, where):
+    """The pixels of `where` that lie far from the head, or the farthest there are."""
+    if not where.any():
+        return where
+    return where & (away > min(0.3, np.quantile(away[where], 0.8)))
+
+
+def _distance(colours, seeds):
+    """Mean distance float [h, w] of colours [h, w, 3] to the nearest of those in a list of masks."""
+    known = np.concatenate([_some(colours[where]) for where in seeds if where.any()])
+    return cKDTree(known).query(colours.reshape(-1, 3), NEAREST)[0].mean(axis=1).reshape(colours.shape[:2])
+
+
+def _some(colours):
+    return colours[np.linspace(0, len(colours) - 1, min(SEEDS, len(colours))).astype(int)]
+
+
+def surely(share, places):
+    """How surely places [n, 2], fractions of the crop's side, and what is next to them, show the person: 0 to 1."""
+    share = ndimage.minimum_filter(share, 3)
+    x, y = np.clip(((places + REACH) * SOURCE).astype(int), 0, len(share) - 1).T
+    return np.clip(2 * share[y, x] - 1, 0, 1)

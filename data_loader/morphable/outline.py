@@ -35,12 +35,10 @@ class Line(NamedTuple):
 
 
 def scalp_of(model):
-    """How hairy the skin is at the model's points, two float64 [n], 0 to 1: the first rises at the hairline, the second
-    farther in, where nobody but the bald shows skin."""
+    """float64 [n], how hairy the skin is at the model's points: 0 to 1, rising inside the hairline."""
     skin = np.zeros(len(model.mean))
     skin[model.corners[model.parts["skin"]]] = 1
-    inside = inside_hair(Line(), model.mean)
-    return skin * np.clip(inside / 0.2, 0, 1), skin * np.clip((inside - 0.2) / 0.3, 0, 1)
+    return skin * np.clip(inside_hair(Line(), model.mean) / 0.2, 0, 1)
 
 
 def grid_places():
@@ -56,8 +54,8 @@ def person_in(view, scalp, picture, chin):
     behind has those far away. The nearer to the outline, the more the colours decide.
 
     Args:
-        view: camera.View of the head as `grid_places` counts. scalp: the first that scalp_of gives. picture: projection.Picture.
-        chin: its height, in fractions of the crop's side.
+        view: camera.View of the head as `grid_places` counts. scalp: as scalp_of gives it.
+        picture: projection.Picture. chin: its height, in fractions of the crop's side.
     """
     places = grid_places()
     mask, inside = view.mask > 0.5, picture.inside(places.reshape(-1, 2)).reshape(view.mask.shape)
@@ -122,3 +120,9 @@ def surely(share, places):
     share = ndimage.minimum_filter(share, 3)
     x, y = np.clip(((places + REACH) * SOURCE).astype(int), 0, len(share) - 1).T
     return np.clip(2 * share[y, x] - 1, 0, 1)
+
+
+def hair_colour(view, scalp, share, picture):
+    """The median colour float32 [3] of the scalp's pixels; None where next to none are seen. Arguments as above."""
+    hairy = (view.average(scalp[:, None].astype(np.float32))[..., 0] > 0.8) & (ndimage.minimum_filter(share, 3) > 0.7)
+    return np.median(picture(grid_places()[hairy]), axis=0) if hairy.sum() >= LEAST_SEEDS else None

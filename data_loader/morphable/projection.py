@@ -12,12 +12,15 @@ from scipy.sparse import coo_matrix, diags
 from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 
+from data_loader.morphable import lighting
+
 FACING = (0.15, 0.45)  # cosine to the camera from which a surface's colours count, and from which they count in full
 HAIRY = 0.5  # how much earlier those of hair count, which is rough
 BEHIND = 0.04  # a point is hidden that lies so many eye-to-mouth heights behind what is seen there
 HOLD = 20.0  # how strongly a colour that is seen holds, against the smoothness of its surroundings
 LINK = 0.02  # strength of a link between points that no triangle joins, such as an eye and its lid
-HAIR = 0.05  # how strongly hidden hair tends to the colour of the hair that is seen
+HAIR = 0.5  # how strongly hidden hair tends to the colour of the hair that is seen
+SHADES, SHADING = (0.2, 1.2), 0.7  # how open a point lies to all sides, by the median; how much of that is seen
 HAIRLINE = 0.005  # strength of an edge between hair and skin
 NEIGHBOURS = 4  # links of each point
 SOFTENED = 2  # rounds in which what is seen fades out towards what is hidden
@@ -50,6 +53,11 @@ class Picture:
         above = flat[at] + x * (flat[at + 1] - flat[at])
         below = flat[at + width] + x * (flat[at + width + 1] - flat[at + width])
         return above + y * (below - above)
+
+    @classmethod
+    def of(cls, values, start, per_side):
+        """The Picture of values float [h, w], one channel three times, that begins as far above as to the left."""
+        return cls(np.repeat(np.float32(values)[..., None], 3, axis=2), (start, start), (per_side, per_side))
 
     def inside(self, places):
         """bool [k], whether places [k, 2] are in the photograph."""
@@ -85,15 +93,16 @@ class Projector:
 
     Args:
         model: MorphableModel whose two sides mirror each other.
-        scalp: float [n], how hairy its skin is: colours do not flow between hair and skin. crown: [n], where its hair has
-            the colour that what is hidden of the hair tends to.
+        scalp: float [n], how hairy its skin is: colours do not flow between hair and skin.
 
     Attributes:
         triangles: int32 [t, 3], points of the triangles that are drawn.
     """
 
-    def __init__(self, model, scalp, crown):
-        self.model, self.scalp, self.crown = model, scalp, crown
+    def __init__(self, model, scalp):
+        self.model, self.scalp = model, scalp
+        free = lighting.visibility(model, lighting.sphere()).mean(axis=1)
+        self.shade = np.clip(free / np.median(free), *SHADES)[:, None] ** SHADING
         dropped = np.any([model.parts[part] for part in LEFT_OUT], axis=0)
         drawn = ~dropped[model.triangles].any(axis=1)
         self.triangles = model.corners[model.triangles[drawn]].astype(np.int32)
@@ -109,12 +118,14 @@ class Projector:
         self._strength[hair[self._edges[:, 0]] != hair[self._edges[:, 1]]] = HAIRLINE
         self._mean_of = self._neighbours(edges)
 
-    def __call__(self, seen, facing, places, picture):
+    def __call__(self, seen, facing, places, picture, hair):
         """The Skin of a head.
 
         Args:
-            seen: float [n], how surely nothing hides a point, and it is the person's, 0 to 1. facing: [n], cosine of their normals to the camera.
+            seen: float [n], how surely nothing hides a point, and it is the person's, 0 to 1.
+            facing: [n], cosine of their normals to the camera.
             places: float32 [n, 2], where the photograph has them. picture: Picture.
+            hair: its colour [3], to which hidden hair tends; None: not known.
         """
         weight = np.clip((facing + HAIRY * self.scalp - FACING[0]) / (FACING[1] - FACING[0]), 0, 1)
         weight = weight * weight * (3 - 2 * weight) * seen * picture.inside(places)
@@ -122,24 +133,26 @@ class Projector:
             weight = np.where(self.scalp > 0.5, weight, np.minimum(weight, self._mean_of @ weight))
         colours = picture(places)
         mirrored = weight[self.mirror]
-        joined = self._join(colours, weight, mirrored)
+        joined = self._join(colours, weight, mirrored, hair)
         values = [places, places[self.mirror], weight[:, None], ((1 - weight) * mirrored)[:, None], joined,
                   colours[self.mirror]]
         return Skin(np.concatenate(values, axis=1).astype(np.float32), picture)
 
-    def _join(self, colours, weight, mirrored):
-        """Colours float [n, 3]: those seen, where they are; elsewhere as smooth as may be, or with the steps from point
-        to point of the mirrored side, so that a difference of light between both sides makes no seam."""
+    def _join(self, colours, weight, mirrored, hair):
+        """Colours float [n, 3]: those seen, where they are; elsewhere as smooth as may be but for the shade of hollows,
+        or with the steps from point to point of the mirrored side, so that a difference of light between both sides
+        makes no seam."""
+        colours = colours / self.shade
         a, b = self._edges.T
         other = colours[self.mirror]
         step = (other[a] - other[b]) * np.minimum(mirrored[a], mirrored[b])[:, None]
         held = HOLD * weight
-        if (shown := weight * self.crown).sum() > 1:
-            hair = np.average(colours, axis=0, weights=shown)
+        if hair is not None:
             tends = HAIR * self.scalp * (1 - weight)
-            colours = (held[:, None] * colours + tends[:, None] * hair) / np.maximum(held + tends, 1e-9)[:, None]
+            colours = held[:, None] * colours + tends[:, None] * hair
             held = held + tends
-        return np.clip(self.smooth(colours, held, step), 0, 255)
+            colours /= np.maximum(held, 1e-9)[:, None]
+        return np.clip(self.shade * self.smooth(colours, held, step), 0, 255)
 
     def smooth(self, values, held, step=None):
         """Values float64 [n, c] that change as little from point to point as may be.

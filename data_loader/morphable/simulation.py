@@ -8,10 +8,10 @@ from PIL import Image
 from data_loader.morphable import outline, surroundings
 from data_loader.morphable.camera import OVERSAMPLE, Perspective, View, camera_of, rotation
 from data_loader.morphable.fitting import head_of
+from data_loader.morphable.outline import REACH, SOURCE
 from data_loader.morphable.projection import BEHIND, Picture, Projector
 from data_loader.morphable.rasterizer import Fragments
 from data_loader.morphable.sources import visible
-from data_loader.morphable.outline import REACH, SOURCE
 
 BACKGROUNDS = ("photograph", "plain")
 FLAT = (0.2, 0.5)  # cosine of the turn from the photograph's yaw at which the sheet around the head is gone; is whole
@@ -27,8 +27,8 @@ class Simulator:
 
     def __init__(self, model, size, background):
         self.model, self.size, self.background = model, size, background
-        self.scalp, crown = outline.scalp_of(model)
-        self.projector = Projector(model, self.scalp, crown)
+        self.scalp = outline.scalp_of(model)
+        self.projector = Projector(model, self.scalp)
 
     def __call__(self, pixels, square, fit):
         """Subject of a photograph uint8 [h, w, 3], whose `square` (left, top, side) fitting.Fit `fit` was made in."""
@@ -43,7 +43,8 @@ class Simulator:
         view, facing = self._look(points @ turn.T, camera)
         _, seen = visible(view, np.arange(len(points)), BEHIND * head.scale)
         places = camera(view.points)[:, :2]
-        skin = self.projector(seen * outline.surely(share, places), facing, places, picture)
+        hair = outline.hair_colour(view, self.scalp, share, picture)
+        skin = self.projector(seen * outline.surely(share, places), facing, places, picture, hair)
         sheet = surroundings.around(view, camera, share)
         sheet = replace(sheet, points=sheet.points @ turn.astype(np.float32))
         if self.background == "photograph":
@@ -90,7 +91,7 @@ class Subject:
         turned = np.clip((np.cos(np.radians(yaw - self.fit.yaw)) - FLAT[0]) / (FLAT[1] - FLAT[0]), 0, 1)
         solid = np.zeros((len(canvas), 1), np.float32)
         colour = np.zeros_like(canvas)
-        colour[sheet.pixels], solid[sheet.pixels, 0] = self.skin.picture(values[:, :2]), turned * values[:, 2]
+        colour[sheet.pixels], solid[sheet.pixels] = self.skin.picture(values[:, :2]), turned * self.sheet.solid(values)
         canvas += solid * (colour - canvas)
         values = head.interpolate(self.simulator.projector.triangles, self.skin.values)
         canvas[head.pixels] = self.skin(values)

@@ -23,11 +23,16 @@ SOLID, GONE = 0.12, 0.35  # distance from the outline, in sides, up to which the
 @dataclass(frozen=True)
 class Sheet:
     """A mesh: points float32 [k, 3], turned as in the photograph; triangles int32 [t, 3]; values float32 [k, 3]: place
-    in the picture, and how solid it is, 0 to 1."""
+    in the picture, and how solid it is there at most, 0 to 1; person: Picture of how solid what it shows is."""
 
     points: np.ndarray
     triangles: np.ndarray
     values: np.ndarray
+    person: Picture
+
+    def solid(self, values):
+        """float32 [k, 1], how solid the sheet is at values [k, 3] between its points."""
+        return values[:, 2:] * self.person(values[:, :2])[:, :1]
 
 
 def around(view, camera, share):
@@ -52,20 +57,21 @@ def around(view, camera, share):
     places = np.stack(np.meshgrid(line, line), axis=-1)
     rows = np.clip(((places[..., ::-1] + REACH) * SOURCE).astype(int), 0, len(mask) - 1)
     share = ndimage.minimum_filter(np.where(mask, share[tuple(at_in)], share), 3)
-    away, depth, share = (values[tuple(rows.reshape(-1, 2).T)] for values in (away, outline, share))
+    person = Picture.of(np.clip(share / 0.4 - 1.25, 0, 1), -REACH, SOURCE)
+    away, depth = (values[tuple(rows.reshape(-1, 2).T)] for values in (away, outline))
     z = -depth - SLOPE * np.maximum(away, 0) / camera.scale
     near = DISTANCE / (DISTANCE - z)
     x, y = places.reshape(-1, 2).T
     scale = camera.scale * near
     points = np.stack([(x - camera.centre[0]) / scale, (camera.centre[1] - y) / scale, z], axis=1)
     solid = np.clip((GONE - away) / (GONE - SOLID), 0, 1)
-    solid = solid * solid * (3 - 2 * solid) * np.clip(share / 0.4 - 1.25, 0, 1)
+    solid = solid * solid * (3 - 2 * solid)
     rows = np.arange(count * count, dtype=np.int32).reshape(count, count)
     a, b, c, d = (part.ravel() for part in (rows[:-1, :-1], rows[1:, :-1], rows[1:, 1:], rows[:-1, 1:]))
     triangles = np.concatenate([np.stack([a, b, c], axis=1), np.stack([a, c, d], axis=1)])
     kept = (solid[triangles] > 0).any(axis=1) & (away[triangles] > -0.1).any(axis=1)
     values = np.concatenate([places.reshape(-1, 2), solid[:, None]], axis=1)
-    return Sheet(points.astype(np.float32), triangles[kept], values.astype(np.float32))
+    return Sheet(points.astype(np.float32), triangles[kept], values.astype(np.float32), person)
 
 
 def background(view, picture, size, share):
@@ -76,8 +82,8 @@ def background(view, picture, size, share):
     """
     places = grid_places()[::COARSE, ::COARSE]
     hidden = ndimage.gaussian_filter(np.maximum(share, view.mask), 1) > 0.05
-    clear = np.clip((ndimage.distance_transform_edt(~hidden) / SOURCE - CLEAR) / CLEAR, 0, 1).astype(np.float32)
-    clear = Picture(np.repeat(clear[..., None], 3, axis=2), (-REACH, -REACH), (SOURCE, SOURCE))
+    clear = np.clip((ndimage.distance_transform_edt(~hidden) / SOURCE - CLEAR) / CLEAR, 0, 1)
+    clear = Picture.of(clear, -REACH, SOURCE)
     flat, shape = places.reshape(-1, 2), places.shape[:2]
     weight = (clear(flat)[:, 0] * picture.inside(flat)).reshape(shape) + 1e-6  # where all is hidden
     filled = Picture(_filled(picture(flat).reshape(*shape, 3), weight), (-REACH - 0.5 * (COARSE - 1) / SOURCE,) * 2,

@@ -41,9 +41,14 @@ def scalp_of(model):
     return skin * np.clip(inside_hair(Line(), model.mean) / 0.2, 0, 1)
 
 
+def grid_side():
+    """Pixels of a picture of the crop and of REACH around it, SOURCE along the crop's side."""
+    return round((1 + 2 * REACH) * SOURCE)
+
+
 def grid_places():
-    """Places float32 [h, h, 2] of the pixels that a view of SOURCE with REACH has, in fractions of the crop's side."""
-    line = np.float32((np.arange(round((1 + 2 * REACH) * SOURCE)) + 0.5) / SOURCE - REACH)
+    """Places float32 [h, h, 2] of these pixels, in fractions of the crop's side."""
+    line = np.float32((np.arange(grid_side()) + 0.5) / SOURCE - REACH)
     return np.stack(np.meshgrid(line, line), axis=-1)
 
 
@@ -72,9 +77,10 @@ def person_in(view, scalp, picture, chin):
         odds += SHARP * (np.log(other + GRAIN) - np.log(mine + GRAIN))
     share = 1 / (1 + np.exp(-np.clip(ndimage.gaussian_filter(odds, 1), -30, 30)))
     share = np.where(inside, share, 0)
-    parts, count = ndimage.label(share > 0.5)
-    if count:
-        share[ndimage.binary_dilation(parts == np.bincount(parts[mask & (parts > 0)]).argmax(), iterations=2) == 0] = 0
+    parts, _ = ndimage.label(share > 0.5)
+    sizes = np.bincount(parts[mask], minlength=2)
+    main = parts == 1 + sizes[1:].argmax()
+    share[~ndimage.binary_dilation(main, iterations=2)] = 0
     return share
 
 

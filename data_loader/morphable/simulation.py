@@ -54,8 +54,8 @@ class Simulator:
         return Subject(self, fit, head.scale, points.astype(np.float32), skin, sheet, behind)
 
     def _look(self, points, camera):
-        """(View of turned points with surroundings.REACH around the crop, cosines of their normals to the camera)."""
-        points, side = points.astype(np.float32), round((1 + 2 * REACH) * SOURCE)
+        """(View of turned points, its pixels those of outline.grid_places; cosines of their normals to the camera)."""
+        points, side = points.astype(np.float32), outline.grid_side()
         middle = tuple((place + REACH) * SOURCE for place in camera.centre)
         camera = Perspective(camera.scale * SOURCE, middle, camera.distance)
         view = View(camera, points, self.projector.triangles, side, side, oversample=1)

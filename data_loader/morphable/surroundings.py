@@ -17,6 +17,8 @@ CELLS = 32  # of the sheet along a side of the crop
 SLOPE = 1.0  # how fast the sheet falls back from the outline
 COARSE = 2  # pixels of the outline's picture in one of what the background is filled in
 CLEAR = 0.02  # distance from head and hair, in sides of the crop, that the background is not seen in
+SURE = (0.5, 0.9)  # share of the person from which a pixel is drawn, and from which it hides what is behind
+WITHIN = 0.1  # how far the sheet goes on behind the head, in sides of the crop
 SOLID, GONE = 0.12, 0.35  # distance from the outline, in sides, up to which the sheet is whole; where it ends
 
 
@@ -39,39 +41,46 @@ def around(view, camera, share):
     """The Sheet around a head.
 
     Args:
-        view: camera.View of the head in SOURCE pixels a side, with REACH around the crop.
+        view: camera.View of the head, in pixels as outline.grid_places has them.
         camera: Perspective in fractions of the crop's side.
         share: what outline.person_in gave.
     """
-    mask = view.mask > 0.5
-    near_in, at_in = ndimage.distance_transform_edt(mask, return_indices=True)
-    near_out, at_out = ndimage.distance_transform_edt(~mask, return_indices=True)
-    rim = np.where(mask & (near_in <= 1.5), view.depth, 0)
-    weight = ndimage.gaussian_filter((mask & (near_in <= 1.5)).astype(float), 3)
-    smooth = ndimage.gaussian_filter(rim, 3) / np.maximum(weight, 1e-9)
-    away = np.where(mask, -near_in, near_out) / SOURCE
-    outline = np.where(mask, smooth[tuple(at_in)], smooth[tuple(at_out)])
-    outline = ndimage.gaussian_filter(outline, 4)
-    count = round((1 + 2 * REACH) * CELLS) + 1
-    line = np.linspace(-REACH, 1 + REACH, count)
-    places = np.stack(np.meshgrid(line, line), axis=-1)
-    rows = np.clip(((places[..., ::-1] + REACH) * SOURCE).astype(int), 0, len(mask) - 1)
-    share = ndimage.minimum_filter(np.where(mask, share[tuple(at_in)], share), 3)
-    person = Picture.of(np.clip(share / 0.4 - 1.25, 0, 1), -REACH, SOURCE)
-    away, depth = (values[tuple(rows.reshape(-1, 2).T)] for values in (away, outline))
-    z = -depth - SLOPE * np.maximum(away, 0) / camera.scale
-    near = DISTANCE / (DISTANCE - z)
+    away, depth, share = _outline(view, share)
+    places = _nodes()
     x, y = places.reshape(-1, 2).T
-    scale = camera.scale * near
+    row, column = np.clip(((places.reshape(-1, 2).T + REACH) * SOURCE).astype(int), 0, len(away) - 1)[::-1]
+    away, depth = away[row, column], depth[row, column]
+    z = -depth - SLOPE * np.maximum(away, 0) / camera.scale
+    scale = camera.scale * DISTANCE / (DISTANCE - z)
     points = np.stack([(x - camera.centre[0]) / scale, (camera.centre[1] - y) / scale, z], axis=1)
     solid = np.clip((GONE - away) / (GONE - SOLID), 0, 1)
     solid = solid * solid * (3 - 2 * solid)
-    rows = np.arange(count * count, dtype=np.int32).reshape(count, count)
-    a, b, c, d = (part.ravel() for part in (rows[:-1, :-1], rows[1:, :-1], rows[1:, 1:], rows[:-1, 1:]))
+    nodes = np.arange(len(points), dtype=np.int32).reshape(places.shape[:2])
+    a, b, c, d = (part.ravel() for part in (nodes[:-1, :-1], nodes[1:, :-1], nodes[1:, 1:], nodes[:-1, 1:]))
     triangles = np.concatenate([np.stack([a, b, c], axis=1), np.stack([a, c, d], axis=1)])
-    kept = (solid[triangles] > 0).any(axis=1) & (away[triangles] > -0.1).any(axis=1)
-    values = np.concatenate([places.reshape(-1, 2), solid[:, None]], axis=1)
-    return Sheet(points.astype(np.float32), triangles[kept], values.astype(np.float32), person)
+    kept = (solid[triangles] > 0).any(axis=1) & (away[triangles] > -WITHIN).any(axis=1)
+    values = np.stack([x, y, solid], axis=1).astype(np.float32)
+    return Sheet(points.astype(np.float32), triangles[kept], values, Picture.of(share, -REACH, SOURCE))
+
+
+def _outline(view, share):
+    """Of each pixel [h, h]: how far it is from the head's outline, in sides of the crop, negative inside; the outline's
+    depth next to it; how solid a sheet there is, by `share` next to the outline where the head itself is."""
+    mask = view.mask > 0.5
+    within, at_head = ndimage.distance_transform_edt(mask, return_indices=True)
+    beyond, at_outside = ndimage.distance_transform_edt(~mask, return_indices=True)
+    rim = mask & (within <= 1.5)
+    depth = ndimage.gaussian_filter(np.where(rim, view.depth, 0), 3)
+    depth /= np.maximum(ndimage.gaussian_filter(rim.astype(float), 3), 1e-9)
+    depth = ndimage.gaussian_filter(np.where(mask, depth[tuple(at_head)], depth[tuple(at_outside)]), 4)
+    share = ndimage.minimum_filter(np.where(mask, share[tuple(at_head)], share), 3)
+    return np.where(mask, -within, beyond) / SOURCE, depth, np.clip((share - SURE[0]) / (SURE[1] - SURE[0]), 0, 1)
+
+
+def _nodes():
+    """Places float64 [k, k, 2] of the sheet's points, in fractions of the crop's side."""
+    line = np.linspace(-REACH, 1 + REACH, round((1 + 2 * REACH) * CELLS) + 1)
+    return np.stack(np.meshgrid(line, line), axis=-1)
 
 
 def background(view, picture, size, share):

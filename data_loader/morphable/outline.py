@@ -18,6 +18,7 @@ LIKELY = (1.0, 12.0)  # log odds of hair at the outline, and how fast they fall 
 DEEPER = 60.0  # how fast they rise from the outline into the head
 DEEP = 0.08  # from the outline into the head, in sides of the crop: what is there is the person
 SHARP = 5.0  # how much the colours' distances count in log odds
+HAIRLIKE = 25.0  # distance of colours up to which one looks like the other
 GRAIN = 8.0  # distance of colours, in grey levels, that means nothing
 CLOTHES = 20.0  # distance of colours that clothes are taken to have from the person's
 INSIDE = 1.5  # pixels that the hair's surface lies within its outline
@@ -70,9 +71,10 @@ def person_in(view, scalp, picture, chin):
     odds = LIKELY[0] - np.where(away > 0, LIKELY[1] * (1 - below), DEEPER) * away
     above = inside & (places[..., 1] < chin)
     hairy = view.average(scalp[:, None].astype(np.float32))[..., 0] > 0.8
-    person, behind = [above & (away < -DEEP), above & hairy & (away < -DEEP / 4)], [above & _far(away, above)]
-    if min(person[0].sum(), behind[0].sum()) >= LEAST_SEEDS:
-        mine, other = (_distance(colours, seeds) for seeds in (person, behind))
+    hairy = above & hairy & (away < -DEEP / 4)
+    person, behind = [above & (away < -DEEP), hairy], _far(colours, away, above, hairy)
+    if min(person[0].sum(), behind.sum()) >= LEAST_SEEDS:
+        mine, other = _distance(colours, person), _distance(colours, [behind])
         mine = np.minimum(mine, mine + below * (CLOTHES - mine))
         odds += SHARP * (np.log(other + GRAIN) - np.log(mine + GRAIN))
     share = 1 / (1 + np.exp(-np.clip(ndimage.gaussian_filter(odds, 1), -30, 30)))
@@ -104,11 +106,15 @@ def thickness(view, share, facing):
     return rows, np.maximum(reach - INSIDE, 0.0)
 
 
-def _far(away, where):
-    """The pixels of `where` that lie far from the head, or the farthest there are."""
-    if not where.any():
-        return where
-    return where & (away > min(0.3, np.quantile(away[where], 0.8)))
+def _far(colours, away, where, hairy):
+    """The pixels of `where` that are too far from the head for hair. In a crop that holds none these are the farthest,
+    but for those that look like the hair on the head."""
+    far = where & (away > THICKEST)
+    if far.sum() < LEAST_SEEDS and where.any():
+        far = where & (away > np.quantile(away[where], 0.8))
+        if hairy.sum() >= LEAST_SEEDS:
+            far &= _distance(colours, [hairy]) > HAIRLIKE
+    return far
 
 
 def _distance(colours, seeds):

@@ -83,25 +83,28 @@ class Subject:
 
     def __call__(self, yaw):
         size, turn = self.simulator.size, rotation(yaw, self.fit.pitch, self.fit.roll).T.astype(np.float32)
-        view = View(self.camera, self.points @ turn, self.simulator.projector.triangles, size, size)
+        triangles = self.simulator.projector.triangles
+        view = View(self.camera, self.points @ turn, triangles, size, size)
         around = View(self.camera, self.sheet.points @ turn, self.sheet.triangles, size, size)
         canvas = self.behind.reshape(-1, 3).copy()
         sheet, head = _fragments(around), _fragments(view)
         values = sheet.interpolate(self.sheet.triangles, self.sheet.values)
-        turned = np.clip((np.cos(np.radians(yaw - self.fit.yaw)) - FLAT[0]) / (FLAT[1] - FLAT[0]), 0, 1)
-        solid = np.zeros((len(canvas), 1), np.float32)
-        colour = np.zeros_like(canvas)
-        colour[sheet.pixels], solid[sheet.pixels] = self.skin.picture(values[:, :2]), turned * self.sheet.solid(values)
-        canvas += solid * (colour - canvas)
-        values = head.interpolate(self.simulator.projector.triangles, self.skin.values)
-        canvas[head.pixels] = self.skin(values)
-        depth = np.full(len(canvas), np.inf, np.float32)
-        depth[head.pixels] = -view.points[self.simulator.projector.triangles[head.triangles], 2].mean(axis=1)
+        colour, solid = self.skin.picture(values[:, :2]), self._flatness(yaw) * self.sheet.solid(values)
+        canvas[sheet.pixels] += solid * (colour - canvas[sheet.pixels])
+        on_head = head.interpolate(triangles, self.skin.values)
+        canvas[head.pixels] = self.skin(on_head)
+        depth = np.full(len(canvas), -np.inf, np.float32)  # of nothing: there the sheet is drawn already
+        depth[head.pixels] = -view.points[triangles[head.triangles], 2].mean(axis=1)
         ahead = -around.points[self.sheet.triangles[sheet.triangles], 2].mean(axis=1) < depth[sheet.pixels]
-        rows = sheet.pixels[ahead & np.isfinite(depth[sheet.pixels])]
-        canvas[rows] += solid[rows] * (colour[rows] - canvas[rows])
+        rows = sheet.pixels[ahead]
+        canvas[rows] += (solid * values[:, 3:])[ahead] * (colour[ahead] - canvas[rows])
         blocks = canvas.reshape(size, OVERSAMPLE, size, OVERSAMPLE, 3).mean(axis=(1, 3))
-        return np.clip(blocks + 0.5, 0, 255).astype(np.uint8), view, float(values[:, 4].mean())
+        return np.clip(blocks + 0.5, 0, 255).astype(np.uint8), view, float(on_head[:, 4].mean())
+
+    def _flatness(self, yaw):
+        """How solid the sheet is: from 1 to 0 as it is turned edge-on."""
+        turned = np.cos(np.radians(yaw - self.fit.yaw))
+        return np.float32(np.clip((turned - FLAT[0]) / (FLAT[1] - FLAT[0]), 0, 1))
 
 
 def _fragments(view):

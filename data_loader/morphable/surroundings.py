@@ -17,6 +17,8 @@ CELLS = 32  # of the sheet along a side of the crop
 SLOPE = 1.0  # how fast the sheet falls back from the outline
 COARSE = 2  # pixels of the outline's picture in one of what the background is filled in
 CLEAR = 0.02  # distance from head and hair, in sides of the crop, that the background is not seen in
+# Next to the outline a fit may be off: what is nearer in the photograph than the first is not drawn over the head.
+LOOSE = (0.02, 0.06)
 SURE = (0.5, 0.9)  # share of the person from which a pixel is drawn, and from which it hides what is behind
 WITHIN = 0.1  # how far the sheet goes on behind the head, in sides of the crop
 SOLID, GONE = 0.12, 0.35  # distance from the outline, in sides, up to which the sheet is whole; where it ends
@@ -24,8 +26,9 @@ SOLID, GONE = 0.12, 0.35  # distance from the outline, in sides, up to which the
 
 @dataclass(frozen=True)
 class Sheet:
-    """A mesh: points float32 [k, 3], turned as in the photograph; triangles int32 [t, 3]; values float32 [k, 3]: place
-    in the picture, and how solid it is there at most, 0 to 1; person: Picture of how solid what it shows is."""
+    """A mesh: points float32 [k, 3], turned as in the photograph; triangles int32 [t, 3]; values float32 [k, 4]: place
+    in the picture, how solid it is there at most, and how much of that is left in front of the head, 0 to 1; person:
+    Picture of how solid what it shows is."""
 
     points: np.ndarray
     triangles: np.ndarray
@@ -33,8 +36,8 @@ class Sheet:
     person: Picture
 
     def solid(self, values):
-        """float32 [k, 1], how solid the sheet is at values [k, 3] between its points."""
-        return values[:, 2:] * self.person(values[:, :2])[:, :1]
+        """float32 [k, 1], how solid the sheet is at values [k, 4] between its points."""
+        return values[:, 2:3] * self.person(values[:, :2])[:, :1]
 
 
 def around(view, camera, share):
@@ -59,7 +62,8 @@ def around(view, camera, share):
     a, b, c, d = (part.ravel() for part in (nodes[:-1, :-1], nodes[1:, :-1], nodes[1:, 1:], nodes[:-1, 1:]))
     triangles = np.concatenate([np.stack([a, b, c], axis=1), np.stack([a, c, d], axis=1)])
     kept = (solid[triangles] > 0).any(axis=1) & (away[triangles] > -WITHIN).any(axis=1)
-    values = np.stack([x, y, solid], axis=1).astype(np.float32)
+    over = np.clip((away - LOOSE[0]) / (LOOSE[1] - LOOSE[0]), 0, 1)
+    values = np.stack([x, y, solid, over], axis=1).astype(np.float32)
     return Sheet(points.astype(np.float32), triangles[kept], values, Picture.of(share, -REACH, SOURCE))
 
 

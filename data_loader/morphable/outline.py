@@ -1,4 +1,7 @@
-"""How far a photograph's hair reaches beyond the bald head that was fitted to it. All numbers are ours."""
+"""Which pixels of a photograph are the person's, and how far hair reaches beyond the bald head that was fitted.
+
+All numbers are ours.
+"""
 
 from typing import NamedTuple
 
@@ -14,7 +17,7 @@ SEEDS = 600  # colours that hair and background are known by, at most
 LEAST_SEEDS = 30  # fewer say nothing
 NEAREST = 5  # of them that a colour is compared with
 THICKEST = 0.3  # of the crop's side: no hair is thicker
-LIKELY = (1.0, 12.0)  # log odds of hair at the outline, and how fast they fall within a side of the crop
+LIKELY = (1.0, 12.0)  # log odds of the person at the outline, and how fast they fall within a side of the crop
 DEEPER = 60.0  # how fast they rise from the outline into the head
 DEEP = 0.08  # from the outline into the head, in sides of the crop: what is there is the person
 SHARP = 5.0  # how much the colours' distances count in log odds
@@ -127,14 +130,23 @@ def _some(colours):
     return colours[np.linspace(0, len(colours) - 1, min(SEEDS, len(colours))).astype(int)]
 
 
+def inner(share, picture):
+    """`share` [h, h] lessened to the least of the pixels around each; those beyond the photograph do not count."""
+    inside = picture.inside(grid_places().reshape(-1, 2)).reshape(share.shape)
+    return ndimage.minimum_filter(np.where(inside, share, 1), 3) * inside
+
+
 def surely(share, places):
-    """How surely places [n, 2], fractions of the crop's side, and what is next to them, show the person: 0 to 1."""
-    share = ndimage.minimum_filter(share, 3)
+    """How surely places [n, 2], fractions of the crop's side, show the person, 0 to 1: of what `inner` gave."""
     x, y = np.clip(((places + REACH) * SOURCE).astype(int), 0, len(share) - 1).T
     return np.clip(2 * share[y, x] - 1, 0, 1)
 
 
 def hair_colour(view, scalp, share, picture):
-    """The median colour float32 [3] of the scalp's pixels; None where next to none are seen. Arguments as above."""
-    hairy = (view.average(scalp[:, None].astype(np.float32))[..., 0] > 0.8) & (ndimage.minimum_filter(share, 3) > 0.7)
+    """The median colour float32 [3] of the scalp's pixels; None where next to none are seen.
+
+    Args:
+        view, scalp, picture: as in person_in. share: what `inner` gave.
+    """
+    hairy = (view.average(scalp[:, None].astype(np.float32))[..., 0] > 0.8) & (share > 0.7)
     return np.median(picture(grid_places()[hairy]), axis=0) if hairy.sum() >= LEAST_SEEDS else None

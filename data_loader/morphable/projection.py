@@ -63,7 +63,7 @@ class Picture:
         """bool [k], whether places [k, 2] are in the photograph."""
         height, width = self.pixels.shape[:2]
         pixels = (places - self.start) * self.per_side
-        return ((pixels > 0.5) & (pixels < (width - 0.5, height - 0.5))).all(axis=1)
+        return ((pixels >= 0) & (pixels <= (width, height))).all(axis=1)
 
 
 @dataclass(frozen=True)

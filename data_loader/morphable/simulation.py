@@ -43,12 +43,13 @@ class Simulator:
         view, facing = self._look(points @ turn.T, camera)
         _, seen = visible(view, np.arange(len(points)), BEHIND * head.scale)
         places = camera(view.points)[:, :2]
-        hair = outline.hair_colour(view, self.scalp, share, picture)
-        skin = self.projector(seen * outline.surely(share, places), facing, places, picture, hair)
-        sheet = surroundings.around(view, camera, share)
+        inner = outline.inner(share, picture)
+        hair = outline.hair_colour(view, self.scalp, inner, picture)
+        skin = self.projector(seen * outline.surely(inner, places), facing, places, picture, hair)
+        sheet = surroundings.around(view, camera, share, picture)
         sheet = replace(sheet, points=sheet.points @ turn.astype(np.float32))
         if self.background == "photograph":
-            behind = surroundings.background(view, picture, self.size * OVERSAMPLE, share)
+            behind = surroundings.background(view, picture, self.size * OVERSAMPLE, share, chin)
         else:
             behind = np.full((self.size * OVERSAMPLE,) * 2 + (3,), PLAIN, np.float32)
         return Subject(self, fit, head.scale, points.astype(np.float32), skin, sheet, behind)

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from data_loader.morphable.camera import DISTANCE
-from data_loader.morphable.outline import REACH, SOURCE, grid_places
+from data_loader.morphable.outline import REACH, SOURCE, grid_places, inner
 from data_loader.morphable.projection import Picture
 
 CELLS = 32  # of the sheet along a side of the crop
@@ -21,6 +21,8 @@ CLEAR = 0.02  # distance from head and hair, in sides of the crop, that the back
 LOOSE = (0.02, 0.06)
 SURE = (0.5, 0.9)  # share of the person from which a pixel is drawn, and from which it hides what is behind
 WITHIN = 0.1  # how far the sheet goes on behind the head, in sides of the crop
+FAINT = 1e-2  # what a doubtful pixel counts for, against a clear one
+BODY = 0.15  # height above the chin, in sides of the crop, from which down clothes may be seen
 SOLID, GONE = 0.12, 0.35  # distance from the outline, in sides, up to which the sheet is whole; where it ends
 
 
@@ -40,15 +42,15 @@ class Sheet:
         return values[:, 2:3] * self.person(values[:, :2])[:, :1]
 
 
-def around(view, camera, share):
+def around(view, camera, share, picture):
     """The Sheet around a head.
 
     Args:
         view: camera.View of the head, in pixels as outline.grid_places has them.
         camera: Perspective in fractions of the crop's side.
-        share: what outline.person_in gave.
+        share: what outline.person_in gave. picture: projection.Picture.
     """
-    away, depth, share = _outline(view, share)
+    away, depth, share = _outline(view, share, picture)
     places = _nodes()
     x, y = places.reshape(-1, 2).T
     row, column = np.clip(((places.reshape(-1, 2).T + REACH) * SOURCE).astype(int), 0, len(away) - 1)[::-1]
@@ -67,7 +69,7 @@ def around(view, camera, share):
     return Sheet(points.astype(np.float32), triangles[kept], values, Picture.of(share, -REACH, SOURCE))
 
 
-def _outline(view, share):
+def _outline(view, share, picture):
     """Of each pixel [h, h]: how far it is from the head's outline, in sides of the crop, negative inside; the outline's
     depth next to it; how solid a sheet there is, by `share` next to the outline where the head itself is."""
     mask = view.mask > 0.5
@@ -77,7 +79,7 @@ def _outline(view, share):
     depth = ndimage.gaussian_filter(np.where(rim, view.depth, 0), 3)
     depth /= np.maximum(ndimage.gaussian_filter(rim.astype(float), 3), 1e-9)
     depth = ndimage.gaussian_filter(np.where(mask, depth[tuple(at_head)], depth[tuple(at_outside)]), 4)
-    share = ndimage.minimum_filter(np.where(mask, share[tuple(at_head)], share), 3)
+    share = inner(np.where(mask, share[tuple(at_head)], share), picture)
     return np.where(mask, -within, beyond) / SOURCE, depth, np.clip((share - SURE[0]) / (SURE[1] - SURE[0]), 0, 1)
 
 
@@ -87,18 +89,21 @@ def _nodes():
     return np.stack(np.meshgrid(line, line), axis=-1)
 
 
-def background(view, picture, size, share):
+def background(view, picture, size, share, chin):
     """The photograph without its head: float32 [size, size, 3], what lies behind filled smoothly from around.
 
     Args:
-        view, share: as in `around`. picture: projection.Picture.
+        view, share, picture: as in `around`. chin: its height, in fractions of the crop's side.
     """
     places = grid_places()[::COARSE, ::COARSE]
     hidden = ndimage.gaussian_filter(np.maximum(share, view.mask), 1) > 0.05
     clear = np.clip((ndimage.distance_transform_edt(~hidden) / SOURCE - CLEAR) / CLEAR, 0, 1)
     clear = Picture.of(clear, -REACH, SOURCE)
     flat, shape = places.reshape(-1, 2), places.shape[:2]
-    weight = (clear(flat)[:, 0] * picture.inside(flat)).reshape(shape) + 1e-6  # where all is hidden
+    far = np.square(ndimage.distance_transform_edt(view.mask <= 0.5) / SOURCE)[::COARSE, ::COARSE]
+    doubtful = FAINT * (1 - share[::COARSE, ::COARSE]) * far  # what is most likely behind, where nothing is clear
+    weight = (clear(flat)[:, 0].reshape(shape) + doubtful) * picture.inside(flat).reshape(shape)
+    weight = weight * np.where(places[..., 1] < chin - BODY, 1, FAINT**2) + 1e-9  # clothes are not behind the head
     filled = Picture(_filled(picture(flat).reshape(*shape, 3), weight), (-REACH - 0.5 * (COARSE - 1) / SOURCE,) * 2,
                      (SOURCE / COARSE,) * 2)
     line = np.float32((np.arange(size) + 0.5) / size)

@@ -100,4 +100,4 @@ def test_a_picture_is_looked_up_between_its_pixels():
     picture = Picture(pixels, (-0.5, 0.0), (2.0, 2.0))
     places = np.float32([[-0.25, 0.25], [0.0, 0.25], [0.25, 0.5], [9, 9]])
     np.testing.assert_allclose(picture(places)[:, 0], [0, 5, 60, 120])
-    assert picture.inside(np.float32([[0.2, 0.4], [-0.4, 0.4], [1.2, 0.4]])).tolist() == [True, False, False]
+    assert picture.inside(np.float32([[0.2, 0.4], [-0.6, 0.4], [1.2, 0.4]])).tolist() == [True, False, False]

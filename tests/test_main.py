@@ -38,6 +38,7 @@ SMALL = shlex.join(NETWORKS)
 SMALLER = {  # job, or module of tests/ -> flags that keep its test short; images of any size are resized
     "align": "",
     "pair": "--num_worker 1",
+    "simulate": "--yaws -30,0,30 --num_worker 1",
     "render": "--n_id 2 --images_per_id 2 --num_worker 1",
     "train": f"{SMALL} {shlex.join(LOGS)} --max_step 4 --method_c none",
     "resume": "--max_step 6",

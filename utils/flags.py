@@ -7,7 +7,8 @@ any effect, the help says "published: no effect" and what holds here.
 from dataclasses import dataclass
 
 BENCHMARK = ("benchmark",)
-TRAINING, RENDERING, CROPPING = ("train", *BENCHMARK), ("render",), ("align", "pair")
+TRAINING, RENDERING, CROPPING = ("train", *BENCHMARK), ("render",), ("align", "pair", "simulate")
+FITTING = ("pair", "simulate")
 RECOGNISING, EXPERIMENT = ("train_recognizer", "experiment"), ("experiment",)
 RECOGNISER = (*RECOGNISING, *BENCHMARK)
 ANY_TRAINING = ("train", *RECOGNISING)
@@ -64,7 +65,7 @@ GROUPS = {
         _flag("random_flip", False, "mirror half of the photographs, drawn at each step (published: no effect)", jobs=(*ANY_TRAINING, *BENCHMARK)),
         _flag("vary_photographs", False, "move, zoom and light the photographs anew at each step: D_R would learn a few hundred by heart (ours)", jobs=TRAINING),
         _flag("sample_weights", "", "CSV of file_name and weight: photographs are drawn in proportion to their weight; those that it does not name weigh 1 (ours)", jobs=("train",), path="one"),
-        _flag("num_worker", 4, "threads that decode images, and that write them (no more than processors); processes that render (demo, where not named: 2)", low=1, high=256, jobs=(*ANY_TRAINING, *WRITING, "pair", *RENDERING, "demo", *EVALUATION, *BENCHMARK)),
+        _flag("num_worker", 4, "threads that decode images, and that write them (no more than processors); processes that render or simulate (demo, where not named: 2)", low=1, high=256, jobs=(*ANY_TRAINING, *WRITING, *FITTING, *RENDERING, "demo", *EVALUATION, *BENCHMARK)),
         _flag("cache", "none", "keep decoded images: in memory (half of what is available at most), or on disk under asset_dir, for the next run too", choices=("none", "memory", "disk"), jobs=(*ANY_TRAINING, *BENCHMARK)),
         _flag("n_id", 10, "identities to render (demo, where not named: 100); in training counted from the labelled folder", low=1, high=10**7, jobs=(*RENDERING, "demo", *BENCHMARK)),
         _flag("asset_dir", "~/.cache/facegan", "where fetched models, faces and indexes are kept", jobs=(*INPUTS, *RENDERING, "demo"), path="machine"),
@@ -202,15 +203,18 @@ GROUPS = {
         _flag("crop", "square", "what is cut out: a square around the face, or arcface: turned and scaled to ArcFace's five points", choices=("square", "arcface"), jobs=("align",)),
         _flag("size", 108, "height and width of the crops; --crop arcface, where not named: 112", low=16, high=2048, jobs=CROPPING),
         _flag("save_aligned", "aligned", "output folder of align under data_dir", jobs=("align",), path="one"),
-        _flag("max_fit_error", 6.0, "landmark error, in per cent of the distance of the outer eye corners, over which a fit is no pair", low=0, jobs=("pair",)),
-        _flag("pair_crop", "face", "what is cut out: the face, as align does, or the centre, as training does", choices=("face", "centre"), jobs=("pair",)),
+        _flag("max_fit_error", 6.0, "landmark error, in per cent of the distance of the outer eye corners, over which a fit is not used", low=0, jobs=FITTING),
+        _flag("pair_crop", "face", "what is cut out: the face, as align does, or the centre, as training does", choices=("face", "centre"), jobs=FITTING),
+        _flag("save_simulated", "simulated", "output folder of simulate under data_dir", jobs=("simulate",), path="one"),
+        _flag("yaws", "-90,-75,-60,-45,-30,-15,0,15,30,45,60,75,90", "degrees that simulate turns each face to, with commas between; above 0 to the right of the image", jobs=("simulate",)),
+        _flag("background", "photograph", "what is behind a turned head: the photograph, filled where the head was, or plain grey", choices=("photograph", "plain"), jobs=("simulate",)),
     ],
     "rendering": [
         _flag("morphable_model", "makehuman", "the face: makehuman, or a path to BFM 2009 (.mat), BFM 2017/2019 (.h5), LSFM (.mat) or a folder with 3DDFA's Model_Shape.mat and Model_Exp.mat", jobs=("render", "pair", *BENCHMARK), path="one"),
         _flag("statistics_dir", "", "sample pose, expression, light and faces from these fits: 300W-3D .mat files, or a folder that `pair` wrote", jobs=(*RENDERING, *BENCHMARK), path="one"),
         _flag("identity_spread", 1.8, "makehuman: factor on how much the shapes of people's heads differ; 1: as in the fits of statistics_dir that `pair` wrote, or in ranges of ours", low=0, high=4, jobs=(*RENDERING, *BENCHMARK)),
         _flag("published_pose", False, "as gen_syn_latent.m: the second pose number is 0, so no yaw", jobs=(*RENDERING, *BENCHMARK)),
-        _flag("shard", "", "draw one part of the people: 2/8 is the second of eight", jobs=RENDERING),
+        _flag("shard", "", "draw one part of the people: 2/8 is the second of eight", jobs=(*RENDERING, "simulate")),
         _flag("images_per_id", 8, "images of each identity (demo, where not named: 8)", low=1, jobs=(*RENDERING, "demo", *BENCHMARK)),
         _flag("syn_scale_size", 64, "render height and width (published: no effect)", low=16, high=2048, jobs=RENDERING),
         _flag("yaw_range", 30.0, "degrees to either side", low=0, high=90, jobs=(*RENDERING, *BENCHMARK)),

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 import main
-from tests.small import NETWORKS
+from tests.small import DAGAN, NETWORKS
 from trainer.benchmark.data import random_arguments, random_batch
 from trainer.systems import SYSTEMS, system_class
 from trainer.training import checkpoint
@@ -19,7 +19,6 @@ from utils import command_line
 from utils.flags import FLAGS
 
 RECOGNIZER = "--recognizer light_cnn9 --image_size 16 --embedding_size 8 --batch_size 2".split()
-DAGAN = [word for i, word in enumerate(NETWORKS) if "--conv_hidden_num_back" not in NETWORKS[max(i - 1, 0) : i + 1]]
 SMALL = {"recognizer": RECOGNIZER, "dagan": DAGAN, "facegan": [*NETWORKS, "--method_c", "none"]}  # else NETWORKS
 PLAIN = [*SYSTEMS, "toy"]
 VARIANTS = {  # {case: (system, more flags, labelled sources that come with them)}: other flags are read by each

@@ -10,8 +10,7 @@ from PIL import Image
 
 import main
 from data_loader.folders import decode
-from tests.small import LOGS, face, only_run, untraced
-from tests.trainer.systems.test_contract import DAGAN
+from tests.small import DAGAN, LOGS, face, only_run, untraced
 from trainer.benchmark.data import random_batch
 from trainer.systems.dagan import DaGan
 from trainer.training.checkpoint import named_variables

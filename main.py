@@ -16,6 +16,7 @@ JOBS = {  # the file of each is trainer/jobs/<name>.py
     "render": "draw labelled faces of a morphable model into a folder",
     "align": "cut the face out of every photograph (needs requirements-faces.txt)",
     "pair": "fit the face model to photographs: pairs of photograph and render",
+    "simulate": "turn the faces of photographs to the side: labelled views, for a refiner such as DA-GAN's",
     "train": "train a system on renders and photographs",
     "train_recognizer": "train a face recogniser on labelled folders",
     "generate": "turn renders into a labelled data set of generated photographs",

@@ -1,9 +1,12 @@
 """Image folders put together or taken apart: several as one, some of one. Each looks like a folders.ImageIndex."""
 
+import copy
 import os
 from hashlib import blake2b
 
 import numpy as np
+
+from data_loader.index_file import natural_key
 
 
 class JoinedIndex:
@@ -116,6 +119,24 @@ class SubsetIndex:
 
     def label(self, i):
         return int(self.labels[i])
+
+
+def with_shared_people(indexes):
+    """{name: labelled index} with labels that are places in one list of all their people, each name once."""
+    everybody = {name for index in indexes.values() for name in index.label_names}
+    names = sorted(everybody, key=lambda name: natural_key(os.fsencode(name)))
+    places, shared = {name: place for place, name in enumerate(names)}, {}
+    for key, index in indexes.items():
+        shared[key] = copy.copy(index)
+        shared[key].labels = np.array([places[name] for name in index.label_names], np.int32)[index.labels]
+        shared[key].label_names = names
+    return shared
+
+
+def people_of(index, names):
+    """SubsetIndex of the images of those people who are in a list of names; None: of nobody."""
+    wanted = [label for label, name in enumerate(index.label_names) if name in set(names)]
+    return identities_of(index, wanted) if wanted else None
 
 
 def identities_of(index, labels):

@@ -86,20 +86,22 @@ class _Portraitist:
                            f"{self.options.max_fit_error:g}")
 
 
-class Fitted(_Portraitist):
-    """Fits the MakeHuman face to the landmarks that dlib finds, and its colours and light to the pixels."""
+class FaceFitter(_Portraitist):
+    """Fits the MakeHuman face to the landmarks that dlib finds in a photograph.
 
-    longest = LONGEST
+    Args:
+        options: size, pair_crop, max_fit_error.
+        face, dlib_models: folders that `fetch` gives.
+    """
 
     def __init__(self, options, face, dlib_models):
         super().__init__(options)
         self.detect, self.model = Detector(dlib_models), load_makehuman(face)
-        self.fitter, self.studio = Fitter(self.model), Studio(self.model, options.size)
-        self.colourist = Colourist(self.studio)
-        self.columns = (*parameters.POSE, *parameters.FRAMING, *parameters.LIGHT, *self.model.expression.names,
-                        *parameters.LANDMARKS, *parameters.COLOURS, *self.model.macro.names, *self.model.shape.names)
+        self.fitter = Fitter(self.model)
 
-    def __call__(self, path, pixels):
+    def fit(self, pixels):
+        """Of a photograph uint8 [h, w, 3]: (landmarks.Face, (left, top, side) of its crop, the crop uint8 [size, size,
+        3], fitting.Fit in fractions of the crop). Raises NoOutput."""
         face = self.detect(pixels)
         if face is None:
             raise NoOutput("no face found")
@@ -109,6 +111,23 @@ class Fitted(_Portraitist):
         except (ValueError, np.linalg.LinAlgError, RuntimeError) as error:  # SciPy's, where nothing converges
             raise NoOutput(f"no fit: {error}") from error
         self._check(fit.error)
+        return face, (left, top, side), photograph, fit
+
+
+class Fitted(FaceFitter):
+    """Fits the MakeHuman face to the landmarks that dlib finds, and its colours and light to the pixels."""
+
+    longest = LONGEST
+
+    def __init__(self, options, face, dlib_models):
+        super().__init__(options, face, dlib_models)
+        self.studio = Studio(self.model, options.size)
+        self.colourist = Colourist(self.studio)
+        self.columns = (*parameters.POSE, *parameters.FRAMING, *parameters.LIGHT, *self.model.expression.names,
+                        *parameters.LANDMARKS, *parameters.COLOURS, *self.model.macro.names, *self.model.shape.names)
+
+    def __call__(self, path, pixels):
+        face, _, photograph, fit = self.fit(pixels)
         render, found, landmarks = self._draw(fit, photograph)
         numbers = [fit.yaw, fit.pitch, fit.roll, fit.zoom, *fit.shift, *parameters.light_numbers(found.light),
                    *map(float, fit.expression), *landmarks, *parameters.colours(found.look),

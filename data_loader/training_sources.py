@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from data_loader import folders
+from data_loader.joined import with_shared_people
 from data_loader.sample_weights import read_weights
 
 
@@ -18,6 +19,7 @@ class Source:
         label: key of its labels, the names of the first folder level; "": it is not labelled.
         least: fewest images that a label may have.
         weights: the flag that names a file of how often each image is drawn; "": all equally often.
+        people: whether its labels are numbers in one list of people, shared with the other sources that say so.
         annotate: index -> {key: array [n, …]}: what else a batch brings for each image; None: nothing.
         example: {key: such an annotation of one image}, for batches that are made up.
     """
@@ -27,6 +29,7 @@ class Source:
     label: str = ""
     least: int = 1
     weights: str = ""
+    people: bool = False
     annotate: Callable | None = None
     example: dict = field(default_factory=dict)
 
@@ -55,7 +58,7 @@ def read_sources(sources, options):
             indexes[name] = folders.index_pairs(folder, index_cache(options), flag=f"--{source.flag}")
         else:
             indexes[name] = index_folder(options, source.flag, bool(source.label), source.least)
-    return indexes
+    return indexes | with_shared_people({name: indexes[name] for name, source in sources.items() if source.people})
 
 
 def read_sample_weights(sources, indexes, options):

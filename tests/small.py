@@ -1,5 +1,6 @@
 """Small data sets and small networks, so that tests run the real entry points in seconds."""
 
+import shlex
 import warnings
 from contextlib import contextmanager
 
@@ -12,6 +13,7 @@ NETWORKS = (
     "--input_scale_size 16 --conv_hidden_num 4 --conv_hidden_num_back 4 --conv_hidden_num_res 4 --num_res_rep 1 "
     "--z_num 4 --batch_size 2 --num_worker 2"
 ).split()
+DAGAN = shlex.split(shlex.join(NETWORKS).replace("--conv_hidden_num_back 4 ", ""))  # which reads no width of D_S
 LOGS = "--log_step 1 --num_log_id 2 --num_log_samples 2".split()
 
 

@@ -25,7 +25,7 @@ from PIL import Image
 import main
 from data_loader import assets
 from tests import compare_size
-from tests.small import LOGS, NETWORKS
+from tests.small import DAGAN, LOGS, NETWORKS
 from trainer.benchmark import machine, measure
 from utils.flags import FLAGS
 
@@ -38,8 +38,10 @@ SMALL = shlex.join(NETWORKS)
 SMALLER = {  # job, or module of tests/ -> flags that keep its test short; images of any size are resized
     "align": "",
     "pair": "--num_worker 1",
+    "simulate": "--yaws -30,0,30 --num_worker 1",
     "render": "--n_id 2 --images_per_id 2 --num_worker 1",
     "train": f"{SMALL} {shlex.join(LOGS)} --max_step 4 --method_c none --keep_best none",  # which fetches FaceNet
+    "train dagan": f"{shlex.join(DAGAN)} {shlex.join(LOGS)} --max_step 2",
     "resume": "--max_step 6",
     "test": "",
     "generate": "",
@@ -95,6 +97,8 @@ def job(command):
         return words[0]
     if "--help" in words:
         return "help"
+    if "dagan" in words and words[2] == "train":
+        return "train dagan"
     if len(words) > 2 and not words[2].startswith("-"):
         return words[2]
     if "--load_path" in words:
@@ -127,9 +131,12 @@ def in_process(words, real=subprocess.run, **options):
 
 
 def smaller(command, folder, small=None):
-    """The words of a command of a page, with flags that make it small. RUN is the oldest run in `folder`."""
+    """The words of a command of a page, with flags that make it small. RUN is the oldest run in `folder`, DAGAN_RUN the
+    newest of DA-GAN."""
     oldest = min((folder / "logs").glob("*_gen_*"), default=Path("RUN"))  # by its name, which is its time
     command = re.sub(r"\bRUN\b", f"logs/{oldest.name}", FEWER.get(command, command))
+    if "DAGAN_RUN" in command:
+        command = command.replace("DAGAN_RUN", str(max((folder / "logs").glob("dagan_gen_*"))))
     return shlex.split(f"{command} {SMALLER[job(command)] if small is None else small}")
 
 

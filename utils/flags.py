@@ -7,7 +7,8 @@ any effect, the help says "published: no effect" and what holds here.
 from dataclasses import dataclass
 
 BENCHMARK = ("benchmark",)
-TRAINING, RENDERING, CROPPING = ("train", *BENCHMARK), ("render",), ("align", "pair")
+TRAINING, RENDERING, CROPPING = ("train", *BENCHMARK), ("render",), ("align", "pair", "simulate")
+FITTING = ("pair", "simulate")
 RECOGNISING, EXPERIMENT = ("train_recognizer", "experiment"), ("experiment",)
 RECOGNISER = (*RECOGNISING, *BENCHMARK)
 ANY_TRAINING = ("train", *RECOGNISING)
@@ -49,7 +50,7 @@ def _unused(name, default, why, kind=None):
 
 GROUPS = {
     "what to do": [
-        _flag("system", "facegan", "which system is trained", jobs=TRAINING),
+        _flag("system", "facegan", "which system is trained; experiment: dagan, whose generated people are the real ones (shared_people)", jobs=(*TRAINING, *EXPERIMENT)),
         _flag("is_train", True, "without a job: False writes the fixed grid (job test)", jobs=()),
         _flag("train_generator", True, "without a job: train; with False the next two are looked at", jobs=()),
         _flag("generate_dataset", True, "without a job: generate when not training", jobs=()),
@@ -64,7 +65,7 @@ GROUPS = {
         _flag("random_flip", False, "mirror half of the photographs, drawn at each step (published: no effect)", jobs=(*ANY_TRAINING, *BENCHMARK)),
         _flag("vary_photographs", False, "move, zoom and light the photographs anew at each step: D_R would learn a few hundred by heart (ours)", jobs=TRAINING),
         _flag("sample_weights", "", "CSV of file_name and weight: photographs are drawn in proportion to their weight; those that it does not name weigh 1 (ours)", jobs=("train",), path="one"),
-        _flag("num_worker", 4, "threads that decode images, and that write them (no more than processors); processes that render (demo, where not named: 2)", low=1, high=256, jobs=(*ANY_TRAINING, *WRITING, "pair", *RENDERING, "demo", *EVALUATION, *BENCHMARK)),
+        _flag("num_worker", 4, "threads that decode images, and that write them (no more than processors); processes that render or simulate (demo, where not named: 2)", low=1, high=256, jobs=(*ANY_TRAINING, *WRITING, *FITTING, *RENDERING, "demo", *EVALUATION, *BENCHMARK)),
         _flag("cache", "none", "keep decoded images: in memory (half of what is available at most), or on disk under asset_dir, for the next run too", choices=("none", "memory", "disk"), jobs=(*ANY_TRAINING, *BENCHMARK)),
         _flag("n_id", 10, "identities to render (demo, where not named: 100); in training counted from the labelled folder", low=1, high=10**7, jobs=(*RENDERING, "demo", *BENCHMARK)),
         _flag("asset_dir", "~/.cache/facegan", "where fetched models, faces and indexes are kept", jobs=(*INPUTS, *RENDERING, "demo"), path="machine"),
@@ -118,6 +119,15 @@ GROUPS = {
         _flag("move_centers", False, "method_c center: move the centers, which the published code never does", jobs=TRAINING),
         _flag("relax_c", False, "train the identity network too (its moving statistics stay)", jobs=SHAPE),
     ],
+    "DA-GAN (--system dagan)": [
+        _flag("lambda_1", 0.01, "weight of the identity perception loss, eqs. 2 and 7 (not given in the paper; ours: docs/dagan.md)", low=0, jobs=TRAINING),
+        _flag("lambda_2", 0.5, "weight of the pixel perception loss, eq. 2 (not given in the paper; ours)", low=0, jobs=TRAINING),
+        _flag("identity_perception", "softmax", "how the discriminator's code names people: softmax; binary: eq. 6, a yes or no for each of them; none: it does not", choices=("softmax", "binary", "none"), jobs=SHAPE),
+        _flag("label_photographs", True, "name the people of photographs too, as in eq. 6: one folder for each, with two images or more; False: of views alone", jobs=TRAINING),
+        _flag("generator_weight", "one", "weight of the adversarial loss in G: one, as in BEGAN; k_t: eq. 2 as printed, 0 at the start", choices=("one", "k_t"), jobs=TRAINING),
+        _flag("sum_errors", False, "sum the auto-encoder's errors over images and pixels as in eqs. 4, 5 and 9; False: mean", jobs=TRAINING),
+        _flag("update", "alternating", "G is moved against the D that has just moved, or simultaneous: against the same D", choices=("alternating", "simultaneous"), jobs=TRAINING),
+    ],
     "identity network": [
         _flag("model_def", "models.dlib_resnet", "its network; without it --pretrained_rec says (published: models.nn4); evaluate, where neither is named: one that the identity loss did not look through", jobs=(*SHAPE, *EVALUATION)),
         _flag("pretrained_rec", "facenet_model/model-20171214-014943.ckpt-80000", "its weights: FaceNet's TF1 checkpoint (prefix) or Keras 2 file (.h5), or a run folder of train_recognizer; those of models.dlib_resnet and models.facenet_keras are fetched; train_recognizer, where named: what it starts from", jobs=FACE_NETWORKS, path="one"),
@@ -132,6 +142,7 @@ GROUPS = {
         _flag("head", "softmax", "what tells the identities apart in training: softmax as FaceNet, or cosines with a margin: arcface (Deng et al. 2019), cosface (Wang et al. 2018)", choices=("softmax", "arcface", "cosface"), jobs=RECOGNISER),
         _flag("margin", 0.0, "its margin; 0: that of its paper, 0.5 radians for arcface, a cosine of 0.35 for cosface (insightface: 0.4)", low=0, high=1.5, jobs=RECOGNISER),
         _flag("margin_scale", 64.0, "factor of its cosines", low=0, jobs=RECOGNISER),
+        _flag("shared_people", False, "generated folders show people of the real ones, by the names of their folders: one head for both (ours)", jobs=RECOGNISER),
         _flag("lambda_syn", 1.0, "weight with which the losses on generated images reach the network (ours; the authors' code: 0)", low=0, jobs=RECOGNISER),
         _flag("center_loss_factor", 0.0, "weight of the center loss", low=0, jobs=RECOGNISER),
         _flag("weight_decay", 5e-5, "factor of half the squared kernels", low=0, jobs=RECOGNISER),
@@ -192,15 +203,18 @@ GROUPS = {
         _flag("crop", "square", "what is cut out: a square around the face, or arcface: turned and scaled to ArcFace's five points", choices=("square", "arcface"), jobs=("align",)),
         _flag("size", 108, "height and width of the crops; --crop arcface, where not named: 112", low=16, high=2048, jobs=CROPPING),
         _flag("save_aligned", "aligned", "output folder of align under data_dir", jobs=("align",), path="one"),
-        _flag("max_fit_error", 6.0, "landmark error, in per cent of the distance of the outer eye corners, over which a fit is no pair", low=0, jobs=("pair",)),
-        _flag("pair_crop", "face", "what is cut out: the face, as align does, or the centre, as training does", choices=("face", "centre"), jobs=("pair",)),
+        _flag("max_fit_error", 6.0, "landmark error, in per cent of the distance of the outer eye corners, over which a fit is not used", low=0, jobs=FITTING),
+        _flag("pair_crop", "face", "what is cut out: the face, as align does, or the centre, as training does", choices=("face", "centre"), jobs=FITTING),
+        _flag("save_simulated", "simulated", "output folder of simulate under data_dir", jobs=("simulate",), path="one"),
+        _flag("yaws", "-90,-75,-60,-45,-30,-15,0,15,30,45,60,75,90", "degrees that simulate turns each face to, with commas between; above 0 to the right of the image", jobs=("simulate",)),
+        _flag("background", "photograph", "what is behind a turned head: the photograph, filled where the head was, or plain grey", choices=("photograph", "plain"), jobs=("simulate",)),
     ],
     "rendering": [
         _flag("morphable_model", "makehuman", "the face: makehuman, or a path to BFM 2009 (.mat), BFM 2017/2019 (.h5), LSFM (.mat) or a folder with 3DDFA's Model_Shape.mat and Model_Exp.mat", jobs=("render", "pair", *BENCHMARK), path="one"),
         _flag("statistics_dir", "", "sample pose, expression, light and faces from these fits: 300W-3D .mat files, or a folder that `pair` wrote", jobs=(*RENDERING, *BENCHMARK), path="one"),
         _flag("identity_spread", 1.8, "makehuman: factor on how much the shapes of people's heads differ; 1: as in the fits of statistics_dir that `pair` wrote, or in ranges of ours", low=0, high=4, jobs=(*RENDERING, *BENCHMARK)),
         _flag("published_pose", False, "as gen_syn_latent.m: the second pose number is 0, so no yaw", jobs=(*RENDERING, *BENCHMARK)),
-        _flag("shard", "", "draw one part of the people: 2/8 is the second of eight", jobs=RENDERING),
+        _flag("shard", "", "draw one part of the people: 2/8 is the second of eight", jobs=(*RENDERING, "simulate")),
         _flag("images_per_id", 8, "images of each identity (demo, where not named: 8)", low=1, jobs=(*RENDERING, "demo", *BENCHMARK)),
         _flag("syn_scale_size", 64, "render height and width (published: no effect)", low=16, high=2048, jobs=RENDERING),
         _flag("yaw_range", 30.0, "degrees to either side", low=0, high=90, jobs=(*RENDERING, *BENCHMARK)),

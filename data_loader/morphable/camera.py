@@ -182,10 +182,7 @@ class Studio:
 
     def view(self, head, shot):
         """View of `head` in the pose, expression and framing of `shot`: its depth, normals and mask."""
-        scale = self.size * shot.zoom / (FRAME * head.scale)
-        centre = tuple(self.size * (0.5 + shift) for shift in shot.shift)
-        camera = (Perspective(scale, centre, DISTANCE) if self.projection == "perspective"
-                  else WeakPerspective(scale, centre))
+        camera = camera_of(self.size, head.scale, shot, self.projection)
         moved, model = self.model.expression(shot.expression), self.model
         points, triangles, corners = head.points + moved, model.triangles, model.corners
         if head.worn is not None:
@@ -220,6 +217,18 @@ class Studio:
         to_camera /= np.sqrt((to_camera * to_camera).sum(axis=1, keepdims=True))
         radiance = lighting.environment(shot.light, directions)
         return lighting.shade(normals, to_camera, shot.light, radiance, directions, reach[points])
+
+
+def camera_of(size, height, shot, projection="perspective"):
+    """The camera of a picture of `size` pixels.
+
+    Args:
+        height: the head's scale, as in Head.
+        shot: has zoom and shift, as sampling.Image and fitting.Fit.
+    """
+    scale = size * shot.zoom / (FRAME * height)
+    centre = tuple(size * (0.5 + shift) for shift in shot.shift)
+    return Perspective(scale, centre, DISTANCE) if projection == "perspective" else WeakPerspective(scale, centre)
 
 
 def rotation(yaw, pitch, roll):

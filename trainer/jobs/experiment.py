@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from data_loader.generated_folder import is_generated
-from data_loader.joined import identities_of
+from data_loader.joined import identities_of, people_of
 from data_loader.training_sources import index_folder
 from trainer.evaluation import experiment_report
 from trainer.evaluation.experiment_test import HeldOutIdentities, PairsFile
@@ -72,6 +72,7 @@ def run(options):
     Raises:
         UserError: a folder is missing or too small, a fraction that is none, or results of other settings.
     """
+    options = options.changed(shared_people=options.shared_people or options.system == "dagan")
     fractions, rows = _fractions(options.fractions), _rows(options)
     indexes = _indexes(options, rows)
     real = indexes["real"]
@@ -140,7 +141,12 @@ def _result(folder, cell, indexes, test, options):
     if len(trained):
         sources["labelled"] = identities_of(real, trained)
     if cell.data in indexes:
-        sources["synthetic" if sources else "labelled"] = indexes[cell.data]
+        beside = indexes[cell.data]
+        if options.shared_people and sources:
+            beside = people_of(beside, sources["labelled"].label_names)
+            if beside is None:
+                raise UserError(f"--fractions {cell.fraction}: none of its people is in {indexes[cell.data].folder}")
+        sources["synthetic" if sources else "labelled"] = beside
     newest = runs.newest_checkpoint(folder)
     if runs.steps_done(newest) < options.max_step:
         train_recognizer(options, sources, folder=folder, resumed=runs.Weights(folder, newest) if newest else None)
@@ -192,7 +198,22 @@ def _indexes(options, rows):
         raise UserError(f"--save_syn_dataset: {folder} is no folder that generate has made")
     if "renders" in rows:
         found["renders"] = index_folder(options, "syn_dataset", labelled=True)
+    if options.shared_people:
+        _tell_missing(found)
     return found
+
+
+def _tell_missing(indexes):
+    """Say which real people are not shown; an error where that are all."""
+    real = indexes["real"]
+    for index in indexes.values():
+        missing = sorted(set(real.label_names) - set(index.label_names))
+        if len(missing) == len(real.label_names):
+            raise UserError(f"{index.flag}: {index.folder} shows nobody of {real.folder}: folders of one name are one "
+                            "person")  # fmt: skip
+        if missing:
+            print(f"{index.flag}: {index.folder} does not show {len(missing)} of {len(real.label_names)} people, the "
+                  f"first: {missing[0]}")  # fmt: skip
 
 
 def _contents(options):

@@ -1,6 +1,5 @@
 """The `render` job: labelled pictures of people who do not exist, drawn from a morphable face model."""
 
-import re
 import sys
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from data_loader.morphable.parameters import METADATA
 from data_loader.render import RenderFolder
 from utils.claim import Claim
 from utils.errors import UserError
-from utils.processes import spread
+from utils.processes import part_of, spread
 from utils.progress import Progress
 
 
@@ -30,7 +29,7 @@ def run(options):
         UserError: a value out of range, or a folder that holds pictures of other settings.
     """
     _check(options)
-    people = _people(options)
+    people = part_of(range(1, options.n_id + 1), options.shard)
     renders = RenderFolder(Path(options.data_dir).expanduser() / options.syn_dataset, options)
     Claim(renders.folder, "render.json", renders.settings, "--syn_dataset").take()  # by all shards, at once perhaps
     if renders.source.note:
@@ -63,13 +62,3 @@ def _check(options):
     check_format(options.image_format)
     if options.published_pose and not options.statistics_dir:
         raise UserError("--published_pose: needs --statistics_dir, whose poses it sets to yaw 0")
-
-
-def _people(options):
-    """The numbers of the people of this shard: k, k + n, k + 2n ... of shard "k/n"."""
-    if not options.shard:
-        return range(1, options.n_id + 1)
-    match = re.fullmatch(r"(\d+)/(\d+)", options.shard, re.ASCII)
-    if not match or not 1 <= int(match[1]) <= int(match[2]):
-        raise UserError(f"--shard {options.shard}: must be k/n with k from 1 to n, e.g. 2/8")
-    return range(int(match[1]), options.n_id + 1, int(match[2]))

@@ -25,7 +25,7 @@ class BeganHealth:
         """Warn of fakes that stay all alike, a k_t that stays at one end of [0, 1], and errors without bound.
 
         Args:
-            values: {tag: float} of one logged step: misc/diversity, misc/measure, misc/k_t, misc/k_t2.
+            values: {tag: float} of one logged step: misc/diversity, misc/measure, and the k_t's that there are.
 
         Returns:
             The warnings whose sign has just lasted long enough, or None.
@@ -36,7 +36,7 @@ class BeganHealth:
         return self.signs.lasting({
             "alike": _alike(values, "raise --gamma or lower --g_lr"),
             "blown up": (measure > BLANK, IMPATIENCE, bad),
-            **{tag: _stuck(values, tag) for tag in ("misc/k_t", "misc/k_t2")},
+            **{tag: _stuck(values, tag) for tag in ("misc/k_t", "misc/k_t2") if tag in values},
         })  # fmt: skip
 
 

@@ -10,6 +10,11 @@ def absolute_error(a, b):
     return tf.reduce_mean(tf.abs(a - b))
 
 
+def absolute_error_sum(a, b):
+    """Sum of |a - b| over images, pixels and channels (DA-GAN eqs. 4, 5 and 9 as printed). A scalar."""
+    return tf.reduce_sum(tf.abs(a - b))
+
+
 def absolute_error_per_image(a, b):
     """Mean |a - b| of each image: [n, h, w, c] twice -> [n]."""
     return tf.reduce_mean(tf.abs(a - b), axis=[1, 2, 3])
@@ -83,3 +88,21 @@ def center_loss(features, labels, centroids):
 def softmax_loss(logits, labels):
     """Mean cross-entropy of float32 logits [n, c] against int32 labels [n]. A scalar."""
     return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
+
+
+def binary_identity_loss(logits, labels):
+    """DA-GAN eq. 6: a yes or no for each person, -(Y log D + (1 - Y) log(1 - D)) summed over the people.
+
+    Args:
+        logits: float32 [n, c].  labels: int32 [n], whose one-hot vectors are Y.
+
+    Returns:
+        The mean over images, a scalar.
+    """
+    wanted = tf.one_hot(labels, tf.shape(logits)[1])
+    return tf.reduce_mean(tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(wanted, logits), axis=1))
+
+
+def spread(images):
+    """How much the images of a batch differ: standard deviation over the batch, meaned over pixels. A scalar."""
+    return tf.reduce_mean(tf.math.reduce_std(images, axis=0)) + 1e-8

@@ -9,7 +9,7 @@ from trainer.step.precision import LossScale
 
 
 class Players:
-    """What a training step moves. All gradients are taken before any weight moves.
+    """What a training step moves.
 
     Args:
         groups: {name: list of variables}; no variable is in two of them.
@@ -38,16 +38,20 @@ class Players:
     def scale(self):
         return 1.0 * self._loss_scale.scale
 
-    def move(self, gradients, decay):
-        """Move every group once, then the averages.
+    def move(self, gradients, decay=None):
+        """Move groups once, then the averages of all.
 
         Args:
-            gradients: {name of a group: list of gradients of this replica's mean losses, times `scale`}.
-            decay: of the averages, a scalar: average <- decay * average + (1 - decay) * variable.
+            gradients: {name of a group: list of gradients of this replica's mean losses, times `scale`}. A group that
+                is left out stays: players that take turns are moved one by one.
+            decay: of the averages, a scalar: average <- decay * average + (1 - decay) * variable; None: they stay.
         """
-        of_groups = self._loss_scale.unscaled(replicas.shares([gradients[name] for name in self.groups]))
-        for (name, variables), of_each in zip(self.groups.items(), of_groups, strict=True):
-            self.optimizers[name].apply(of_each, variables)
+        names = [name for name in self.groups if name in gradients]
+        of_groups = self._loss_scale.unscaled(replicas.shares([gradients[name] for name in names]))
+        for name, of_each in zip(names, of_groups, strict=True):
+            self.optimizers[name].apply(of_each, self.groups[name])
+        if decay is None:
+            return
         for variable, average in self.averages:
             average.assign_sub((1.0 - decay) * (average - variable.value))
 

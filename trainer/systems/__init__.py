@@ -9,9 +9,13 @@ import importlib
 from trainer.systems.flags_read import SYSTEM_FLAGS
 from utils import runs
 from utils.errors import UserError
-from utils.flags import FLAGS
+from utils.flags import FLAGS, TRAINING
 
-SYSTEMS = {"facegan": "trainer.systems.facegan:FaceGan", "recognizer": "trainer.systems.recognizer:Recognizer"}
+SYSTEMS = {
+    "facegan": "trainer.systems.facegan:FaceGan",
+    "dagan": "trainer.systems.dagan:DaGan",
+    "recognizer": "trainer.systems.recognizer:Recognizer",
+}
 
 
 def system_class(name):
@@ -45,4 +49,4 @@ def _system_of(job, options):
         if flag in options.explicit and getattr(options, flag) and job in FLAGS[flag].jobs:
             found = runs.find_weights(getattr(options, flag), options.log_dir, flag)
             return runs.read_params(found.run).get("system") if found.run else None
-    return options.system if job in FLAGS["system"].jobs else None
+    return options.system if job in TRAINING else None  # experiment reads --system, and trains recognisers

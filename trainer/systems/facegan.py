@@ -240,7 +240,7 @@ class FaceGan(FaceGanImages):
             "misc/d_lr": self.optimizers["discriminators"].learning_rate,
             "misc/g_lr": self.optimizers["generator"].learning_rate,
             "misc/lambda_c": tf.constant(options.lambda_c),
-            "misc/diversity": _spread(fake) / _spread(real),
+            "misc/diversity": losses.spread(fake) / losses.spread(real),
         }
         images = {
             "x": fake,
@@ -276,8 +276,3 @@ class FaceGan(FaceGanImages):
     def health(self, values):
         """Warn of signs of collapse, as the contract says (trainer/step/health.py)."""
         return self._health.warning(values)
-
-
-def _spread(images):
-    """How much the images of a batch differ: standard deviation over the batch, meaned over pixels. A scalar."""
-    return tf.reduce_mean(tf.math.reduce_std(images, axis=0)) + 1e-8

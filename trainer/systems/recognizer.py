@@ -40,7 +40,7 @@ class Recognizer(System):
     Attributes:
         network: keras.Model: what `face_input.prepare` gives -> float32 [n, embedding_size], before normalisation.
         face_input: FaceInput.
-        heads: {"real": Classifier} and, with generated images, "synthetic".
+        heads: {"real": Classifier} and, with generated images of other people, "synthetic".
     """
 
     shaping, flags = RECOGNIZER_SHAPING, SYSTEM_FLAGS["recognizer"]
@@ -52,8 +52,9 @@ class Recognizer(System):
         self.sources = {name: source for name, source in SOURCES.items() if name in labels}
         self.face_input, self.network = FaceInput(options), build_recognizer(options)
         self.networks, self.side = {"recognizer": self.network}, self.face_input.shown
+        self._keys = [key for source in self.sources.values() for key in source.images]
         self.heads = {"real": classifier("real", options, labels["labelled"], weight=1.0)}
-        if "synthetic" in labels:
+        if "synthetic" in labels and not options.shared_people:
             self.heads["synthetic"] = classifier("synthetic", options, labels["synthetic"], options.lambda_syn)
         guesses = {f"loss/cross_entropy{head.ending}": head.guess for head in self.heads.values()}
         self._health = SoftmaxHealth(guesses, self.rate_flags)
@@ -92,29 +93,32 @@ class Recognizer(System):
 
     @tf.function
     def train_step(self, batch):
-        """One step on `real` with `real_identity` and, where there is a head for them, `synthetic` with `identity`.
+        """One step on `real` with `real_identity` and, where there are any, `synthetic` with `identity`.
 
         Both go through the network as one batch, so that batch norm sees them together, as in the fork.
         """
         options = self.options
         dropout_seed, augment_seed = self._seeds()
-        images = [batch["real"]] + ([batch["synthetic"]] if "synthetic" in self.heads else [])
-        labels = {"real": batch["real_identity"], "synthetic": batch.get("identity")}
-        counts = [tf.shape(part)[0] for part in images]
+        images, labels = [batch[key] for key in self._keys], [batch["real_identity"]]
+        if "synthetic" in self.sources:
+            labels.append(batch["identity"])
+        if len(self.heads) == 1:  # of shared people one head judges all
+            labels = [tf.concat(labels, axis=0)]
+        counts = [tf.shape(part)[0] for part in labels]
         shown = self.face_input.prepare(self._augmented(tf.concat(images, axis=0), augment_seed))
         with tf.GradientTape() as tape:
             features = self._features(shown, dropout_seed)
             told = {}
-            for (name, head), part in zip(self.heads.items(), tf.split(features, counts), strict=True):
-                told[name] = head.judge(part, labels[name], self._head_dropout(dropout_seed, name))
+            for (name, head), part, own in zip(self.heads.items(), tf.split(features, counts), labels, strict=True):
+                told[name] = head.judge(part, own, self._head_dropout(dropout_seed, name))
             decay = options.weight_decay * tf.add_n([tf.nn.l2_loss(weight.value) for weight in self.decayed])
             total = decay + tf.add_n([
                 each["cross_entropy"] + options.center_loss_factor * each["center"] for each in told.values()
             ])
         gradients = tape.gradient(total, self.players.groups)
         self.players.move(gradients, schedules.average_decay(self.step, options.moving_average_decay))
-        for (name, head), part in zip(self.heads.items(), tf.split(features, counts), strict=True):
-            head.move_centroids(part, labels[name])
+        for head, part, own in zip(self.heads.values(), tf.split(features, counts), labels, strict=True):
+            head.move_centroids(part, own)
         self.step.assign_add(1)
         return self._scalars(told, decay, total)
 
@@ -161,8 +165,7 @@ class Recognizer(System):
     @tf.function
     def preview(self, batch):
         """The faces as this step of training shows them."""
-        names = ("real", "synthetic") if "synthetic" in self.heads else ("real",)
-        return {f"Shown {name}": self._augmented(batch[name], self._seeds()[1]) for name in names}
+        return {f"Shown {key}": self._augmented(batch[key], self._seeds()[1]) for key in self._keys}
 
     def log_line(self, values):
         line = f"loss: {values['loss/total']:.4f} accuracy: {values['train/accuracy']:.3f}"

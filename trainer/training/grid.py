@@ -21,13 +21,14 @@ class Grid:
 
     def __init__(self, maker, inputs, rows, columns):
         self.maker, self.columns = maker, columns
-        rows = min(rows, len(inputs.label_names))
+        shown = np.unique(inputs.labels[inputs.labels >= 0])[:rows]
+        rows = len(shown)
         spec = {key: inputs.spec[key] for key, _ in maker.arguments.values()}
         self.batch = {
             key: np.zeros((rows * columns, *value.shape), value.dtype.as_numpy_dtype) for key, value in spec.items()
         }
         for row in range(rows):
-            for column, i in enumerate(np.flatnonzero(inputs.labels == row)[:columns]):
+            for column, i in enumerate(np.flatnonzero(inputs.labels == shown[row])[:columns]):
                 one = inputs.read(int(i))
                 for key, values in self.batch.items():
                     values[row * columns + column] = one[key]

@@ -1,6 +1,7 @@
 """The training of a face recogniser, for the jobs `train_recognizer` and `experiment`."""
 
 from data_loader.generated_folder import alignment_of
+from data_loader.joined import with_shared_people
 from trainer.face_networks import network as face_networks
 from trainer.face_networks.table import kind_of, with_sizes
 from trainer.published import facenet
@@ -28,6 +29,8 @@ def train_recognizer(options, indexes, folder=None, resumed=None):
     Raises:
         UserError: one identity only, a flag that does not fit the network, unreadable images, nothing left to train.
     """
+    if options.shared_people:
+        indexes = with_shared_people(indexes)
     for index in indexes.values():
         if len(index.label_names) < 2:
             raise UserError(f"{index.flag}: {index.folder} holds one identity: a recogniser needs two at least")

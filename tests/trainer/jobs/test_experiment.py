@@ -34,6 +34,8 @@ def data(tmp_path_factory):
             path = folder / kind / f"p{number // 3}" / f"{number % 3}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(face(100 * people + number, 20)).save(path)
+    (folder / "strangers" / "q0").mkdir(parents=True)
+    Image.fromarray(face(0, 20)).save(folder / "strangers" / "q0" / "0.png")
     (folder / "generated" / "confidence_scores.csv").write_text("path,identity,d_score,s_score,c_score\n")
     return folder
 
@@ -141,6 +143,17 @@ def test_rows_beside_and_the_pairs_of_a_file(data, tmp_path, capsys, untraced):
     assert f"--lfw_dir: {changed}" in capsys.readouterr().err
 
 
+def test_generated_images_of_the_real_people_go_to_their_head(data, tmp_path, capsys, untraced):
+    assert run(data, tmp_path / "report", "--system", "dagan") == 0
+    assert f"{data / 'generated'} does not show 5 of 8 people, the first: p3" in capsys.readouterr().out
+    params = json.loads((tmp_path / "report" / "cells" / "100_with_1" / "params.json").read_text())
+    names = params["label_names"]["labelled"]
+    assert len(names) == 4 and params["label_names"]["synthetic"] == names
+    images = {name: metrics["trained_images"] for name, metrics in cells(tmp_path / "report").items()}
+    shown = len({"p0", "p1", "p2"} & set(names))
+    assert shown and images == {"100_without_1": 12, "100_with_1": 12 + 3 * shown}
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"auc": 1}'])
 def test_a_damaged_result_is_one_line(data, finished, content, capsys):
     marked = finished / "cells" / "100_without_1" / "result.json"
@@ -207,6 +220,7 @@ def test_tables_by_hand():
         (["--save_syn_dataset", "real"], "real is no folder that generate has made"),
         (["--dataset", "nowhere"], "no such folder"),
         (["--recognizer", "nn4"], "--image_size 16: nn4 takes"),
+        (["--shared_people", "--compare", "renders", "--syn_dataset", "strangers"], "strangers shows nobody of"),
     ],
 )
 def test_bad_input_writes_nothing(data, tmp_path, words, message, capsys):

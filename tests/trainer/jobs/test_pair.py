@@ -10,6 +10,7 @@ from PIL import Image
 from data_loader import assets, folders, portraits
 from data_loader.morphable import parameters, statistics
 from tests.data_loader.morphable import published
+from tests.once import once
 from trainer.jobs import pair
 from utils.errors import UserError
 
@@ -35,18 +36,6 @@ def rows(path, key):
 @pytest.fixture(scope="module", autouse=True)
 def opened_once(face_read_once):
     """The fitter is opened once for all tests: it takes longer than a fit, of which one run makes many with it."""
-
-    def once(make):
-        made = {}
-
-        def opened(*arguments):
-            key = tuple(argument if isinstance(argument, int) else id(argument) for argument in arguments)
-            if key not in made:
-                made[key] = arguments, make(*arguments)  # the arguments stay, so that no other gets their id
-            return made[key][1]
-
-        return opened
-
     with pytest.MonkeyPatch.context() as patch:
         for part in ("Fitter", "Studio"):
             patch.setattr(portraits, part, once(getattr(portraits, part)))

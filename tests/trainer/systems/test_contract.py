@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 import main
-from tests.small import NETWORKS
+from tests.small import DAGAN, NETWORKS
 from trainer.benchmark.data import random_arguments, random_batch
 from trainer.systems import SYSTEMS, system_class
 from trainer.training import checkpoint
@@ -19,7 +19,7 @@ from utils import command_line
 from utils.flags import FLAGS
 
 RECOGNIZER = "--recognizer light_cnn9 --image_size 16 --embedding_size 8 --batch_size 2".split()
-SMALL = {"recognizer": RECOGNIZER, "facegan": [*NETWORKS, "--method_c", "none"]}  # NETWORKS, where not named here
+SMALL = {"recognizer": RECOGNIZER, "dagan": DAGAN, "facegan": [*NETWORKS, "--method_c", "none"]}  # else NETWORKS
 PLAIN = [*SYSTEMS, "toy"]
 VARIANTS = {  # {case: (system, more flags, labelled sources that come with them)}: other flags are read by each
     "facegan with dlib's network": ("facegan", "--method_c magnet", ()),
@@ -32,11 +32,16 @@ VARIANTS = {  # {case: (system, more flags, labelled sources that come with them
     "facegan with centers": ("facegan", "--method_c center --model_def models.nn4 --move_centers", ()),
     "facegan with patches": ("facegan", "--method_c none --discriminator patch --augment colour,shift,cutout,flip "
                              "--upsample nearest --gan_loss nonsaturating", ()),
+    "dagan as printed": ("dagan", "--identity_perception binary --generator_weight k_t --sum_errors "
+                         "--update simultaneous --random_flip --mixed_precision bfloat16", ()),
+    "dagan with unlabelled photographs": ("dagan", "--nolabel_photographs --upsample nearest", ()),
+    "dagan that names nobody": ("dagan", "--identity_perception none", ()),
     "recognizer with generated images": (
         "recognizer",
         "--random_crop --random_flip --random_rotate --keep_probability 0.5 --center_loss_factor 0.1",
         ("synthetic",),
     ),
+    "recognizer of shared people": ("recognizer", "--shared_people", ("synthetic",)),
 }
 ALL = [*PLAIN, *VARIANTS]
 

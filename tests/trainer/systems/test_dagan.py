@@ -1,0 +1,182 @@
+"""DA-GAN through its contract, and through the jobs."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+import main
+from data_loader.folders import decode
+from tests.small import DAGAN, LOGS, face, only_run, untraced
+from trainer.benchmark.data import random_batch
+from trainer.systems.dagan import DaGan
+from trainer.training.checkpoint import named_variables
+from trainer.training.setup import seed_everything
+from utils import command_line
+from utils.images import to_float
+
+pytestmark = pytest.mark.usefixtures("untraced")
+
+
+def people(folder, names, images):
+    for place, name in enumerate(names):
+        for image in range(images):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(face(100 * place + image)).save(folder / name / f"{image}.png")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """data/views of a, b, c; data/people: photographs of b, c, d; a run of eight steps below straight/."""
+    folder = tmp_path_factory.mktemp("dagan")
+    people(folder / "data" / "views", "abc", 3)
+    people(folder / "data" / "people", "bcd", 2)
+    with untraced():
+        assert train(folder, "straight", "--max_step", "8") == 0
+    return folder
+
+
+def train(folder, logs, *words):
+    where = ["--data_dir", folder / "data", "--log_dir", folder / logs, "--asset_dir", folder / "cache"]
+    named = ["--system", "dagan", "--dataset", "people", "--syn_dataset", "views", *DAGAN, *LOGS]
+    return main.main(["train", *map(str, [*where, *named, *words])])
+
+
+def newest(logs):
+    with np.load(max(only_run(logs).glob("checkpoints/*.npz"))) as file:
+        return {name: file[name] for name in file.files}
+
+
+def test_eight_steps_are_four_and_four(home):
+    assert train(home, "half", "--max_step", "4", "--task", "first") == 0
+    resumed = ["--load_path", str(only_run(home / "half")), "--log_dir", str(home / "resumed"), "--max_step", "8"]
+    assert main.main(["train", "--data_dir", str(home / "data"), *resumed]) == 0
+    straight, parts = newest(home / "straight"), newest(home / "resumed")
+    assert straight.keys() == parts.keys() and int(straight["state/step"]) == 8
+    assert [name for name in straight if straight[name].tobytes() != parts[name].tobytes()] == []
+
+
+def test_photographs_and_views_have_one_list_of_people(home):
+    params = json.loads((only_run(home / "straight") / "params.json").read_text())
+    assert params["label_names"] == {"real": list("abcd"), "synthetic": list("abcd")}
+    assert newest(home / "straight")["identity_head/001/logits/bias"].shape == (4,)
+
+
+def generate(home, out, *words):
+    run = ["--pretrained_gen", str(only_run(home / "straight")), "--log_dir", str(home / "straight")]
+    where = ["--data_dir", str(home / "data"), "--save_syn_dataset", out, "--image_format", "png"]
+    assert main.main(["generate", *run, *where, *words]) == 0
+    with open(home / "data" / out / "confidence_scores.csv") as file:
+        return list(csv.DictReader(file))
+
+
+def test_refines_views_with_scores_of_realism_and_identity(home, capsys):
+    rows = generate(home, "refined", "--syn_dataset", "views")
+    assert [row["path"] for row in rows] == [f"{person}/{image}.png" for person in "abc" for image in range(3)]
+    assert all(float(row["d_score"]) > 0 and float(row["identity_score"]) > 0 for row in rows)
+    assert "`identity_score`" in (home / "data" / "refined" / "README.md").read_text()
+    people(home / "data" / "others", "bz", 1)
+    capsys.readouterr()
+    rows = generate(home, "strangers", "--syn_dataset", "others")
+    assert "did not know z" in capsys.readouterr().out
+    assert [row["identity_score"] for row in rows] == ["", ""] and float(rows[0]["d_score"]) > 0
+
+
+def test_the_identity_is_scored_against_the_persons_own_place(home):
+    """b has place 1 in the training's list, and 0 among these views."""
+    people(home / "data" / "only_b", "b", 1)
+    (row,) = generate(home, "b_refined", "--syn_dataset", "only_b")
+    arrays = newest(home / "straight")
+    system = make()
+    for name, variable in named_variables(system).items():
+        variable.assign(arrays.get(f"state/average/{name}", arrays[name]))
+    view = to_float(decode(home / "data" / "only_b" / "b" / "0.png", 16)[None])
+    logits = system.head(system.discriminator.encode(system.generator(view)))
+    np.testing.assert_allclose(float(row["identity_score"]), -tf.nn.log_softmax(logits)[0, 1], rtol=1e-5)
+
+
+def test_exports_with_and_without_whom_it_knows(home):
+    run = ["--pretrained_gen", str(only_run(home / "straight")), "--log_dir", str(home / "straight")]
+    assert main.main(["export", *run, "--export_dir", str(home / "served")]) == 0
+    served = tf.saved_model.load(str(home / "served" / "1")).signatures["serving_default"]
+    assert served(images=tf.zeros((2, 16, 16, 3)))["generated"].shape == (2, 16, 16, 3)
+    assert main.main(["export", *run, "--export_dir", str(home / "small"), "--export_format", "weights"]) == 0
+    (weights,) = (home / "small" / "checkpoints").glob("*.npz")
+    with np.load(weights) as file:
+        assert not [name for name in file.files if name.startswith("identity_head")]
+    begun = ["--pretrained_gen", str(home / "small"), "--max_step", "1", "--nolabel_photographs"]
+    assert train(home, "begun", *begun) == 0  # other people than the weights knew
+
+
+@pytest.mark.parametrize(
+    ("data", "words", "message"),
+    [
+        ({"people": {"a": 1, "b": 2}}, [], "--dataset: label folder {}/people/a needs at least 2 images, has 1"),
+        ({"views": {".": 2}}, [], "--syn_dataset: images but no label folders (expected <label>/<file>) in {}/views"),
+        ({}, ["--discriminator", "patch"], "--discriminator: --system dagan does not read it; it is for facegan"),
+        ({}, ["--lambda_c", "1"], "--lambda_c: --system dagan does not read it; it is for facegan"),
+    ],
+)
+def test_bad_input_is_one_line(tmp_path, data, words, message, capsys):
+    for folder, names in ({"people": {"a": 2, "b": 2}, "views": {"a": 2, "c": 1}} | data).items():
+        for name, images in names.items():
+            people(tmp_path / "data" / folder, [name], images)
+    assert train(tmp_path, "logs", *words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message.format(tmp_path / "data") in line
+    assert not (tmp_path / "logs").exists()
+
+
+def test_another_size_or_other_people_than_the_runs_are_one_line(home, tmp_path, capsys):
+    run = str(only_run(home / "straight"))
+    words = ["generate", "--pretrained_gen", run, "--data_dir", str(home / "data"), "--syn_dataset", "views"]
+    assert main.main([*words, "--input_scale_size", "32"]) == 2
+    assert "--input_scale_size 32" in capsys.readouterr().err
+    people(tmp_path / "views", "abz", 2)
+    people(tmp_path / "people", "bcd", 2)
+    assert main.main(["train", "--load_path", run, "--data_dir", str(tmp_path), "--log_dir", str(tmp_path / "l")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "other people" in line and "added z" in line
+
+
+def make(*flags):
+    options = command_line.parse(["train", *DAGAN, *flags], main.JOBS)[1].changed(system="dagan", n_id=4)
+    seed_everything(options)
+    return DaGan(options, {"real": 4, "synthetic": 4})
+
+
+def steps(*flags, count=1):
+    """{network: weights moved by so much} in as many steps."""
+    system = make(*flags)
+    batch = random_batch(system, system.options)
+    before = {name: [weight.numpy() for weight in network.weights] for name, network in system.networks.items()}
+    for _ in range(count):
+        system.train_step(batch)
+    return {name: [new.numpy() - old for new, old in zip(network.weights, before[name], strict=True)]
+            for name, network in system.networks.items()}  # fmt: skip
+
+
+def still(moves):
+    return {name for name, of_network in moves.items() if not any(move.any() for move in of_network)}
+
+
+def same(a, b):
+    return all((x == y).all() for x, y in zip(a, b, strict=True))
+
+
+def test_each_group_moves_by_its_own_losses_only():
+    assert still(steps()) == set()
+    alone = ["--lambda_1", "0", "--lambda_2", "0"]
+    assert still(steps(*alone)) == {"identity_head"}
+    assert still(steps(*alone, "--generator_weight", "k_t")) == {"identity_head", "generator"}  # k_t is 0 at first
+    pixel, more = steps(*alone), steps("--lambda_1", "0", "--lambda_2", "5")
+    assert same(pixel["discriminator"], more["discriminator"]) and not same(pixel["generator"], more["generator"])
+
+
+def test_in_turn_the_generator_meets_the_discriminator_that_has_moved():
+    turns, together = steps(), steps("--update", "simultaneous")
+    assert same(turns["discriminator"], together["discriminator"])
+    assert not same(turns["generator"], together["generator"])

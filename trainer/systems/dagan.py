@@ -1,0 +1,191 @@
+"""DA-GAN (Zhao et al., NIPS 2017): simulated views of a face into photographs of the same person.
+
+Symbols of the paper, and the names here:
+    x, x~, y        view, refined, photograph
+    G_theta         generator         view -> refined
+    D_phi           discriminator     an auto-encoder; its code also names the person (identity_head)
+    L_pp, L_ip      pixel, identity   eqs. 3 and 6
+    L_adv, k_t      BEGAN's errors and the weight of the refined in them, eqs. 4 and 5
+    L_con           misc/measure      eq. 9
+
+No layer table, weight or rate of it is public: networks are FaceGAN's, whose BEGAN was published; lambda_1 and lambda_2
+are ours (docs/dagan.md).
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from data_loader.inputs import FolderInput
+from data_loader.training_sources import Source, index_folder
+from models.autoencoder import Autoencoder
+from models.generator import Generator
+from models.identity_head import IdentityHead
+from trainer.published.arrays import named_weights
+from trainer.step import losses, replicas, schedules
+from trainer.step.adam import FusedAdam
+from trainer.step.dual_agent import DualAgentJudge
+from trainer.step.health import BeganHealth
+from trainer.step.pixels import flipped
+from trainer.step.players import Players
+from trainer.step.precision import computing_in
+from trainer.step.streams import Stream, drawn, step_seed
+from trainer.systems.flags_read import DAGAN_SHAPING, SYSTEM_FLAGS
+from trainer.systems.system import Maker, Score, System, new_step
+from utils import runs
+
+SCORES = {
+    "d_score": Score("error of the discriminator's reconstruction, low where the image looks like a photograph to it"),
+    "identity_score": Score("cross-entropy of its person in the discriminator's code, low where it shows that person",
+                            needs=("identity",)),
+}  # fmt: skip
+TEXT = "Each image was made from a view of a photographed person's head that a simulator turned."
+
+
+class DaGan(System):
+    """A generator that refines views, and an auto-encoder that judges realism and names the person.
+
+    Args:
+        options: the flags (utils/flags.py).
+        labels: {"synthetic": people}, of views and photographs together; {} with --identity_perception none.
+        random: False switches off dropout and flips.
+    """
+
+    shaping, flags = DAGAN_SHAPING, SYSTEM_FLAGS["dagan"]
+    training_only_flags = ("identity_perception",)  # its people are one training's
+    training_only_names = ("identity_head/",)
+    training_only_off = {"identity_perception": "none"}
+    rate_flags = "--g_lr and --d_lr"
+
+    def __init__(self, options, labels, random=True):
+        self.options, self.random, self.sources = options, random, self.sources_of(options)
+        self.side, size, code = options.input_scale_size, options.input_scale_size, options.z_num
+        with computing_in(options.mixed_precision):
+            self.generator = Generator(options.conv_hidden_num_res, options.num_res_rep, upsample=options.upsample)
+            self.discriminator = Autoencoder(size, options.conv_hidden_num, code, name="discriminator")
+            self.head = IdentityHead(labels["synthetic"], code) if options.identity_perception != "none" else None
+        self.networks = {"generator": self.generator, "discriminator": self.discriminator}
+        self.networks |= {"identity_head": self.head} if self.head else {}
+        self.judge = DualAgentJudge(self.discriminator, self.head, options, "misc/k_t")
+        self.step, self.players = new_step(), self._make_players()
+        self.state = {"step": self.step, "k": self.judge.k} | self.players.state
+        arguments = {"images": ("synthetic", tf.TensorSpec([None, size, size, 3]))}
+        self.makers = {"generate": Maker(self.generate, self._open_views, arguments, SCORES, TEXT)}
+        self._health = BeganHealth(self.rate_flags)
+
+    @classmethod
+    def sources_of(cls, options):
+        """Photographs, and views of people; both labelled where the code names people, in one list of these."""
+        named = options.identity_perception != "none"
+        known = named and options.label_photographs
+        real = Source("dataset", ("real",), "real_identity" if known else "", 2 if known else 1,
+                      weights="sample_weights", people=known)  # fmt: skip
+        return {"real": real,
+                "synthetic": Source("syn_dataset", ("synthetic",), "identity" if named else "", people=known)}
+
+    def _make_players(self):
+        options = self.options
+        groups = {"generator": self.generator.trainable_variables, "discriminator": self.judge.trained}
+        optimizers = {}
+        for name, rate in (("generator", options.g_lr), ("discriminator", options.d_lr)):
+            schedule = schedules.of_replicas(rate, options, replicas.count())
+            optimizers[name] = FusedAdam(schedule, options.beta1, options.beta2, epsilon=1e-8)
+        averaged = {weight: variable for name, network in self.networks.items()
+                    for weight, variable in named_weights(name, network).items()}  # fmt: skip
+        return Players(groups, optimizers, averaged, options.mixed_precision)
+
+    @tf.function
+    def train_step(self, batch):
+        """One step: D, then G against the D that has moved, then k_t. --update simultaneous: G against the same D."""
+        options = self.options
+        seed = replicas.own_seed(step_seed(options.random_seed, self.step)) if self.random else None
+        view, real = batch["synthetic"], self._flipped(batch["real"], seed)
+        labels, real_labels = batch.get("identity"), batch.get("real_identity")
+        with tf.GradientTape(persistent=True) as tape:
+            refined = self.generator(view, dropout_seed=seed)
+            pixel = losses.absolute_error(refined, view)
+        judged = self.judge.of_discriminator(real, refined, real_labels, labels, self.players.scale)
+        gradients = {"discriminator": judged["gradients"]}
+        if options.update == "alternating":
+            self.players.move(gradients)
+            gradients = {}
+        scale = self.players.scale
+        seen = self.judge.of_generator(refined, labels, scale)
+        gradients["generator"] = tape.gradient(
+            [refined, pixel], self.players.groups["generator"], [seen["gradient"], scale * options.lambda_2]
+        )
+        self.players.move(gradients, schedules.average_decay(self.step))
+        balance = self.judge.after_step(judged)
+        self.step.assign_add(1)
+        return balance | {
+            "loss/d_loss": judged["loss"],
+            "loss/g_loss": seen["loss"] + options.lambda_2 * pixel,
+            "loss/d_loss_real": judged["real_loss"],
+            "loss/d_loss_fake": judged["fake_loss"],
+            "loss/identity_real": judged["identity_real"],
+            "loss/identity_fake": judged["identity_fake"],
+            "loss/pixel": pixel,
+            "misc/d_lr": self.optimizers["discriminator"].learning_rate,
+            "misc/g_lr": self.optimizers["generator"].learning_rate,
+            "misc/diversity": losses.spread(refined) / losses.spread(real),
+        }
+
+    def _flipped(self, real, seed):
+        flips = self.options.random_flip and self.random
+        return flipped(real, drawn(seed, Stream.PHOTOGRAPH_FLIP)) if flips else real
+
+    def _open_views(self, options, params, scores, indexes):
+        """Views; with their people's labels where the training knew all of them."""
+        index, more = indexes.get("synthetic") or index_folder(options, "syn_dataset", labelled=True), {}
+        if "identity_score" in scores and self._knows(index, params):
+            places = {name: place for place, name in enumerate(runs.label_names(params, "synthetic"))}
+            numbers = np.array([places[name] for name in index.label_names], np.int32)
+            more = {"identity": numbers[index.labels]}
+        return FolderInput(index, self.side, "synthetic", more)
+
+    def _knows(self, index, params):
+        if not self.head:
+            print("identity_score stays empty: these weights name nobody")
+            return False
+        strangers = set(index.label_names) - set(runs.label_names(params, "synthetic") or ())
+        if strangers:
+            print(f"identity_score stays empty: the training did not know {min(strangers)}")
+        return not strangers
+
+    @tf.function(reduce_retracing=True)
+    def generate(self, batch, scores=tuple(SCORES)):
+        """Refined views, dropout off.
+
+        Args:
+            batch: `synthetic` [n, s, s, 3]; `identity` int32 [n], where an identity score is wanted.
+            scores: names of the scores that are wanted, a tuple.
+
+        Returns:
+            {"image": [n, s, s, 3], score: [n], …}.
+        """
+        refined = self.generator(batch["synthetic"])
+        results = {"image": refined}
+        if "d_score" in scores:
+            results["d_score"] = self.judge.scores(refined)
+        if "identity_score" in scores and self.head and "identity" in batch:
+            results["identity_score"] = self.judge.identity_scores(refined, batch["identity"])
+        return results
+
+    @tf.function
+    def preview(self, batch):
+        """Views, what became of them, photographs, and what D makes of both."""
+        refined = self.generator(batch["synthetic"])
+        return {
+            "Simulated Images": batch["synthetic"],
+            "Refined Images": refined,
+            "Real Images": batch["real"],
+            "AE_x": self.judge.decoded(refined),
+            "AE_u": self.judge.decoded(batch["real"]),
+        }
+
+    def log_line(self, values):
+        losses_told = f"Loss_D: {values['loss/d_loss']:.6f} Loss_G: {values['loss/g_loss']:.6f}, "
+        return f"{losses_told}k_t: {values['misc/k_t']:.4f} L_con: {values['misc/measure']:.4f}"
+
+    def health(self, values):
+        """Warn of signs of collapse, as the contract says (trainer/step/health.py)."""
+        return self._health.warning(values)

@@ -35,6 +35,7 @@ PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob(
 PLACEHOLDER = "logs/master_gen_0102_030405"  # a run folder, as RUN
 PROGRAMS = ("python ", "pip ", "saved_model_cli ", "tensorboard ", "sha256sum ")
 SMALL = shlex.join(NETWORKS)
+EXPERIMENT = "--image_size 16 --batch_size 2 --max_step 2 --fractions 100 --seeds 1"
 SMALLER = {  # job, or module of tests/ -> flags that keep its test short; images of any size are resized
     "align": "",
     "pair": "--num_worker 1",
@@ -50,7 +51,8 @@ SMALLER = {  # job, or module of tests/ -> flags that keep its test short; image
     "filter": "--save_filtered kept",
     "evaluate": "--model_def models.dlib_resnet",  # FaceNet is 85 MB to fetch
     "train_recognizer": "--image_size 16 --batch_size 2 --max_step 2",
-    "experiment": "--image_size 16 --batch_size 2 --max_step 2 --fractions 100 --seeds 1 --report_dir experiment",
+    "experiment": f"{EXPERIMENT} --report_dir experiment",
+    "experiment dagan": EXPERIMENT,
     "benchmark": f"{SMALL} --steps 2 --method_c none",
     "help": "",
     "tests.compare_speed": f"{SMALL} --steps 1 --method_c none",
@@ -97,8 +99,8 @@ def job(command):
         return words[0]
     if "--help" in words:
         return "help"
-    if "dagan" in words and words[2] == "train":
-        return "train dagan"
+    if "--system" in words:
+        return f"{words[2]} {words[words.index('--system') + 1]}"
     if len(words) > 2 and not words[2].startswith("-"):
         return words[2]
     if "--load_path" in words:
@@ -133,7 +135,8 @@ def in_process(words, real=subprocess.run, **options):
 def smaller(command, folder, small=None):
     """The words of a command of a page, with flags that make it small. RUN is the oldest run in `folder`, DAGAN_RUN the
     newest of DA-GAN."""
-    oldest = min((folder / "logs").glob("*_gen_*"), default=Path("RUN"))  # by its name, which is its time
+    runs = (folder / "logs").glob("*_gen_*")
+    oldest = min(runs, key=lambda run: run.name.partition("_gen_")[2], default=Path("RUN"))  # by the time in its name
     command = re.sub(r"\bRUN\b", f"logs/{oldest.name}", FEWER.get(command, command))
     if "DAGAN_RUN" in command:
         command = command.replace("DAGAN_RUN", str(max((folder / "logs").glob("dagan_gen_*"))))

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from tests.small import NETWORKS
@@ -41,6 +42,7 @@ def mean_difference(ours, theirs):
     return np.abs(ours - theirs).mean() / np.abs(ours).mean()
 
 
+@pytest.mark.slow
 def test_a_step_and_what_it_generates_are_facegans(untraced):
     flags = ["--method_c", "magnet", "--lambda_c", "0.1", "--model_def", "models.inception_resnet_v1"]
     options = command_line.parse(["train", *NETWORKS, *flags], {"train": ""})[1]

@@ -142,6 +142,7 @@ def test_a_step_counts_as_its_passes_by_hand():
     assert found == sum(by_hand.values())
 
 
+@pytest.mark.slow
 def test_work_grows_with_the_batch_and_with_pairs():
     def work(*flags):
         chosen = options("--method_c", "none", *flags)

@@ -151,6 +151,7 @@ def test_patches_go_on_as_if_nothing_had_been(how, data, logs):
     assert not [name for name in straight if straight[name].tobytes() != resumed[name].tobytes()]
 
 
+@pytest.mark.slow
 def test_kept_pixels_train_the_same_weights(data, logs, untraced):
     """Four steps: each photograph of a pair is read twice, the second time as it was kept."""
     kinds = ("none", "memory", "disk")

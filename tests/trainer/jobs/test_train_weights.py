@@ -39,6 +39,7 @@ def resume(run, logs, *more):
     return only_run(logs)
 
 
+@pytest.mark.slow
 def test_weights_change_the_order_resume_bit_by_bit_and_are_told_where_they_change(data, tmp_path, capsys):
     file = tmp_path / "weights.csv"
     file.write_text("file_name,weight\n3.jpg,30\n5.jpg,2\n")
@@ -64,6 +65,7 @@ def test_weights_change_the_order_resume_bit_by_bit_and_are_told_where_they_chan
     assert told in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_equal_weights_train_what_no_weights_train(data, tmp_path):
     file = tmp_path / "weights.csv"
     file.write_text("file_name;weight\r\n" + "".join(f"{i}.jpg;0,5\r\n" for i in range(6)))

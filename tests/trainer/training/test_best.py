@@ -105,6 +105,7 @@ def test_a_run_that_ends_before_it_saves_has_no_checkpoint(tmp_path, values, mon
     assert not runs.newest_checkpoint(only_run(tmp_path / "more"))
 
 
+@pytest.mark.slow
 def test_a_best_that_was_deleted_or_measured_otherwise_is_sought_anew(tmp_path, values, capsys):
     make_data(tmp_path / "data")
     values(1.0, 2.0)
@@ -124,6 +125,7 @@ def test_a_best_that_was_deleted_or_measured_otherwise_is_sought_anew(tmp_path, 
     assert (best["step"], best["history"]) == (3, [[1, 1.0], [2, 2.0], [3, 6.0]])
 
 
+@pytest.mark.slow
 def test_training_does_not_notice_that_it_is_measured(tmp_path):
     """Averaged weights are put in and taken out again; nothing that is drawn moves."""
     make_data(tmp_path / "data")

@@ -125,17 +125,22 @@ def with_shared_people(indexes):
     """{name: labelled index} with labels that are places in one list of all their people, each name once."""
     everybody = {name for index in indexes.values() for name in index.label_names}
     names = sorted(everybody, key=lambda name: natural_key(os.fsencode(name)))
-    places, shared = {name: place for place, name in enumerate(names)}, {}
-    for key, index in indexes.items():
-        shared[key] = copy.copy(index)
-        shared[key].labels = np.array([places[name] for name in index.label_names], np.int32)[index.labels]
-        shared[key].label_names = names
+    shared = {key: copy.copy(index) for key, index in indexes.items()}
+    for index in shared.values():
+        index.labels, index.label_names = labels_among(index, names), names
     return shared
+
+
+def labels_among(index, names):
+    """int32 [n]: the labels of a labelled index as places in a list of names, which holds all of its own."""
+    places = {name: place for place, name in enumerate(names)}
+    return np.array([places[name] for name in index.label_names], np.int32)[index.labels]
 
 
 def people_of(index, names):
     """SubsetIndex of the images of those people who are in a list of names; None: of nobody."""
-    wanted = [label for label, name in enumerate(index.label_names) if name in set(names)]
+    known = set(names)
+    wanted = [label for label, name in enumerate(index.label_names) if name in known]
     return identities_of(index, wanted) if wanted else None
 
 

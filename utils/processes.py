@@ -6,6 +6,7 @@ import re
 
 from utils.environment import keep_streams
 from utils.errors import UserError
+from utils.progress import Progress
 from utils.quiet import quiet_start
 
 
@@ -43,6 +44,24 @@ def spread(worker, work, processes):
     context = multiprocessing.get_context("spawn")  # forking after TensorFlow has threads can hang
     with context.Pool(min(processes, len(work)), _start, (pickle.dumps(worker),)) as pool:
         yield from pool.imap_unordered(_call, work)
+
+
+def work_through(worker, missing, total, label, processes):
+    """Do what is missing of each person, with a bar that counts single things.
+
+    Args:
+        worker: as spread takes it; called as worker((person, things)) it returns how many it did, and with a function
+            as second argument, in one process, it calls that after each thing.
+        missing: list of (person, list of things).  total: things, those done before among them.
+        label: of the bar.  processes: as spread takes it.
+    """
+    with Progress(total, label, initial=total - sum(len(things) for _, things in missing)) as progress:
+        if processes == 1 or len(missing) <= 1:
+            for work in missing:
+                worker(work, progress.update)
+        else:
+            for done in spread(worker, missing, processes):
+                progress.update(done)
 
 
 _pickled = _worker = None

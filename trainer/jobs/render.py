@@ -8,8 +8,7 @@ from data_loader.morphable.parameters import METADATA
 from data_loader.render import RenderFolder
 from utils.claim import Claim
 from utils.errors import UserError
-from utils.processes import part_of, spread
-from utils.progress import Progress
+from utils.processes import part_of, work_through
 
 
 def run(options):
@@ -36,13 +35,7 @@ def run(options):
         print(renders.source.note, file=sys.stderr)
     missing = [(person, images) for person in people if (images := renders.missing(person))]
     total = len(people) * options.images_per_id
-    with Progress(total, "render", initial=total - sum(len(images) for _, images in missing)) as progress:
-        if options.num_worker == 1 or len(missing) <= 1:
-            for work in missing:
-                renders.draw(work, progress.update)
-        else:
-            for drawn in spread(renders.draw, missing, options.num_worker):
-                progress.update(drawn)
+    work_through(renders.draw, missing, total, "render", options.num_worker)
     if others := renders.others():
         print(f"warning: --n_id {options.n_id}: {renders.folder} holds {len(others)} more people, of an earlier run; "
               "they stay", file=sys.stderr)  # fmt: skip

@@ -9,8 +9,7 @@ from data_loader.simulate import SETTINGS, SIMULATOR, SimulatedFolder, read_yaws
 from data_loader.training_sources import index_cache
 from utils.claim import Claim
 from utils.errors import UserError
-from utils.processes import part_of, spread
-from utils.progress import Progress
+from utils.processes import part_of, work_through
 
 
 def run(options):
@@ -44,13 +43,7 @@ def run(options):
     Claim(folder, "simulate.json", settings, "--save_simulated").take()  # by all shards, at once perhaps
     missing = [(person, entries) for person in people if (entries := simulated.missing(person))]
     total = sum(len(simulated.people[person]) for person in people)
-    with Progress(total, "simulate", initial=total - sum(len(entries) for _, entries in missing)) as progress:
-        if options.num_worker == 1 or len(missing) <= 1:
-            for work in missing:
-                simulated.simulate(work, progress.update)
-        else:
-            for done in spread(simulated.simulate, missing, options.num_worker):
-                progress.update(done)
+    work_through(simulated.simulate, missing, total, "simulate", options.num_worker)
     waiting, views, failed = simulated.finish()
     print(f"simulate: {views} views in {folder}, {failed} photographs in failed.csv")
     if waiting:

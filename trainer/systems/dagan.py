@@ -12,10 +12,10 @@ No layer table, weight or rate of it is public: networks are FaceGAN's, whose BE
 are ours (docs/dagan.md).
 """
 
-import numpy as np
 import tensorflow as tf
 
 from data_loader.inputs import FolderInput
+from data_loader.joined import labels_among
 from data_loader.training_sources import Source, index_folder
 from models.autoencoder import Autoencoder
 from models.generator import Generator
@@ -137,9 +137,7 @@ class DaGan(System):
         """Views; with their people's labels where the training knew all of them."""
         index, more = indexes.get("synthetic") or index_folder(options, "syn_dataset", labelled=True), {}
         if "identity_score" in scores and self._knows(index, params):
-            places = {name: place for place, name in enumerate(runs.label_names(params, "synthetic"))}
-            numbers = np.array([places[name] for name in index.label_names], np.int32)
-            more = {"identity": numbers[index.labels]}
+            more = {"identity": labels_among(index, runs.label_names(params, "synthetic"))}
         return FolderInput(index, self.side, "synthetic", more)
 
     def _knows(self, index, params):

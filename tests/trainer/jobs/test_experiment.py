@@ -235,6 +235,15 @@ def test_other_settings_need_another_report(data, finished, capsys):
     assert "--learning_rate 0.1 there, 0.01 here" in capsys.readouterr().err
 
 
+def test_a_report_from_before_a_flag_goes_on(data, finished):
+    note = finished / "experiment.json"
+    kept = note.read_text()
+    older = {name: value for name, value in json.loads(kept).items() if name != "shared_people"}
+    note.write_text(json.dumps(older))
+    assert run(data, finished) == 0
+    note.write_text(kept)
+
+
 def _contents(*words):
     return experiment._contents(command_line.parse(["experiment", *map(str, words)], main.JOBS)[1])
 

@@ -38,6 +38,27 @@ def test_a_type_that_is_none_is_named(tmp_path, kind, read, order):
         read(tmp_path / "a.mat")
 
 
+@pytest.mark.parametrize("read", [matlab.read_matlab, matlab.names_in])
+@pytest.mark.parametrize("flags, said", [(6 | 0x800, "class 6"), (1, "class 1"), (2, "whole numbers"), (5, "class 5"),
+                                         (18, "class 18"), (0, "class 0")])  # fmt: skip
+def test_flags_that_the_elements_do_not_bear_out_are_named(tmp_path, read, flags, said):
+    """A complex matrix without imaginary part, for one: SciPy reads on into the next matrix, and may end there."""
+    scipy.io.savemat(tmp_path / "a.mat", {"a": np.eye(2), "b": np.eye(2)})
+    data = (tmp_path / "a.mat").read_bytes()
+    (tmp_path / "a.mat").write_bytes(data[:144] + struct.pack("<I", flags) + data[148:])
+    with pytest.raises(UserError, match=rf"a\.mat: .*{said}"):
+        read(tmp_path / "a.mat")
+
+
+def test_text_without_dimensions_is_named(tmp_path):
+    """Where SciPy would end the process, too."""
+    scipy.io.savemat(tmp_path / "a.mat", {"a": "text"})
+    data = (tmp_path / "a.mat").read_bytes()
+    (tmp_path / "a.mat").write_bytes(data[:156] + struct.pack("<I", 0) + data[160:])
+    with pytest.raises(UserError, match=r"a\.mat: .*whole numbers of type 5, 0 bytes"):
+        matlab.read_matlab(tmp_path / "a.mat")
+
+
 @settings(max_examples=200, deadline=None)
 @given(place=st.integers(128, 700), damage=st.binary(min_size=1, max_size=8), compressed=st.booleans())
 def test_damage_is_an_array_or_named(tmp_path_factory, place, damage, compressed):

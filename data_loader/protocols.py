@@ -11,7 +11,7 @@ import numpy as np
 from data_loader.folders import UnreadableImage, decode_whole
 from utils.errors import UserError
 from utils.files import refuse_outside, spellings
-from utils.tables import read_text, split_lines, trimmed
+from utils.tables import Table, read_text, split_lines, trimmed
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,30 @@ def read_lfw_pairs(path, folder, extension="jpg"):
         pairs.append([*(_place(images, _lfw_image(folder, *face, extension, where)) for face in faces), same])
     first, second, same = np.array(pairs).T
     return PairList(list(images), first, second, same.astype(bool))
+
+
+def read_yaws(path, folder, images):
+    """By how much faces are turned, after a table with columns path and yaw.
+
+    Args:
+        path: --lfw_poses. Its paths are relative to `folder`; what they end with (.jpg, .png) does not count.
+        folder: --lfw_dir.
+        images: paths in it.
+
+    Returns:
+        float64 [images], degrees; nan where the table has no row or no number.
+
+    Raises:
+        UserError: as utils.tables.Table; no row is one of an image.
+    """
+    table = Table(path, "--lfw_poses")
+    name, yaw = table.places(("path", "yaw"))
+    yaws = {str(Path(row[name]).with_suffix("")): table.number(line, row, yaw) for line, row in table}
+    folder = Path(folder).expanduser()
+    names = [str(Path(image).relative_to(folder).with_suffix("")) for image in images]
+    if not yaws.keys() & set(names):
+        raise UserError(f"--lfw_poses: {path} names no image of {folder} that is in a pair, such as {names[0]}")
+    return np.array([yaws.get(name, np.nan) for name in names])
 
 
 def read_bin_set(path, flag="--bin_sets"):

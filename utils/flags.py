@@ -240,6 +240,7 @@ GROUPS = {
         _flag("lfw_dir", "", "LFW's images, <name>/<name>_0001.jpg; '' leaves LFW out (published: no effect, as the next three)", jobs=(*EVALUATION, *EXPERIMENT), path="one"),
         _flag("lfw_pairs", "data/pairs.txt", "its pairs.txt", jobs=(*EVALUATION, *EXPERIMENT), path="one"),
         _flag("lfw_file_ext", "jpg", "ending of its images", choices=("jpg", "png"), jobs=(*EVALUATION, *EXPERIMENT)),
+        _flag("lfw_poses", "", "a table of lfw_dir's images with columns path and yaw, such as the metadata.csv that pair writes of them: pairs with a face turned by over 30 degrees are measured apart too (ours)", jobs=EXPERIMENT, path="one"),
         _flag("lfw_nrof_folds", 10, "folds of LFW and of bin_sets: the threshold comes from all others", low=2, high=1000, jobs=(*EVALUATION, *EXPERIMENT)),
         _flag("bin_sets", "", "insightface .bin sets (lfw, cfp_fp, agedb_30, calfw, cplfw), paths with commas between", jobs=EVALUATION, path="many"),
         _flag("ijba_dir", "", "IJB-A: its splits' CSV files, up to three folders deep, and images/", jobs=EVALUATION, path="one"),

@@ -7,8 +7,9 @@ import numpy as np
 from data_loader.generated_folder import trained_on
 from trainer.evaluation import figures, report
 
-METRICS = ("one_minus_eer", "auc", "accuracy", "tar_at_far_0.01", "val_at_far_0.001")
-PRINTED = ("one_minus_eer", "accuracy")
+METRICS = ("one_minus_eer", "auc", "accuracy", "tar_at_far_0.1", "tar_at_far_0.01", "val_at_far_0.001")
+PROFILES = "profile_"  # before a metric's name: of the pairs with a face that is turned far
+PRINTED = ("one_minus_eer", "accuracy", f"{PROFILES}one_minus_eer", f"{PROFILES}accuracy")
 # (row, row that it is compared with), as trainer.jobs.experiment.DATA names them.
 COMPARISONS = (
     *(("with", "without"), ("renders", "without"), ("longer", "without")),
@@ -20,6 +21,13 @@ PUBLISHED = {
     20: {"accuracy": (0.861, 0.888), "one_minus_eer": (0.860, 0.890), "auc": (0.932, 0.955)},
     50: {"accuracy": (0.924, 0.923), "one_minus_eer": (0.923, 0.927), "auc": (0.976, 0.980)},
     100: {"accuracy": (0.948, 0.949), "one_minus_eer": (0.946, 0.951), "auc": (0.987, 0.987)},
+}
+# IJB-A of the DA-GAN paper's poster: TAR at FAR -> (real photographs, with simulated views, with DA-GAN's), each with
+# its standard deviation over ten splits.
+PUBLISHED_PROFILES = {
+    0.1: ((0.989, 0.003), (0.978, 0.003), (0.991, 0.003)),
+    0.01: ((0.963, 0.007), (0.950, 0.009), (0.976, 0.007)),
+    0.001: ((0.920, 0.006), (0.901, 0.008), (0.930, 0.005)),
 }
 
 
@@ -38,7 +46,7 @@ def write(folder, results, real, generated, tested, options):
     """
     rows, gain_rows = summary(results), gains(results)
     header = ["real identities %", "generated", "seeds"]
-    header += [f"{name} {what}" for name in METRICS for what in ("mean", "sd")]
+    header += [f"{name} {what}" for name in metrics_of(results) for what in ("mean", "sd")]
     section = report.Section(
         key="experiment",
         title="Does the generated data help?",
@@ -49,19 +57,25 @@ def write(folder, results, real, generated, tested, options):
             "gain": (["real identities %", "generated", "against", "metric", "seeds", "mean difference", "sd",
                       "standard error", "seeds with a gain"], gain_rows),
             "cells": (["real identities %", "generated", "seed", *next(iter(results.values()))], _cells(results)),
-            "published": (["% of VGG-Face", "metric", "without", "with GANFaces-500K"], _published()),
+            "published": _published(options.system),
         },
         figures=[
             figures.fraction_figure("1 - EER on the test pairs, mean ± sd over seeds",
                                     series(results, "one_minus_eer"), "1 - EER"),
             figures.fraction_figure("AUC on the test pairs, mean ± sd over seeds", series(results, "auc"), "AUC"),
-            figures.fraction_figure("Published: 1 - EER on LFW, by % of VGG-Face", _published_series(), "1 - EER"),
+            *_published_figures(options.system),
         ],
     )  # fmt: skip
-    _print(header, rows, gain_rows)
+    _print(metrics_of(results), header, rows, gain_rows)
     settings = {"dataset": real.folder, "save_syn_dataset": generated.folder}
     settings |= {name: getattr(options, name) for name in ("recognizer", "image_size", "max_step", "batch_size")}
     return report.write_report(folder, [section], settings)
+
+
+def metrics_of(results):
+    """METRICS, and those of profiles where they were measured."""
+    found = next(iter(results.values()))
+    return METRICS + tuple(f"{PROFILES}{name}" for name in METRICS if f"{PROFILES}{name}" in found)
 
 
 def summary(results):
@@ -70,7 +84,7 @@ def summary(results):
     for fraction, data in _in_order(results):
         some = [metrics for cell, metrics in results.items() if (cell.fraction, cell.data) == (fraction, data)]
         row = [fraction, data, len(some)]
-        for name in METRICS:
+        for name in metrics_of(results):
             row += mean_and_sd([metrics[name] for metrics in some])
         rows.append(row)
     return rows
@@ -85,7 +99,7 @@ def gains(results):
             pairs = [(values[fraction, other, cell.seed], metrics) for cell, metrics in results.items()
                      if (cell.fraction, cell.data) == (fraction, data)
                      and (fraction, other, cell.seed) in values]  # fmt: skip
-            for name in METRICS if pairs else ():
+            for name in metrics_of(results) if pairs else ():
                 changes = [b[name] - a[name] for a, b in pairs if a[name] is not None and b[name] is not None]
                 if changes:
                     mean, spread = mean_and_sd(changes)
@@ -111,7 +125,7 @@ def series(results, name):
     """{what came with the real images: (fractions, means, standard deviations)} of one metric, for the plot."""
     titles, found = {"renders": "with renders", "longer": "without, twice the steps"}, {}
     for fraction, data, _, *numbers in summary(results):
-        mean, spread = numbers[2 * METRICS.index(name):][:2]
+        mean, spread = numbers[2 * metrics_of(results).index(name):][:2]
         if mean is not None:
             title = titles.get(data, f"{data} generated data")
             found.setdefault(title, []).append((fraction, mean, spread or 0.0))
@@ -133,17 +147,25 @@ def _cells(results):
             for cell, metrics in results.items()]  # fmt: skip
 
 
-def _published():
-    return [[fraction, name, *pair] for fraction, metrics in PUBLISHED.items() for name, pair in metrics.items()]
+def _published(system):
+    if system == "dagan":
+        rows = [[far, *(number for pair in pairs for number in pair)] for far, pairs in PUBLISHED_PROFILES.items()]
+        columns = ("real", "with simulated views", "with DA-GAN's")
+        return ["IJB-A: TAR at FAR", *(f"{name} {what}" for name in columns for what in ("mean", "sd"))], rows
+    rows = [[fraction, name, *pair] for fraction, metrics in PUBLISHED.items() for name, pair in metrics.items()]
+    return ["% of VGG-Face", "metric", "without", "with GANFaces-500K"], rows
 
 
-def _published_series():
-    """For the plot; the published file has no deviations."""
-    return {
+def _published_figures(system):
+    """FaceGAN's alone: the poster has a table. The published file has no deviations."""
+    if system == "dagan":
+        return []
+    curves = {
         label: tuple(zip(*((fraction, metrics["one_minus_eer"][i], 0.0) for fraction, metrics in PUBLISHED.items()),
                          strict=True))
         for i, label in enumerate(("VGG-Face alone", "with GANFaces-500K"))
     }  # fmt: skip
+    return [figures.fraction_figure("Published: 1 - EER on LFW, by % of VGG-Face", curves, "1 - EER")]
 
 
 def _text(results, real, generated, tested, options):
@@ -164,8 +186,8 @@ def _text(results, real, generated, tested, options):
     return text
 
 
-def _print(header, rows, gain_rows):
-    print(f"\n{header[0]:>18} {header[1]:>10} {header[2]:>6}" + "".join(f"{name:>22}" for name in METRICS))
+def _print(metrics, header, rows, gain_rows):
+    print(f"\n{header[0]:>18} {header[1]:>10} {header[2]:>6}" + "".join(f"{name:>22}" for name in metrics))
     for fraction, data, seeds, *numbers in rows:
         pairs = zip(numbers[::2], numbers[1::2], strict=True)
         cells = [report.shown(mean) + (f" ± {report.shown(sd)}" if sd is not None else "") for mean, sd in pairs]

@@ -3,15 +3,19 @@
 from hashlib import blake2b
 from pathlib import Path
 
+import numpy as np
+
 from data_loader.joined import identities_of
-from data_loader.protocols import read_lfw_pairs
+from data_loader.protocols import read_lfw_pairs, read_yaws
 from trainer.evaluation import verification
+from trainer.evaluation.experiment_report import PROFILES
 from trainer.evaluation.protocols import LazyImages, read_image
 from trainer.face_networks.embedding import embed_folder, embed_images
 from utils.errors import UserError
 from utils.files import sha256_of
 
 FOLDS = 10
+PROFILE = 30  # degrees: a pair with a face that is turned by more is one of profiles
 MOST_PAIRS = 5_000_000  # that a recogniser is tested on, as --num_pairs of evaluate: 20,000 images have 200 million
 
 
@@ -58,13 +62,14 @@ class PairsFile:
     """The pairs of --lfw_pairs, of people who are not among the real identities: none of these is held out.
 
     Args:
-        options: lfw_dir, lfw_pairs, lfw_file_ext, lfw_nrof_folds.
+        options: lfw_dir, lfw_pairs, lfw_file_ext, lfw_nrof_folds; lfw_poses: metrics of the pairs with a face that is
+            turned by more than PROFILE degrees stand beside the others, PROFILES before their names.
 
     Attributes:
         identities, settings, text: as HeldOutIdentities.
 
     Raises:
-        UserError: as read_lfw_pairs; an image that cannot be read.
+        UserError: as read_lfw_pairs and read_yaws; an image that cannot be read; too few pairs of profiles.
     """
 
     def __init__(self, options):
@@ -79,6 +84,23 @@ class PairsFile:
             f"All real identities are trained on; tested is on the pairs of {Path(options.lfw_pairs).name}, the "
             f"threshold of each of {options.lfw_nrof_folds} folds being the best one on all others."
         )
+        self.profiles = None
+        if options.lfw_poses:
+            self.profiles = self._profiles(options)
+            self.settings["lfw_poses"] = sha256_of(Path(options.lfw_poses).expanduser())
+            self.text += (
+                f" In {self.profiles.sum()} of the pairs a face is turned by more than {PROFILE} degrees, after "
+                f"{Path(options.lfw_poses).name}: {PROFILES} stands before what is measured on these alone."
+            )
+
+    def _profiles(self, options):
+        """bool [pairs]."""
+        yaws = np.abs(read_yaws(options.lfw_poses, options.lfw_dir, self.pairs.images))
+        found = (yaws[self.pairs.first] > PROFILE) | (yaws[self.pairs.second] > PROFILE)
+        if min(np.bincount(self.pairs.same[found], minlength=2)) < 2:
+            raise UserError(f"--lfw_poses: {options.lfw_poses} has a face turned by more than {PROFILE} degrees in "
+                            f"{found.sum()} pairs, not in two of one person and two of different people")  # fmt: skip
+        return found
 
     def measure(self, network, real, tested, options):
         """As HeldOutIdentities.measure; nothing of the real images is looked at."""
@@ -86,7 +108,14 @@ class PairsFile:
         embeddings = embed_images(network, images, options)
         distances = verification.pair_distances(embeddings.features, self.pairs.first, self.pairs.second)
         folds = verification.make_folds(self.pairs.same, options.lfw_nrof_folds, seed=options.random_seed)
-        return verification.verification_metrics(distances, self.pairs.same, folds)
+        metrics = verification.verification_metrics(distances, self.pairs.same, folds)
+        if self.profiles is not None:
+            distances, same = distances[self.profiles], self.pairs.same[self.profiles]
+            count = min(options.lfw_nrof_folds, *np.bincount(same))
+            folds = verification.make_folds(same, count, seed=options.random_seed)
+            some = verification.verification_metrics(distances, same, folds)
+            metrics |= {f"{PROFILES}{name}": value for name, value in some.items()}
+        return metrics
 
 
 def _content(paths):

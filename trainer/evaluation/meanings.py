@@ -28,6 +28,8 @@ def meaning(metric):
     return MEANINGS[metric]
 
 
+EXPERIMENT = (("auc", "AUC"), ("accuracy", "accuracy"), ("tar_at_far_0.1", "TAR at FAR 0.1"),
+              ("tar_at_far_0.01", "TAR at FAR 0.01"), ("val_at_far_0.001", "VAL at FAR 0.001"))  # fmt: skip
 MEANINGS = {
     # what was looked at
     "images": Meaning("Images", NUMBER, "how many images were embedded"),
@@ -119,10 +121,13 @@ MEANINGS = {
     "gain_one_minus_eer": Meaning(
         "Gain in 1 - EER", "difference", "with generated data less without, mean over seeds", HIGH, main=True
     ),
-    "gain_auc": Meaning("Gain in AUC", "difference", "the same", HIGH, main=True),
-    "gain_accuracy": Meaning("Gain in accuracy", "difference", "the same", HIGH),
-    "gain_tar_at_far_0.01": Meaning("Gain in TAR at FAR 0.01", "difference", "the same", HIGH),
-    "gain_val_at_far_0.001": Meaning("Gain in VAL at FAR 0.001", "difference", "the same", HIGH),
+    **{f"gain_{metric}": Meaning(f"Gain in {title}", "difference", "the same", HIGH, main=metric == "auc")
+       for metric, title in EXPERIMENT},
+    "gain_profile_one_minus_eer": Meaning(
+        "Gain in 1 - EER, turned faces", "difference", "the same on pairs with a face that is turned far", HIGH
+    ),
+    **{f"gain_profile_{metric}": Meaning(f"Gain in {title}, turned faces", "difference", "the same", HIGH)
+       for metric, title in EXPERIMENT},
     # images
     "fid": Meaning(
         "FID", NUMBER, "Fréchet distance of both sets' features as Gaussians; 0: alike; comparable only on the same "

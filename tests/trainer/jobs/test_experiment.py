@@ -143,6 +143,58 @@ def test_rows_beside_and_the_pairs_of_a_file(data, tmp_path, capsys, untraced):
     assert f"--lfw_dir: {changed}" in capsys.readouterr().err
 
 
+@pytest.fixture
+def profiles(tmp_path):
+    """Flags of six pairs, and of a table in which three of one person and two of different people have a turned face."""
+    turned = {"Ann_Bo_0001": 40, "Cy_Do_0002": -31, "Cy_Do_0001": 30}  # of Ed_Fu no row
+    for name in ("Ann_Bo", "Cy_Do", "Ed_Fu"):
+        for number in (1, 2, 3):
+            path = tmp_path / "lfw" / name / f"{name}_{number:04d}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(face(len(name) + 50 * number, 20)).save(path)
+    pairs = ["3", "Ann_Bo\t1\t2", "Ann_Bo\t1\t3", "Cy_Do\t1\t2", "Ann_Bo\t1\tEd_Fu\t1", "Cy_Do\t2\tEd_Fu\t2",
+             "Cy_Do\t1\tEd_Fu\t3"]  # fmt: skip
+    (tmp_path / "pairs.txt").write_text("\n".join(pairs) + "\n")
+    rows = [f"{name[:-5]}/{name}.png,{yaw}" for name, yaw in turned.items()]
+    (tmp_path / "poses.csv").write_text("\n".join(["path,yaw", *rows]) + "\n")
+    return ["--lfw_dir", str(tmp_path / "lfw"), "--lfw_pairs", str(tmp_path / "pairs.txt"), "--lfw_nrof_folds", "3",
+            "--lfw_poses", str(tmp_path / "poses.csv")]  # fmt: skip
+
+
+def test_pairs_with_a_turned_face_are_measured_apart(data, tmp_path, profiles, capsys, untraced):
+    assert run(data, tmp_path / "report", "--system", "dagan", *profiles) == 0
+    result = cells(tmp_path / "report")["100_with_1"]
+    assert (result["genuine_pairs"], result["impostor_pairs"]) == (3, 3)
+    assert (result["profile_genuine_pairs"], result["profile_impostor_pairs"], result["profile_folds"]) == (3, 2, 2)
+    said = capsys.readouterr().out
+    assert "profile_tar_at_far_0.1" in said and "with against without: profile_accuracy" in said
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "In 5 of the pairs a face is turned by more than 30 degrees" in page
+    with open(tmp_path / "report" / "experiment_published.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert rows[0]["with DA-GAN's mean"] == "0.991" and "GANFaces" not in page
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("path,yaw\nAnn_Bo/Ann_Bo_0001.png,40\n", "turned by more than 30 degrees in 3 pairs, not in two of one"),
+        ("path,yaw\nAnn/1.png,40\n", "names no image of"),
+        ("path,pitch\nAnn_Bo/Ann_Bo_0001.png,40\n", "column yaw is missing"),
+        ("path,yaw\nAnn_Bo/Ann_Bo_0001.png,far\n", "poses.csv line 2: column yaw is no number"),
+        (None, "--lfw_poses: cannot read"),
+    ],
+)
+def test_bad_poses_write_nothing(data, tmp_path, profiles, table, message, capsys):
+    if table is None:
+        (tmp_path / "poses.csv").unlink()
+    else:
+        (tmp_path / "poses.csv").write_text(table)
+    assert run(data, tmp_path / "report", *profiles) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1 and not (tmp_path / "report").exists()
+
+
 def test_generated_images_of_the_real_people_go_to_their_head(data, tmp_path, capsys, untraced):
     assert run(data, tmp_path / "report", "--system", "dagan") == 0
     assert f"{data / 'generated'} does not show 5 of 8 people, the first: p3" in capsys.readouterr().out

@@ -8,6 +8,7 @@ from data_loader import portraits
 from data_loader.crops import NoOutput, outputs, read_photograph, save
 from data_loader.folders import UnreadableImage
 from data_loader.morphable import parameters
+from data_loader.morphable.landmarks import turned
 from data_loader.morphable.simulation import Simulator
 from data_loader.morphable.sources import BEHIND, visible
 from data_loader.outcome import FAILED
@@ -15,7 +16,7 @@ from utils.files import atomic_write, naming
 from utils.tables import TEXT, whole_rows, write_rows
 
 SIMULATOR = 1  # raised whenever the same settings draw other pictures
-SETTINGS = ("size", "image_format", "background", "pair_crop", "max_fit_error")
+SETTINGS = ("size", "image_format", "background", "pair_crop", "max_fit_error", "most_frontal")
 REASONS = ("file", "reason")
 
 
@@ -23,8 +24,9 @@ class SimulatedFolder:
     """Views in <folder>/<person>/<photograph>_<yaw>.<image_format>; their parameters and the failures beside them.
 
     The person is the photograph's first folder below `source`; of one that lies in none, its name without the ending.
-    A view depends on the photograph and the settings alone. <person>/metadata.csv and <person>/failed.csv are written
-    after each photograph. It can be pickled: another process opens the model anew.
+    A view depends on the photograph and the settings alone; of a person's photographs --most_frontal takes so many,
+    those with the least turned faces of which there are views. <person>/metadata.csv and <person>/failed.csv are
+    written after each photograph. It can be pickled: another process opens the model anew.
 
     Args:
         folder, source: Paths.
@@ -71,9 +73,14 @@ class SimulatedFolder:
         """
         person, entries = work
         rows, failed = self._rows(person), self._failed(person)
-        for number, file, stem in entries:
+        most = self.options.most_frontal or len(self.people[person])
+        found = sum(self._complete(stem, rows) for *_, stem in self.people[person])
+        for number, file, stem in self._frontal_first(entries):
             try:
+                if found >= most:
+                    raise NoOutput(f"not one of the {most} most frontal of {person}")
                 rows |= self._views(person, number, file, stem)
+                found += 1
             except UnreadableImage as error:
                 failed[file] = error.reason
             except NoOutput as error:
@@ -103,6 +110,19 @@ class SimulatedFolder:
     def columns(self):
         """Names of metadata.csv."""
         return [*parameters.PICTURE, *parameters.POSE, *parameters.FRAMING, "shown", *parameters.LANDMARKS]
+
+    def _frontal_first(self, entries):
+        """Entries by how far their faces are turned, where --most_frontal asks for it; those without a face last."""
+        if not self.options.most_frontal:
+            return entries
+        fitter, turns = self._open()[0], {}
+        for _, file, _ in entries:
+            try:
+                face = fitter.detect(read_photograph(self.source / file, portraits.LONGEST))
+            except UnreadableImage:
+                face = None
+            turns[file] = np.inf if face is None else turned(face.landmarks)
+        return sorted(entries, key=lambda entry: turns[entry[1]])
 
     def _path(self, stem, yaw):
         return f"{stem}_{yaw:+03g}.{self.options.image_format}"

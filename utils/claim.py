@@ -19,6 +19,7 @@ BEFORE = {  # settings that older notes leave out, and what held then
     **{"detector": "mtcnn", "crop": "square", "head": "softmax", "margin": 0.0, "margin_scale": 64.0},
     **{"optimizer": "adam", "momentum": 0.9, "random_erasing": 0.0, "shared_people": False},
     **{"learning_rate_warm_up": 0, "learning_rate_power": 0.0, "renderer": 1, "identity_spread": 1.0},
+    **{"most_frontal": 0},
 }
 
 

@@ -207,6 +207,7 @@ GROUPS = {
         _flag("pair_crop", "face", "what is cut out: the face, as align does, or the centre, as training does", choices=("face", "centre"), jobs=FITTING),
         _flag("save_simulated", "simulated", "output folder of simulate under data_dir", jobs=("simulate",), path="one"),
         _flag("yaws", "-90,-75,-60,-45,-30,-15,0,15,30,45,60,75,90", "degrees that simulate turns each face to, with commas between; above 0 to the right of the image", jobs=("simulate",)),
+        _flag("most_frontal", 0, "of each person simulate turns so many photographs, those with the least turned faces; 0: all", low=0, jobs=("simulate",)),
         _flag("background", "photograph", "what is behind a turned head: the photograph, filled where the head was, or plain grey", choices=("photograph", "plain"), jobs=("simulate",)),
     ],
     "rendering": [

@@ -37,6 +37,14 @@ def eye_distance(landmarks):
     return float(np.linalg.norm(landmarks[OUTER_EYES[0]] - landmarks[OUTER_EYES[1]]))
 
 
+def turned(landmarks):
+    """How far a face is turned to a side, after landmarks [68, d]: how far the tip of the nose is beside the middle of
+    the outer eye corners, as a part of their distance (ours); 0: it looks into the camera."""
+    right, left = landmarks[list(OUTER_EYES)]
+    across = left - right
+    return float(abs((landmarks[30] - (right + left) / 2) @ across) / (across @ across))
+
+
 def jaw_lines(model):
     """Where each jaw landmark may be seen: a landmark on the outline moves over the cheek as the head turns.
 

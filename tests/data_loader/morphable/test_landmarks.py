@@ -3,7 +3,8 @@ import pytest
 from PIL import Image
 
 from data_loader import assets
-from data_loader.morphable.landmarks import CHEEK, MIRROR, Detector, eye_distance, jaw_lines
+from data_loader.morphable.camera import rotation
+from data_loader.morphable.landmarks import CHEEK, MIRROR, Detector, eye_distance, jaw_lines, turned
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +50,15 @@ def test_jaw_landmarks_wander_towards_the_nose(model):
         assert (rest[:, 2] > start[2]).all() and (np.sign(rest[:, 0]) == np.sign(start[0])).all()
         assert (np.abs(rest[:, 1] - start[1]) < 0.06).all()
         assert (normals[line[1:], 0] * np.sign(start[0]) > 0).all()  # on the outside of the cheek
+
+
+@pytest.mark.parametrize("roll", [0, 25])
+def test_turned_faces_by_their_landmarks(model, roll):
+    """0 where the face looks ahead, more the farther it looks to either side, rolled or not."""
+    points = model.mean[model.landmarks]
+    turns = [turned((points @ rotation(yaw, 0, roll).T)[:, :2]) for yaw in (0, 15, 30, 45)]
+    assert turns[0] < 0.01 and np.all(np.diff(turns) > 0.05)
+    np.testing.assert_allclose(turned((points @ rotation(-30, 0, roll).T)[:, :2]), turns[2], atol=0.02)
 
 
 def test_detector_finds_a_face_and_its_landmarks(detector, photograph):

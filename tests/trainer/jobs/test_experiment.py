@@ -145,7 +145,7 @@ def test_rows_beside_and_the_pairs_of_a_file(data, tmp_path, capsys, untraced):
 
 @pytest.fixture
 def profiles(tmp_path):
-    """Flags of six pairs, and of a table in which three of one person and two of different people have a turned face."""
+    """Flags of six pairs and a table by which three of one person and two of different people have a turned face."""
     turned = {"Ann_Bo_0001": 40, "Cy_Do_0002": -31, "Cy_Do_0001": 30}  # of Ed_Fu no row
     for name in ("Ann_Bo", "Cy_Do", "Ed_Fu"):
         for number in (1, 2, 3):

@@ -149,6 +149,23 @@ def test_two_processes_give_the_same_bytes(first, photographs, tmp_path):
     assert content(tmp_path / "out") == content(first)
 
 
+def test_the_most_frontal_photographs_alone(first, photographs, tmp_path, capsys):
+    """Of s1 the first, who looks less to the side; a photograph without a face is nobody's most frontal one."""
+    folder = copied(photographs, tmp_path)
+    assert run(folder, "--most_frontal", "1") == 0
+    reasons = {row["file"]: row["reason"] for row in rows(folder / "out" / "failed.csv")}
+    assert reasons.pop("s1/5.pgm") == "not one of the 1 most frontal of s1"
+    assert set(reasons) == {"s22/none.png", "s22/broken.jpg"} and "no face found" not in reasons.values()
+    views = {path: data for path, data in content(first).items() if path.endswith(".png") and "s1/5" not in path}
+    assert {path: data for path, data in content(folder / "out").items() if path.endswith(".png")} == views
+    before = content(folder / "out")
+    (folder / "out" / "s1" / "1_+00.png").unlink()
+    assert run(folder, "--most_frontal", "1") == 0
+    assert content(folder / "out") == before
+    assert run(folder) == 2
+    assert "--most_frontal 1 there, 0 here" in capsys.readouterr().err
+
+
 def test_without_folders_each_photograph_is_a_person(photographs, tmp_path):
     (tmp_path / "people").mkdir()
     for name, new in (("s1/1.pgm", "a.pgm"), ("s22/none.png", "a.png"), ("s22/none.png", "b.png")):

@@ -2,6 +2,11 @@
 
 import csv
 import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +23,7 @@ from trainer.training.setup import seed_everything
 from utils import command_line
 from utils.images import to_float
 
+MAIN = Path(main.__file__)
 pytestmark = pytest.mark.usefixtures("untraced")
 
 
@@ -57,6 +63,31 @@ def test_eight_steps_are_four_and_four(home):
     straight, parts = newest(home / "straight"), newest(home / "resumed")
     assert straight.keys() == parts.keys() and int(straight["state/step"]) == 8
     assert [name for name in straight if straight[name].tobytes() != parts[name].tobytes()] == []
+
+
+@pytest.mark.slow
+def test_eight_steps_are_four_a_kill_and_four(home):
+    """Traced, as users train: the process that did the first four is killed while it goes on beyond them."""
+    words = ["--data_dir", str(home / "data"), "--asset_dir", str(home / "cache")]
+    first = ["--system", "dagan", "--dataset", "people", "--syn_dataset", "views", *DAGAN, *LOGS]
+
+    def start(logs, *more):
+        command = [sys.executable, str(MAIN), "train", *words, "--log_dir", str(home / logs), *more]
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL)
+
+    assert start("whole", *first, "--max_step", "8").wait(300) == 0
+    killed = start("killed", *first, "--max_step", "100000", "--save_secs", "0", "--keep_step", "4")
+    kept = "checkpoints/step-000000004.npz"
+    deadline = time.monotonic() + 300
+    while not list(home.glob(f"killed/*/{kept}")) and killed.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    killed.kill()
+    assert killed.wait() == -signal.SIGKILL
+    fourth = only_run(home / "killed") / kept
+    assert start("on", "--load_path", str(fourth), "--max_step", "8", "--save_secs", "300").wait(300) == 0
+    whole, parts = newest(home / "whole"), newest(home / "on")
+    assert whole.keys() == parts.keys() and int(whole["state/step"]) == 8
+    assert [name for name in whole if whole[name].tobytes() != parts[name].tobytes()] == []
 
 
 def test_photographs_and_views_have_one_list_of_people(home):

@@ -16,35 +16,38 @@ CHILD = """
 import sys
 import keras, numpy as np, tensorflow as tf
 import main
-from tests.small import NETWORKS
+from tests.small import DAGAN, NETWORKS
+from trainer.systems import system_class
 from trainer.training import checkpoint
 from trainer.training.devices import Devices
-from trainer.systems.facegan import FaceGan
-from trainer.systems.identity import IdentityLoss
 from utils import command_line
 tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0],
                                            [tf.config.LogicalDeviceConfiguration()] * 2)
-method = sys.argv[1]
+name, method = sys.argv[1:]
+WORDS = {"facegan": [*NETWORKS, "--method_c", method, "--lambda_c", "0.1", "--model_def", "models.dlib_resnet"],
+         "dagan": [*DAGAN, "--identity_perception", method]}[name]
 steps, per_device, RATE = 3, 2, 1e-3
 
 def train(count):
-    words = ["train", *NETWORKS, "--method_c", method, "--num_gpu", count, "--lambda_c",
-             "0.1", "--model_def", "models.dlib_resnet", "--warm_up", "0", "--g_lr", RATE / count, "--d_lr",
+    words = ["train", "--system", name, *WORDS, "--num_gpu", count, "--warm_up", "0", "--g_lr", RATE / count, "--d_lr",
              RATE / count, "--lr_lower_boundary", "0", "--lambda_k", "0.1"]
-    options = command_line.parse([str(word) for word in words], main.JOBS)[1]
+    kind = system_class(name)
+    options = kind.with_defaults(command_line.parse([str(word) for word in words], main.JOBS)[1])
+    sources = kind.sources_of(options)
     keras.utils.set_random_seed(1)
     devices = Devices(count)
     with devices.scope():
-        system = FaceGan(options, {"synthetic": 5}, random=False)
+        system = kind(options, {"synthetic": 5}, random=False)
     step = tf.function(lambda batch: devices.run(system.train_step.python_function, batch))
     rng = np.random.default_rng(2)
     moments = {}
     for _ in range(steps):
         size = (2 * per_device, 16, 16, 3)
-        images = ("real", "synthetic", "pair_image", "pair_render")
+        images = [image for source in sources.values() for image in source.images]
         contrast = np.float32([1.0] * per_device + [0.2] * per_device)[:, None, None, None]  # so that balances differ
         batch = {name: tf.constant(contrast * rng.uniform(-1, 1, size).astype("float32")) for name in images}
-        batch["identity"] = tf.constant(rng.integers(0, 5, 2 * per_device).astype("int32"))
+        for label in {source.label for source in sources.values()} - {""}:
+            batch[label] = tf.constant(rng.integers(0, 5, 2 * per_device).astype("int32"))
         scalars = {tag: float(value) for tag, value in step(devices.split(batch)).items()}
         moments = moments or {name: variable.numpy() for name, variable in checkpoint.named_variables(system).items()
                               if name.startswith("optimizer/")}
@@ -63,10 +66,10 @@ print("equal")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["magnet", "none"])
-def test_two_devices_equal_one(method):
+@pytest.mark.parametrize("words", ["facegan magnet", "facegan none", "dagan softmax", "dagan binary"])
+def test_two_devices_equal_one(words):
     """With the magnet loss all that is there without one is there too."""
-    done = subprocess.run([sys.executable, "-c", CHILD, method], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", CHILD, *words.split()], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.strip().endswith("equal"), done.stdout[-500:] + done.stderr[-3000:]
 
 

@@ -106,6 +106,7 @@ GROUPS = {
         _flag("lambda_s", 0.5, "weight of the cycle loss in G and G'", low=0, jobs=TRAINING),
         _flag("lambda_p", 0.1, "weight of the masked pixel loss in G", low=0, jobs=TRAINING),
         _flag("lambda_c", 0.001, "weight of the identity loss in G", low=0, jobs=TRAINING),
+        _flag("identity_blur", 0.0, "deviation, in pixels, of a Gaussian over what the identity loss looks at in training, so that thin lines do not please it; 0: none (ours)", low=0, high=4, jobs=TRAINING),
         _flag("gan_loss", "hinge", "loss of --discriminator patch", choices=("hinge", "nonsaturating"), jobs=TRAINING),
         _flag("adversarial_weight", 0.05, "weight of --discriminator patch in G (BEGAN's is 1, as published)", low=0, jobs=TRAINING),
         _flag("r1", 0.1, "weight of R1, half of it times the squared gradient of --discriminator patch to photographs; 0: none", low=0, jobs=TRAINING),

@@ -43,6 +43,19 @@ def standardized(pixels, fixed):
     return (pixels - mean) / tf.maximum(deviation, 1.0 / math.prod(pixels.shape[1:]) ** 0.5)
 
 
+def blurred(images, sigma):
+    """A Gaussian of `sigma` pixels over images [n, h, w, 3], mirrored beyond their edges; 0: as they are."""
+    if not sigma:
+        return images
+    reach = math.ceil(3 * sigma)
+    places = tf.range(-reach, reach + 1, dtype=tf.float32)
+    weights = tf.exp(-0.5 * (places / sigma) ** 2)
+    weights = tf.tile((weights / tf.reduce_sum(weights))[:, None, None, None], [1, 1, 3, 1])
+    images = tf.pad(images, [[0, 0], [reach, reach], [reach, reach], [0, 0]], "REFLECT")
+    down = tf.nn.depthwise_conv2d(images, weights, [1, 1, 1, 1], "VALID")
+    return tf.nn.depthwise_conv2d(down, tf.transpose(weights, [1, 0, 2, 3]), [1, 1, 1, 1], "VALID")
+
+
 def centre_cropped(images, size):
     """The square of `size` pixels in the middle: [n, s, s, c] -> [n, size, size, c]; smaller images as they are."""
     margin = max(images.shape[1] - size, 0) // 2

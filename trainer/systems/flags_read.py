@@ -24,7 +24,7 @@ SYSTEM_FLAGS = {
         *("dataset", "syn_dataset", "dataset_3dmm", "random_seed", "random_flip", "vary_photographs", "max_step"),
         *("g_lr", "d_lr", "lr_update_step", "lr_lower_boundary", "warm_up", "optimizer", "beta1", "beta2"),
         *("mixed_precision", "sample_weights"),
-        *("gamma", "lambda_k", "lambda_d", "lambda_s", "lambda_p", "lambda_c", "pixel_mask"),
+        *("gamma", "lambda_k", "lambda_d", "lambda_s", "lambda_p", "lambda_c", "identity_blur", "pixel_mask"),
         *("gan_loss", "adversarial_weight", "r1", "r1_interval", "augment", "augment_strength"),
         *("center_loss_alfa", "paper_variance", "move_centers", "pretrained_rec", "facenet_scope"),
         *("use_fixed_image_standardization", "data_dir", "asset_dir"),

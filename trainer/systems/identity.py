@@ -23,7 +23,7 @@ class IdentityLoss:
 
     Args:
         options: method_c, model_def, embedding_size, center_loss_alfa, relax_c, paper_variance, move_centers,
-            use_fixed_image_standardization, random_seed.
+            identity_blur, use_fixed_image_standardization, random_seed.
         n_id: identities, the largest label plus one.
 
     Attributes:
@@ -75,6 +75,7 @@ class IdentityLoss:
         Returns:
             Scalar loss, and the score of each image [n] (magnet) or None (the published code has none there).
         """
+        images = pixels.blurred(images, self.options.identity_blur)
         codes = replicas.gathered(self.embed(images, crop_seed, chip))
         labels = replicas.gathered(labels)  # magnet's variance and the centroids are the whole batch's
         features = tf.math.l2_normalize(codes, axis=1, epsilon=1e-10)

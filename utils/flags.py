@@ -97,7 +97,7 @@ GROUPS = {
         _flag("load_path", "", "run folder to go on with, or its name under log_dir; a new run folder is made", jobs=("train", "train_recognizer", "test"), path="one"),
         _flag("num_gpu", 1, "GPUs that each take batch_size images of a step; rates times this, max_step and lr_update_step divided by it, as published. With TF_CONFIG: of each worker", low=1, high=64, jobs=TRAINING),
         _flag("warm_up", 5000, "steps in which the rates rise to num_gpu times theirs (published: no effect)", low=0, jobs=TRAINING),
-        _flag("mixed_precision", "float32", "what networks compute in; weights, losses and images stay float32; 16 bits are slower where hardware has none", choices=("float32", "bfloat16", "float16"), jobs=(*TRAINING, *WEIGHTS)),
+        _flag("mixed_precision", "float32", "what networks compute in; weights, losses and images stay float32; 16 bits are slower where hardware has none", choices=("float32", "bfloat16", "float16"), jobs=(*TRAINING, *RECOGNISING, *WEIGHTS)),
         _flag("jit_compile", False, "compile the training step with XLA", jobs=TRAINING),
         _flag("use_gpu", True, "False hides the GPUs (published: no effect)"),
     ],

@@ -42,7 +42,7 @@ SYSTEM_FLAGS = {
         *("center_loss_factor", "center_loss_alfa", "lambda_syn", "beta1", "beta2", "moving_average_decay"),
         *("learning_rate", "learning_rate_decay_epochs", "learning_rate_decay_factor", "learning_rate_schedule_file"),
         *("learning_rate_warm_up", "learning_rate_power", "optimizer", "momentum", "random_erasing"),
-        *("head", "margin", "margin_scale", "shared_people"),
+        *("head", "margin", "margin_scale", "shared_people", "mixed_precision"),
         *("trunk_lr_factor", "epoch_size", "max_nrof_epochs", "max_step", "pretrained_rec", "facenet_scope"),
         *("data_dir", "asset_dir"),
     ),

@@ -18,6 +18,7 @@ from trainer.step.adam import FusedAdam
 from trainer.step.health import SoftmaxHealth
 from trainer.step.momentum import FusedMomentum
 from trainer.step.players import Players
+from trainer.step.precision import computing_in
 from trainer.step.streams import RecognizerStream, drawn, step_seed
 from trainer.systems.classifiers import classifier
 from trainer.systems.flags_read import RECOGNIZER_SHAPING, SYSTEM_FLAGS
@@ -50,7 +51,9 @@ class Recognizer(System):
     def __init__(self, options, labels):
         self.options, self.kind = options, kind_of(options.recognizer)
         self.sources = {name: source for name, source in SOURCES.items() if name in labels}
-        self.face_input, self.network = FaceInput(options), build_recognizer(options)
+        self.face_input = FaceInput(options)
+        with computing_in(options.mixed_precision):
+            self.network = build_recognizer(options)
         self.networks, self.side = {"recognizer": self.network}, self.face_input.shown
         self._keys = [key for source in self.sources.values() for key in source.images]
         self.heads = {"real": classifier("real", options, labels["labelled"], weight=1.0)}
@@ -89,7 +92,7 @@ class Recognizer(System):
         }
         factors = {"trunk": options.trunk_lr_factor, "heads": 1.0}
         optimizers = {name: _optimizer(schedules.recognizer_rate(options, f), options) for name, f in factors.items()}
-        return Players(groups, optimizers, named_weights("recognizer", self.network))
+        return Players(groups, optimizers, named_weights("recognizer", self.network), options.mixed_precision)
 
     @tf.function
     def train_step(self, batch):
@@ -115,7 +118,8 @@ class Recognizer(System):
             total = decay + tf.add_n([
                 each["cross_entropy"] + options.center_loss_factor * each["center"] for each in told.values()
             ])
-        gradients = tape.gradient(total, self.players.groups)
+            scaled = self.players.scale * total
+        gradients = tape.gradient(scaled, self.players.groups)
         self.players.move(gradients, schedules.average_decay(self.step, options.moving_average_decay))
         for head, part, own in zip(self.heads.values(), tf.split(features, counts), labels, strict=True):
             head.move_centroids(part, own)
@@ -134,9 +138,8 @@ class Recognizer(System):
         )
 
     def _features(self, shown, seed):
-        if self.kind.dropout_inside:
-            return self.network(shown, training=True, dropout_seed=seed, keep=self.options.keep_probability)
-        return self.network(shown, training=True)
+        more = {"dropout_seed": seed, "keep": self.options.keep_probability} if self.kind.dropout_inside else {}
+        return tf.cast(self.network(shown, training=True, **more), tf.float32)
 
     def _head_dropout(self, seed, name):
         """What a head does to its features before it looks at them, where the network drops nothing itself."""
@@ -160,7 +163,7 @@ class Recognizer(System):
     @tf.function(reduce_retracing=True)
     def embed(self, images):
         """Faces as they are read, float32 [n, shown, shown, 3] in [-1, 1] -> float32 [n, embedding_size], raw."""
-        return self.network(self.face_input.prepare(images), training=False)
+        return tf.cast(self.network(self.face_input.prepare(images), training=False), tf.float32)
 
     @tf.function
     def preview(self, batch):

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import scipy.ndimage
 import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,6 +27,14 @@ def test_standardisation_by_hand():
     flat = tf.fill((1, 2, 2, 3), 7.0)
     np.testing.assert_array_equal(pixels.standardized(flat, fixed=False), tf.zeros((1, 2, 2, 3)))
     np.testing.assert_array_equal(pixels.levels(tf.constant([-2.0, -1.0, 0.0, 1.0, 2.0])), [0, 0, 127.5, 255, 255])
+
+
+def test_a_blur_is_scipys():
+    images = noise(2, 16)
+    for sigma in (0.7, 1.5):
+        expected = scipy.ndimage.gaussian_filter(images, (0, sigma, sigma, 0), mode="mirror", truncate=3 + 0.5 / sigma)
+        np.testing.assert_allclose(pixels.blurred(images, sigma), expected, atol=1e-5)
+    assert pixels.blurred(images, 0.0) is images
 
 
 @given(st.integers(1, 8), st.integers(0, 1000))

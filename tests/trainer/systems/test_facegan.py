@@ -10,6 +10,7 @@ import tensorflow as tf
 from data_loader import assets, chips
 from tests.small import NETWORKS
 from trainer.published.dlib_import import FILE, load_dlib_resnet
+from trainer.step import pixels
 from trainer.systems.facegan import FaceGan
 from trainer.training.checkpoint import named_variables
 from utils import command_line
@@ -188,6 +189,29 @@ def test_the_identity_loss_looks_where_the_chip_is():
     trained = system.step_with_images(data | {"chip": left})[1]
     moved = system.identity.scores(trained["x"], data["identity"], left)
     np.testing.assert_allclose(trained["c_score"], moved, rtol=1e-4)
+
+
+def test_the_identity_loss_sees_blurred_faces_in_training_only():
+    """Its score equals the one of faces that were blurred before, and thin lines reach it far less."""
+    system = make("--method_c", "magnet", "--input_scale_size", "32", random=False)
+    load_dlib_resnet(system.identity.network, assets.fetch("dlib_models", "~/.cache/facegan") / FILE)
+    system.identity.centroids.assign(tf.random.stateless_normal([5, 128], [0, 1]))
+    data = batch(size=32)
+    faces, labels = pixels.blurred(data["synthetic"], 2.0), data["identity"]
+    lines = np.where(np.arange(32) % 2, 0.5, -0.5).astype(np.float32)[None, :, None, None]
+    before = system.identity.centroids.numpy()
+
+    def score(images, blur):
+        system.identity.options = system.options.changed(identity_blur=blur)
+        system.identity.centroids.assign(before)
+        return system.identity(images, labels, None)[1].numpy()
+
+    np.testing.assert_allclose(score(faces, 1.5), score(pixels.blurred(faces, 1.5), 0.0), rtol=1e-5)
+    changed = {blur: np.abs(score(faces + lines, blur) - score(faces, blur)).max() for blur in (0.0, 1.5)}
+    assert changed[1.5] < 0.1 * changed[0.0]
+    generated = system.identity.scores(faces, labels)
+    system.identity.options = system.options.changed(identity_blur=0.0)
+    np.testing.assert_array_equal(generated, system.identity.scores(faces, labels))
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,27 @@ def test_losses_and_gradients_are_those_of_the_losses_as_written():
     assert len(system.decayed) == 10 + 2  # the convolutions, fc1 and two heads; no bias
 
 
+@pytest.mark.parametrize(("precision", "near"), [("bfloat16", 0.3), ("float16", 0.1)])  # 8 bits of fraction; 11
+@pytest.mark.parametrize("head", ["softmax", "arcface"])
+def test_16_bits_are_near_float32(precision, near, head):
+    """Gradients are those of float32 but for rounding; weights, features and losses stay float32."""
+    full = make("--head", head, "--margin_scale" if head == "arcface" else "--lambda_syn", "2", n_syn=2)
+    half = make("--head", head, "--margin_scale" if head == "arcface" else "--lambda_syn", "2", "--mixed_precision",
+                precision, n_syn=2, like=full)  # fmt: skip
+    for name, kept in half.heads.items():
+        kept.weights.assign(full.heads[name].weights)
+    scale = float(half.players.scale)
+    assert scale == (2**15 if precision == "float16" else 1)
+    (expected, losses), (found, told) = gradients(full, batch()), gradients(half, batch())
+    for name, of_each in expected.items():
+        ours, theirs = (np.concatenate([g.ravel() for g in group]) for group in (found[name], of_each))
+        assert 0 < np.linalg.norm(ours - theirs) < near * np.linalg.norm(theirs), name
+    np.testing.assert_allclose([told[tag] for tag in losses], list(losses.values()), rtol=0.02, atol=1e-3)
+    assert {variable.dtype for variable in half.network.weights} == {"float32"}
+    assert half.embed(batch()["real"]).dtype == tf.float32
+    assert half.network.compute_dtype == precision
+
+
 def test_flags_that_came_later_change_no_number_where_they_are_not_named(untraced):
     """Three steps of the version before heads with a margin, momentum, warm-up and erasing: its own numbers."""
     learn = "--random_crop --random_flip --random_rotate --keep_probability 0.7 --center_loss_factor 0.1".split()

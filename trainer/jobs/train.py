@@ -1,5 +1,7 @@
 """The job `train`: what the flags of a system name in, a run folder out."""
 
+import sys
+
 from data_loader.sample_weights import digests
 from data_loader.training_sources import read_sample_weights, read_sources
 from trainer.evaluation.training_kid import TrainingKid
@@ -25,6 +27,7 @@ def run(options):
         raise UserError(f"--optimizer {options.optimizer}: train_recognizer only; train has adam")
     devices, start = Devices(options.num_gpu), None
     tell_device(options)
+    _tell_rising_rates(options)
     setup.seed_everything(options)
     if not resumed:
         options, start = starting_weights(kind.with_defaults(options))
@@ -62,6 +65,14 @@ def run(options):
         folder = runs.new_run_folder(options)
         runs.write_params(folder, options, streams=kind.streams(options), image_weights=digests(weights), **people)
     setup.run_loop(system, data, folder, options, grid, devices, best)
+
+
+def _tell_rising_rates(options):
+    """As published no halving leaves a rate under --lr_lower_boundary, not even one that began there."""
+    for name in ("g_lr", "d_lr"):
+        if getattr(options, name) < options.lr_lower_boundary and options.lr_update_step < options.max_step:
+            print(f"warning: --{name} {getattr(options, name):g} is less than --lr_lower_boundary "
+                  f"{options.lr_lower_boundary:g}, to which it rises at step {options.lr_update_step}", file=sys.stderr)
 
 
 def _kid(system, options, people, indexes, devices):

@@ -69,6 +69,31 @@ class PatchHealth:
         })  # fmt: skip
 
 
+class ConditionalHealth:
+    """The same for discriminators that also name the person (trainer/step/conditional.py).
+
+    Args:
+        rate_flags: as BeganHealth.
+    """
+
+    def __init__(self, rate_flags):
+        self.rate_flags, self.signs = rate_flags, _Signs()
+
+    def warning(self, values):
+        """As BeganHealth: fakes that stay alike, scores without bound.
+
+        Args:
+            values: {tag: float} of one logged step: misc/diversity, loss/real_loss_<discriminator>.
+        """
+        largest = max(abs(value) for tag, value in values.items() if tag.startswith("loss/real_loss_"))
+        bad = (f"scores of photographs reach {largest:.0f}: {BLOWN_UP} {self.rate_flags}, raise --lambda_gp or --r1; "
+               "--fakes sum lets them drift")
+        return self.signs.lasting({
+            "alike": _alike(values, "lower --lambda_cls or --g_lr"),
+            "blown up": (largest > 10 * UNBOUNDED, IMPATIENCE, bad),
+        })  # fmt: skip
+
+
 class SoftmaxHealth:
     """Looks at each logged step of a classifier and warns where it is far worse than a guess.
 

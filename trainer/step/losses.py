@@ -103,6 +103,20 @@ def binary_identity_loss(logits, labels):
     return tf.reduce_mean(tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(wanted, logits), axis=1))
 
 
+def latent_divergence(mean, log_variance):
+    """KL divergence of N(mean, exp(log_variance)) from N(0, 1), summed over the numbers of a latent vector.
+
+    CFS eq. 5: 1/2 (mu' mu + sum(exp(eps) - eps - 1)).
+
+    Args:
+        mean, log_variance: float32 [n, z].
+
+    Returns:
+        The mean over images, a scalar.
+    """
+    return 0.5 * tf.reduce_mean(tf.reduce_sum(mean**2 + tf.exp(log_variance) - log_variance - 1.0, axis=1))
+
+
 def spread(images):
     """How much the images of a batch differ: standard deviation over the batch, meaned over pixels. A scalar."""
     return tf.reduce_mean(tf.math.reduce_std(images, axis=0)) + 1e-8

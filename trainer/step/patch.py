@@ -5,6 +5,7 @@ import tensorflow as tf
 from trainer.step import adversarial, replicas
 from trainer.step.augment import augmented
 from trainer.step.streams import Stream, drawn
+from utils.errors import UserError
 
 
 class PatchJudge:
@@ -17,17 +18,15 @@ class PatchJudge:
     """
 
     def __init__(self, network, options, augment=()):
+        if options.gan_loss == "wgan_gp":
+            raise UserError("--gan_loss wgan_gp: --discriminator patch has no gradient penalty; it is for --system cfs")
         self.network, self.options, self.augment = network, options, augment
         self._losses, self._loss_of_generator = adversarial.losses_of(options.gan_loss)
         self._latest_r1 = tf.Variable(0.0, trainable=False, aggregation=replicas.ONE)
         self.state = {"r1": self._latest_r1}
 
     def judge(self, real, fake, scale, seed, step):
-        """As trainer.step.began.BeganJudge.judge.
-
-        R1 is taken in every `r1_interval`-th step alone, times so many (lazy, Karras et al. 2020), of the photographs
-        as they are shown.
-        """
+        """As trainer.step.began.BeganJudge.judge. R1 is lazy, and of the photographs as they are shown."""
         variables, fake = self.network.trainable_variables, tf.stop_gradient(fake)
         real_shown = self._shown(real, seed, Stream.AUGMENTED_REAL)
         with tf.GradientTape(persistent=True) as tape:
@@ -38,7 +37,9 @@ class PatchJudge:
             real_loss, fake_loss = self._losses(reals, fakes)
             loss = real_loss + fake_loss
         gradients = tape.gradient(loss, variables, scale)
-        from_r1 = self._gradients_of_r1(real_shown, variables, scale, step)
+        from_r1, _ = adversarial.lazy_r1(
+            self.network, real_shown, variables, self.options, scale, step, self._latest_r1
+        )
         return {
             "generator_loss": generator_loss,
             "fake_loss": fake_loss,
@@ -70,19 +71,3 @@ class PatchJudge:
     def _shown(self, images, seed, stream):
         strength = self.options.augment_strength
         return images if seed is None else augmented(images, self.augment, drawn(seed, stream), strength)
-
-    def _gradients_of_r1(self, real, variables, scale, step):
-        """Of the weighted penalty; zeros in the steps without it."""
-        weight, every = 0.5 * self.options.r1, self.options.r1_interval
-        none = [tf.zeros_like(variable) for variable in variables]
-
-        def penalised():
-            with tf.GradientTape() as tape:
-                penalty = adversarial.r1_penalty(self.network, real)
-            self._latest_r1.assign(penalty)
-            gradients = tape.gradient(penalty, variables, scale * weight * every)
-            return [zeros if gradient is None else gradient for gradient, zeros in zip(gradients, none, strict=True)]
-
-        if not weight:
-            return none
-        return penalised() if every == 1 else tf.cond(tf.equal(step % every, 0), penalised, lambda: none)

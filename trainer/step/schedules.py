@@ -55,6 +55,17 @@ def of_replicas(rate, options, count):
     return schedule if count == 1 or not options.warm_up else Rising(schedule, 1.0 / count, options.warm_up)
 
 
+def linear_of_replicas(rate, options, count, every=1):
+    """The same for a rate that stays until lr_update_step and falls evenly from there, to 0 at max_step.
+
+    Args:
+        every: the optimizer moves in each so-manieth step.
+    """
+    parts = count * every
+    schedule = Polynomial(lambda step: count * rate, options.lr_update_step // parts, options.max_step // parts, 1.0)
+    return schedule if count == 1 or not options.warm_up else Rising(schedule, 1.0 / count, options.warm_up)
+
+
 class Rising(keras.optimizers.schedules.LearningRateSchedule):
     """Another schedule's rate, times a factor that rises evenly from `start` to 1 over so many steps."""
 

@@ -17,6 +17,8 @@ class Stream(IntEnum):
     IDENTITY_FLIP = 300  # 1 until format 2 of the streams: that of the second block's dropout
     AUGMENTED_REAL = 400
     AUGMENTED_FAKE = 500
+    LATENT = 600
+    BETWEEN = 700
     REPLICA = 1000  # and up: that of a device, folded in before any other
 
 

@@ -14,6 +14,7 @@ from utils.flags import FLAGS, TRAINING
 SYSTEMS = {
     "facegan": "trainer.systems.facegan:FaceGan",
     "dagan": "trainer.systems.dagan:DaGan",
+    "cfs": "trainer.systems.cfs:Cfs",
     "recognizer": "trainer.systems.recognizer:Recognizer",
 }
 

@@ -10,6 +10,10 @@ DAGAN_SHAPING = (
     *("input_scale_size", "conv_hidden_num", "conv_hidden_num_res", "num_res_rep", "z_num", "upsample"),
     "identity_perception",
 )
+CFS_SHAPING = (
+    *("input_scale_size", "conv_hidden_num", "conv_hidden_num_res", "max_channels", "z_num", "lambda_id", "model_def"),
+    "embedding_size",
+)
 PATCHES, MARGINS, ADAM = ("discriminator", ("patch",)), ("head", ("arcface", "cosface")), ("optimizer", ("adam",))
 READ_WITH = {  # flag -> (flag that decides whether it is read, values with which it is)
     **dict.fromkeys(("gan_loss", "adversarial_weight", "r1", "r1_interval"), PATCHES),
@@ -35,6 +39,14 @@ SYSTEM_FLAGS = {
         *("lr_lower_boundary", "warm_up", "optimizer", "beta1", "beta2", "mixed_precision", "sample_weights"),
         *("gamma", "lambda_k", "lambda_1", "lambda_2", "label_photographs", "generator_weight", "sum_errors"),
         *("update", "data_dir", "asset_dir"),
+    ),
+    "cfs": (
+        *CFS_SHAPING,
+        *("dataset", "random_seed", "random_flip", "max_step", "g_lr", "d_lr", "lr_update_step", "optimizer", "beta1"),
+        *("beta2", "mixed_precision", "sample_weights", "gan_loss", "fakes", "lambda_gp", "lambda_cls", "lambda_fm"),
+        *("lambda_pixel", "lambda_kl", "n_critic", "r1", "r1_interval", "augment", "augment_strength"),
+        "warm_up",
+        *("pretrained_rec", "facenet_scope", "use_fixed_image_standardization", "data_dir", "asset_dir"),
     ),
     "recognizer": (
         *RECOGNIZER_SHAPING,

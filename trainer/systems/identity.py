@@ -18,7 +18,46 @@ CROPPED = 108  # side of the images that they see a random crop of, of all other
 INPUT_SIZE = 96  # the crop that the published code shows FaceNet's networks, whichever it is
 
 
-class IdentityLoss:
+class IdentityNetwork:
+    """A face network C that a loss looks through, and how generated images are shown to it.
+
+    Args:
+        options: model_def, embedding_size, use_fixed_image_standardization.
+
+    Attributes:
+        network: C, keras.Model: faces as `prepare` gives them -> [n, embedding_size] before normalisation.
+    """
+
+    def __init__(self, options):
+        self.network, self.kind = build_network(options), kind_of(options.model_def, "model_def")
+        self.network.trainable = False
+        self.prepare_levels = preparation(self.kind.look, options.use_fixed_image_standardization)
+
+    def embed(self, images, crop_seed, chip=None):
+        """What the network makes of images, as `prepare` takes them: float32 [n, embedding_size], not normalised."""
+        return tf.cast(self.network(self.prepare(images, crop_seed, chip)), tf.float32)
+
+    def prepare(self, images, crop_seed, chip=None):
+        """[n, s, s, 3] in [-1, 1] -> what C takes.
+
+        dlib's network, and FaceNet's from a Keras file, are shown the face's chip, cut where `chip` says; nothing of it
+        is random (ours). FaceNet's of TF1 checkpoints are shown 96x96 pixels, as published: at 108 a window, in
+        training one random offset for the whole batch and a flip for each image (docs/published.md D18, D23); every
+        other size is resized by TF1's corner rule, which the published code does at 64 (D29).
+        """
+        images = pixels.levels(images)
+        if self.kind.alignment == "chip":
+            if chip is None:
+                chip = tf.tile(tf.constant([chips.FIXED]), [tf.shape(images)[0], 1])
+            images = chips.cut_differentiably(images, chip, self.kind.size)
+        elif images.shape[1] == CROPPED:
+            images = _crop(images, crop_seed)
+        else:
+            images = tf.raw_ops.ResizeBilinear(images=images, size=[INPUT_SIZE, INPUT_SIZE])
+        return self.prepare_levels(images)
+
+
+class IdentityLoss(IdentityNetwork):
     """The identity term of G's loss and the per-image identity score.
 
     Args:
@@ -27,7 +66,6 @@ class IdentityLoss:
         n_id: identities, the largest label plus one.
 
     Attributes:
-        network: C, keras.Model: faces as `prepare` gives them -> [n, embedding_size] before normalisation.
         centroids: float32 [n_id, embedding_size], one for each identity, starting at 0.
         weights, biases: the softmax layer on top of C's output, trained by G's optimizer.
     """
@@ -35,11 +73,9 @@ class IdentityLoss:
     def __init__(self, options, n_id):
         if options.method_c not in METHODS:
             raise UserError(f"--method_c: {options.method_c!r} is none of {', '.join(METHODS)}")
+        super().__init__(options)
         self.options = options
-        self.network = build_network(options)
         self.network.trainable = options.relax_c
-        self.kind = kind_of(options.model_def, "model_def")
-        self.prepare_levels = preparation(self.kind.look, options.use_fixed_image_standardization)
         size = options.embedding_size
         initial = keras.initializers.TruncatedNormal(stddev=0.1, seed=options.random_seed)
         self.centroids = keras.Variable(
@@ -100,32 +136,9 @@ class IdentityLoss:
         codes = self.embed(images, None, chip)
         return self._magnet(tf.math.l2_normalize(codes, axis=1, epsilon=1e-10), labels)
 
-    def embed(self, images, crop_seed, chip):
-        """What the network makes of images, as __call__ takes them: float32 [n, embedding_size], not normalised."""
-        return tf.cast(self.network(self.prepare(images, crop_seed, chip)), tf.float32)
-
     def _magnet(self, features, labels):
         squared = not self.options.paper_variance
         return losses.magnet_loss_per_image(features, labels, self.centroids, squared_variance=squared)
-
-    def prepare(self, images, crop_seed, chip=None):
-        """[n, s, s, 3] in [-1, 1] -> what C takes.
-
-        dlib's network, and FaceNet's from a Keras file, are shown the face's chip, cut where `chip` says; nothing of it
-        is random (ours). FaceNet's of TF1 checkpoints are shown 96x96 pixels, as published: at 108 a window, in
-        training one random offset for the whole batch and a flip for each image (docs/published.md D18, D23); every
-        other size is resized by TF1's corner rule, which the published code does at 64 (D29).
-        """
-        images = pixels.levels(images)
-        if takes_chips(self.options):
-            if chip is None:
-                chip = tf.tile(tf.constant([chips.FIXED]), [tf.shape(images)[0], 1])
-            images = chips.cut_differentiably(images, chip, self.kind.size)
-        elif images.shape[1] == CROPPED:
-            images = _crop(images, crop_seed)
-        else:
-            images = tf.raw_ops.ResizeBilinear(images=images, size=[INPUT_SIZE, INPUT_SIZE])
-        return self.prepare_levels(images)
 
 
 def takes_chips(options):

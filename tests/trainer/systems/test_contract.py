@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 import main
-from tests.small import DAGAN, NETWORKS
+from tests.small import CFS, DAGAN, NETWORKS
 from trainer.benchmark.data import random_arguments, random_batch
 from trainer.systems import SYSTEMS, system_class
 from trainer.training import checkpoint
@@ -19,7 +19,9 @@ from utils import command_line
 from utils.flags import FLAGS
 
 RECOGNIZER = "--recognizer light_cnn9 --image_size 16 --embedding_size 8 --batch_size 2".split()
-SMALL = {"recognizer": RECOGNIZER, "dagan": DAGAN, "facegan": [*NETWORKS, "--method_c", "none"]}  # else NETWORKS
+SMALL = {  # else NETWORKS
+    "recognizer": RECOGNIZER, "dagan": DAGAN, "cfs": CFS, "facegan": [*NETWORKS, "--method_c", "none"],
+}
 PLAIN = [*SYSTEMS, "toy"]
 VARIANTS = {  # {case: (system, more flags, labelled sources that come with them)}: other flags are read by each
     "facegan with dlib's network": ("facegan", "--method_c magnet", ()),
@@ -36,6 +38,9 @@ VARIANTS = {  # {case: (system, more flags, labelled sources that come with them
                          "--update simultaneous --random_flip --mixed_precision bfloat16", ()),
     "dagan with unlabelled photographs": ("dagan", "--nolabel_photographs --upsample nearest", ()),
     "dagan that names nobody": ("dagan", "--identity_perception none", ()),
+    "cfs with hinge loss": ("cfs", "--gan_loss hinge --fakes sum --n_critic 2 --augment colour,shift,cutout,flip "
+                            "--random_flip --mixed_precision bfloat16", ()),
+    "cfs with dlib's network": ("cfs", "--lambda_id 1", ()),
     "recognizer with generated images": (
         "recognizer",
         "--random_crop --random_flip --random_rotate --keep_probability 0.5 --center_loss_factor 0.1",

@@ -1,0 +1,256 @@
+"""Conditional face synthesis (Huang, Xie, Lai, Feng, PRCV 2018): photographs of known people, and of mixtures of them.
+
+Symbols of the paper, and the names here:
+    E, G, D^1, D^2      encoder, generator, discriminator, discriminator_half (which sees the image at half its size)
+    x, c                photograph, person
+    z_enc, z_rand       latent vector of the photograph, and of nobody: N(0, 1)
+    FR                  identity_network, frozen
+    L_adv, L_cls, L_FM, L_gp    trainer/step/conditional.py, eqs. 2, 6, 3
+    L_pixel, L_KL, L_id         pixel, divergence, identity, eqs. 4, 5, 7
+
+No code of it was published; channels, kernels and what its text leaves open are ours (docs/cfs.md).
+"""
+
+import tensorflow as tf
+
+from data_loader.people import PeopleInput
+from data_loader.training_sources import Source
+from models.conditional import ConditionalDiscriminator, ConditionalGenerator, Encoder
+from trainer import face_networks
+from trainer.published.arrays import named_weights
+from trainer.step import losses, replicas, schedules
+from trainer.step.adam import FusedAdam
+from trainer.step.augment import parse_augment
+from trainer.step.conditional import ConditionalJudge
+from trainer.step.health import ConditionalHealth
+from trainer.step.pixels import flipped
+from trainer.step.players import Players
+from trainer.step.precision import computing_in
+from trainer.step.streams import Stream, drawn, step_seed
+from trainer.systems.flags_read import CFS_SHAPING, SYSTEM_FLAGS
+from trainer.systems.identity import IdentityNetwork
+from trainer.systems.system import Maker, Score, System, new_step
+from utils import runs
+from utils.errors import UserError
+
+SCORES = {
+    "d_score": Score("mean score of the discriminator, high where the image looks like a photograph to it", "high"),
+    "class_score": Score("how far the discriminator's chances of each person are from those that were asked for (cross-"
+                         "entropy), low where it shows whom it should"),
+}  # fmt: skip
+TEXT = "Each image was made from a person, or a mixture of three, and a random vector; no photograph was its model."
+DEFAULTS = {"z_num": 256, "g_lr": 2e-4, "d_lr": 2e-4, "beta1": 0.5, "gan_loss": "wgan_gp"}  # the paper's
+
+
+class Cfs(System):
+    """An encoder and a generator against discriminators of two sizes that also name the person.
+
+    Args:
+        options: the flags (utils/flags.py).
+        labels: {"real": people}.
+        random: False switches off augmentation, flips and the draw of latent vectors, which are the mean's.
+    """
+
+    shaping, flags = CFS_SHAPING, SYSTEM_FLAGS["cfs"]
+    training_only_flags = ("lambda_id", "model_def", "embedding_size")
+    training_only_names = ("identity_network/",)
+    training_only_off = {"lambda_id": 0.0}
+    rate_flags = "--g_lr and --d_lr"
+
+    def __init__(self, options, labels, random=True):
+        self.options, self.random, self.sources = options, random, self.sources_of(options)
+        self.side, self.people = options.input_scale_size, labels["real"]
+        with computing_in(options.mixed_precision):
+            self._make_networks()
+        augment = parse_augment(options.augment)
+        self.judges = {name: ConditionalJudge(self.networks[name], halvings, options, augment)
+                       for halvings, name in enumerate(("discriminator", "discriminator_half"))}  # fmt: skip
+        self.step, self.players = new_step(), self._make_players()
+        self.state = {"step": self.step} | self.players.state
+        for name, judge in self.judges.items():
+            self.state |= {f"{variable}_{name}": value for variable, value in judge.state.items()}
+        arguments = {"people": ("people", tf.TensorSpec([None, self.people])),
+                     "latent": ("latent", tf.TensorSpec([None, options.z_num]))}  # fmt: skip
+        self.makers = {"generate": Maker(self.generate, self._open_people, arguments, SCORES, TEXT)}
+        self._health = ConditionalHealth(self.rate_flags)
+
+    @classmethod
+    def sources_of(cls, options):
+        """Photographs of people, two of each at least."""
+        return {"real": Source("dataset", ("real",), "identity", least=2, weights="sample_weights")}
+
+    @classmethod
+    def with_defaults(cls, options):
+        """The paper's z, rates, beta1 and loss where none is named; the rates fall from half of the steps on."""
+        own = DEFAULTS | {"lr_update_step": max(1, options.max_step // 2)}
+        return options.changed(**{name: value for name, value in own.items() if name not in options.explicit})
+
+    @classmethod
+    def resolved(cls, options):
+        """The flags with the identity network that `--pretrained_rec` holds; says what is off.
+
+        Raises:
+            UserError: a size that six doublings cannot make, or as chosen_network.
+        """
+        if options.input_scale_size % 64 or options.input_scale_size & (options.input_scale_size - 1):
+            raise UserError(f"--input_scale_size {options.input_scale_size}: --system cfs makes 64, 128, 256 …")
+        if not options.lambda_id:
+            print("--lambda_id 0: the identity loss is off")
+            return options
+        return face_networks.chosen_network(options)
+
+    def load_pretrained(self):
+        """Read the identity network's weights."""
+        if self.identity:
+            face_networks.load_weights(self.identity.network, self.options)
+
+    def _make_networks(self):
+        options, people = self.options, self.people
+        size, width, most = options.input_scale_size, options.conv_hidden_num, options.max_channels
+        self.encoder = Encoder(options.z_num, options.conv_hidden_num_res)
+        self.generator = ConditionalGenerator(size, people, options.z_num, options.conv_hidden_num_res, most)
+        self.networks = {
+            "encoder": self.encoder,
+            "generator": self.generator,
+            "discriminator": ConditionalDiscriminator(size, people, width, most),
+            "discriminator_half": ConditionalDiscriminator(size // 2, people, width, most, name="discriminator_half"),
+        }
+        self.identity = None
+        if options.lambda_id:
+            self.identity = IdentityNetwork(options)
+            self.networks["identity_network"] = self.identity.network
+
+    def _make_players(self):
+        options, networks = self.options, self.networks
+        groups = {
+            "makers": self.encoder.trainable_variables + self.generator.trainable_variables,
+            "discriminators": [weight for name in self.judges for weight in networks[name].trainable_variables],
+        }
+        optimizers = {}
+        for name, rate, every in (("makers", options.g_lr, options.n_critic), ("discriminators", options.d_lr, 1)):
+            schedule = schedules.linear_of_replicas(rate, options, replicas.count(), every)
+            optimizers[name] = FusedAdam(schedule, options.beta1, options.beta2, epsilon=1e-8)
+        averaged = {weight: variable for name, network in networks.items() if name != "identity_network"
+                    for weight, variable in named_weights(name, network).items()}  # fmt: skip
+        return Players(groups, optimizers, averaged, options.mixed_precision)
+
+    @tf.function
+    def train_step(self, batch):
+        """One step: both discriminators; then, every n_critic-th step, encoder and generator on the same fakes, judged
+        by the discriminators that have moved (the order is not given in the paper; BicycleGAN's)."""
+        options, people = self.options, batch["identity"]
+        seed = replicas.own_seed(step_seed(options.random_seed, self.step)) if self.random else None
+        real = self._flipped(batch["real"], seed)
+        with tf.GradientTape(persistent=True) as tape:
+            made = self._made(real, people, seed)
+            own = {"pixel": losses.absolute_error(made["fakes"][0], real),
+                   "divergence": losses.latent_divergence(made["mean"], made["log_variance"])}  # fmt: skip
+            own_loss = options.lambda_pixel * own["pixel"] + options.lambda_kl * own["divergence"]
+        judged = {name: judge.of_discriminator(real, made["fakes"], people, self.players.scale, seed, self.step)
+                  for name, judge in self.judges.items()}  # fmt: skip
+        self.players.move({"discriminators": [g for each in judged.values() for g in each["gradients"]]})
+        scale = self.players.scale
+        seen = self._of_makers(real, made["fakes"], people, seed, scale)
+        decay = schedules.average_decay(self.step)
+
+        def move():
+            group = self.players.groups["makers"]
+            gradients = tape.gradient([*made["fakes"], own_loss], group, [*seen["gradients"], scale])
+            self.players.move({"makers": gradients}, decay)
+
+        if options.n_critic == 1:
+            move()
+        else:
+            tf.cond(tf.equal((self.step + 1) % options.n_critic, 0), move, lambda: None)
+        self.step.assign_add(1)
+        return self._scalars(judged, seen, own, own_loss, made["fakes"][1], real)
+
+    def _made(self, real, people, seed):
+        """{"fakes": [of the photograph's latent vector, of a random one], "mean", "log_variance"}."""
+        mean, log_variance = self.encoder(real)
+        draws = tf.zeros([2, *mean.shape[1:]])[:, None]
+        if seed is not None:
+            draws = tf.random.stateless_normal([2, tf.shape(mean)[0], mean.shape[1]], drawn(seed, Stream.LATENT))
+        latents = [mean + tf.exp(0.5 * log_variance) * draws[0], tf.zeros_like(mean) + draws[1]]
+        rows = tf.one_hot(people, self.people)
+        return {"fakes": [self.generator(rows, latent) for latent in latents], "mean": mean,
+                "log_variance": log_variance}  # fmt: skip
+
+    def _of_makers(self, real, fakes, people, seed, scale):
+        """What discriminators and identity network say of the fakes: {"gradients": two, "loss", "identity", …}."""
+        fakes = [tf.stop_gradient(fake) for fake in fakes]
+        with tf.GradientTape() as tape:
+            tape.watch(fakes)
+            told = [judge.of_makers(real, fakes, people, seed) for judge in self.judges.values()]
+            found = {name: tf.add_n([each[name] for each in told]) for name in told[0]}
+            found["identity"] = self._identity_loss(real, fakes)
+            loss = found["loss"] + self.options.lambda_id * found["identity"]
+            scaled = scale * loss
+        return found | {"loss": loss, "gradients": tape.gradient(scaled, fakes)}
+
+    def _identity_loss(self, real, fakes):
+        """Eq. 7: how far the features of both fakes are from the photograph's; the mean over their numbers (ours)."""
+        if not self.identity:
+            return tf.constant(0.0)
+        wanted = tf.stop_gradient(self.identity.embed(real, None))
+        return tf.add_n([losses.absolute_error(self.identity.embed(fake, None), wanted) for fake in fakes])
+
+    def _scalars(self, judged, seen, own, own_loss, fake, real):
+        each = {f"loss/{name}_{judge}": told[name] for judge, told in judged.items()
+                for name in ("real_loss", "fake_loss", "class_loss", "penalty")}  # fmt: skip
+        return each | {
+            "loss/d_loss": tf.add_n([told["loss"] for told in judged.values()]),
+            "loss/g_loss": seen["loss"] + own_loss,
+            "loss/adversarial": seen["adversarial"],
+            "loss/class_fake": seen["class_loss"],
+            "loss/features": seen["features"],
+            "loss/identity": seen["identity"],
+            "loss/pixel": own["pixel"],
+            "loss/divergence": own["divergence"],
+            "misc/g_lr": self.optimizers["makers"].learning_rate,
+            "misc/d_lr": self.optimizers["discriminators"].learning_rate,
+            "misc/diversity": losses.spread(fake) / losses.spread(real),
+        }
+
+    def _flipped(self, real, seed):
+        flips = self.options.random_flip and self.random
+        return flipped(real, drawn(seed, Stream.PHOTOGRAPH_FLIP)) if flips else real
+
+    def _open_people(self, options, params, scores, indexes):
+        """Known people, or with --n_id mixtures of three of them."""
+        return PeopleInput(runs.label_names(params, "real"), options)
+
+    @tf.function(reduce_retracing=True)
+    def generate(self, batch, scores=tuple(SCORES)):
+        """Faces.
+
+        Args:
+            batch: `people` float32 [n, people], rows of weights; `latent` float32 [n, z].
+            scores: names of the scores that are wanted, a tuple.
+
+        Returns:
+            {"image": [n, s, s, 3], score: [n], …}.
+        """
+        image = self.generator(batch["people"], batch["latent"])
+        results = {"image": image}
+        if scores:
+            sources, logits, _ = self.networks["discriminator"](image)
+            each = {"d_score": tf.reduce_mean(sources, axis=[1, 2]),
+                    "class_score": tf.nn.softmax_cross_entropy_with_logits(batch["people"], logits)}  # fmt: skip
+            results |= {name: each[name] for name in scores}
+        return results
+
+    @tf.function
+    def preview(self, batch):
+        """Photographs, what their latent vectors give, and what random ones give of the same people."""
+        made = self._made(batch["real"], batch["identity"], step_seed(self.options.random_seed, self.step))
+        return {"Real Images": batch["real"], "Reconstructed Images": made["fakes"][0],
+                "Generated Images": made["fakes"][1]}  # fmt: skip
+
+    def log_line(self, values):
+        return (f"Loss_D: {values['loss/d_loss']:.6f} Loss_G: {values['loss/g_loss']:.6f}, "
+                f"pixel: {values['loss/pixel']:.4f} class: {values['loss/class_fake']:.3f}")
+
+    def health(self, values):
+        """Warn of signs of collapse, as the contract says (trainer/step/health.py)."""
+        return self._health.warning(values)

@@ -6,7 +6,7 @@ What is trained and by which equations stands here; how a loop runs, what a file
 
 import importlib
 
-from trainer.systems.flags_read import SYSTEM_FLAGS
+from trainer.systems.flags_read import MAKING_FLAGS, SYSTEM_FLAGS
 from utils import runs
 from utils.errors import UserError
 from utils.flags import FLAGS, TRAINING
@@ -36,6 +36,9 @@ def refuse_other_flags(job, options):
         UserError: such a flag; or no run where the flags name one.
     """
     system = _system_of(job, options)
+    for name in sorted(set(MAKING_FLAGS) & options.explicit if job == "generate" and system else ()):
+        if system not in MAKING_FLAGS[name]:
+            raise UserError(f"--{name}: --system {system} does not read it; it is for {', '.join(MAKING_FLAGS[name])}")
     for name in sorted(options.explicit if system in SYSTEM_FLAGS else ()):
         others = [other for other, flags in SYSTEM_FLAGS.items() if name in flags]
         if others and system not in others and job in (FLAGS[name].jobs or ()):

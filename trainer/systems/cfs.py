@@ -90,8 +90,11 @@ class Cfs(System):
         """The flags with the identity network that `--pretrained_rec` holds; says what is off.
 
         Raises:
-            UserError: a size that six doublings cannot make, or as chosen_network.
+            UserError: a size that six doublings cannot make, a flag that --gan_loss does not read, as chosen_network.
         """
+        idle = ("r1", "r1_interval") if options.gan_loss == "wgan_gp" else ("lambda_gp",)
+        for name in sorted(options.explicit & set(idle)):
+            raise UserError(f"--{name}: --gan_loss {options.gan_loss} does not read it")
         if options.input_scale_size % 64 or options.input_scale_size & (options.input_scale_size - 1):
             raise UserError(f"--input_scale_size {options.input_scale_size}: --system cfs makes 64, 128, 256 …")
         if not options.lambda_id:

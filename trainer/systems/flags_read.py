@@ -61,6 +61,9 @@ SYSTEM_FLAGS = {
 }
 
 
+MAKING_FLAGS = {"n_id": ("cfs",), "images_per_id": ("cfs",)}  # of `generate`: which systems' makers read them
+
+
 def refuse_idle_flags(options):
     """An error where the command line names a flag that another flag's value, the run's perhaps, has no use for."""
     for name in sorted(options.explicit & set(READ_WITH)):

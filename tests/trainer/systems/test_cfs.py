@@ -1,0 +1,121 @@
+"""Conditional face synthesis through the jobs: trained, resumed, known and new people made."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import main
+from tests.small import CFS, LOGS, face, only_run, untraced
+
+pytestmark = pytest.mark.usefixtures("untraced")
+
+
+def people(folder, names, images=2):
+    for place, name in enumerate(names):
+        for image in range(images):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(face(100 * place + image, 64)).save(folder / name / f"{image}.png")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """data/people: two photographs each of a, b, c, d; a run of four steps below straight/."""
+    folder = tmp_path_factory.mktemp("cfs")
+    people(folder / "data" / "people", "abcd")
+    with untraced():
+        assert train(folder, "straight", "--max_step", "4") == 0
+    return folder
+
+
+def train(folder, logs, *words):
+    where = ["--data_dir", folder / "data", "--log_dir", folder / logs, "--asset_dir", folder / "cache"]
+    return main.main(["train", "--system", "cfs", *map(str, where), "--dataset", "people", *CFS, *LOGS, *words])
+
+
+def newest(logs):
+    with np.load(max(only_run(logs).glob("checkpoints/*.npz"))) as file:
+        return {name: file[name] for name in file.files}
+
+
+def generate(home, out, *words):
+    run = ["--pretrained_gen", str(only_run(home / "straight")), "--log_dir", str(home / "straight")]
+    where = ["--data_dir", str(home / "data"), "--save_syn_dataset", out, "--image_format", "png"]
+    return main.main(["generate", *run, *where, *words])
+
+
+def rows(home, out):
+    with open(home / "data" / out / "confidence_scores.csv") as file:
+        return list(csv.DictReader(file))
+
+
+def test_four_steps_are_two_and_two(home):
+    assert train(home, "half", "--max_step", "4", "--max_minutes", "0", "--save_secs", "0", "--keep_step", "2") == 0
+    second = only_run(home / "half") / "checkpoints" / "step-000000002.npz"
+    words = ["--load_path", str(second), "--log_dir", str(home / "resumed"), "--data_dir", str(home / "data")]
+    assert main.main(["train", *words]) == 0
+    straight, parts = newest(home / "straight"), newest(home / "resumed")
+    assert straight.keys() == parts.keys() and int(straight["state/step"]) == 4
+    assert [name for name in straight if straight[name].tobytes() != parts[name].tobytes()] == []
+
+
+def test_the_papers_settings_are_the_default(home):
+    params = json.loads((only_run(home / "straight") / "params.json").read_text())
+    named = {"lambda_gp": 1, "lambda_cls": 1, "lambda_fm": 1, "lambda_pixel": 10, "lambda_kl": 0.01, "g_lr": 2e-4,
+             "d_lr": 2e-4, "beta1": 0.5, "beta2": 0.999, "gan_loss": "wgan_gp", "lr_update_step": 2}  # fmt: skip
+    assert {name: params[name] for name in named} == named
+    assert params["label_names"] == {"real": list("abcd")}
+
+
+def test_known_people_are_made_and_scored(home):
+    assert generate(home, "known", "--images_per_id", "3") == 0
+    found = rows(home, "known")
+    assert [row["path"] for row in found] == [f"{name}/{i:05d}.png" for name in "abcd" for i in (1, 2, 3)]
+    assert [row["identity"] for row in found] == [name for name in "abcd" for _ in range(3)]
+    assert all(np.isfinite([float(row["d_score"]), float(row["class_score"])]).all() for row in found)
+    images = {row["path"]: (home / "data" / "known" / row["path"]).read_bytes() for row in found}
+    assert len(set(images.values())) == 12
+    assert generate(home, "again", "--images_per_id", "2", "--scores", "none", "--batch_size", "3") == 0
+    for row in rows(home, "again"):  # whatever else is made, and in whichever batch
+        again, first = (np.asarray(Image.open(home / "data" / out / row["path"]), int) for out in ("again", "known"))
+        assert np.abs(again - first).max() <= 1
+    card = (home / "data" / "known" / "README.md").read_text()
+    assert "cfs" in card and "no photograph was its model" in card
+
+
+def test_new_people_are_mixtures(home):
+    assert generate(home, "new", "--n_id", "2", "--images_per_id", "2") == 0
+    assert [row["path"] for row in rows(home, "new")] == [f"0000{p}/0000{i}.png" for p in (1, 2) for i in (1, 2)]
+    assert generate(home, "others", "--n_id", "2", "--images_per_id", "2", "--random_seed", "9") == 0
+    first, other = ((home / "data" / out / "00001" / "00001.png").read_bytes() for out in ("new", "others"))
+    assert first != other
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    (["--input_scale_size", "48"], "--input_scale_size 48: --system cfs makes 64, 128"),
+    (["--input_scale_size", "192"], "--input_scale_size 192: --system cfs makes 64, 128"),
+    (["--r1", "1"], "--r1: --gan_loss wgan_gp does not read it"),
+    (["--gan_loss", "hinge", "--lambda_gp", "1"], "--lambda_gp: --gan_loss hinge does not read it"),
+    (["--gamma", "1"], "--gamma: --system cfs does not read it"),
+    (["--dataset", "alone"], "alone"),
+    (["--dataset", "flat"], "flat"),
+])  # fmt: skip
+def test_bad_input_is_one_line(home, words, message, capsys):
+    people(home / "data" / "alone", "ab", 1)
+    (home / "data" / "flat").mkdir(exist_ok=True)
+    Image.fromarray(face(1, 64)).save(home / "data" / "flat" / "0.png")
+    assert train(home, "none", *words) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("error: ") and message in error and not (home / "none").exists()
+
+
+def test_new_people_of_two_are_one_line(home, capsys):
+    people(home / "data" / "two", "ab")
+    assert train(home, "two", "--dataset", "two", "--max_step", "1") == 0
+    run = ["--pretrained_gen", str(only_run(home / "two")), "--log_dir", str(home / "two")]
+    words = ["--data_dir", str(home / "data"), "--save_syn_dataset", "of_two", "--n_id", "1"]
+    assert main.main(["generate", *run, *words]) == 2
+    assert "--n_id 1: a new person is a mixture of 3, and the weights know 2" in capsys.readouterr().err
+    assert not (home / "data" / "of_two").exists()

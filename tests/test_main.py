@@ -25,7 +25,7 @@ from PIL import Image
 import main
 from data_loader import assets
 from tests import compare_size
-from tests.small import DAGAN, LOGS, NETWORKS
+from tests.small import CFS, DAGAN, LOGS, NETWORKS
 from trainer.benchmark import machine, measure
 from utils.flags import FLAGS
 
@@ -43,6 +43,7 @@ SMALLER = {  # job, or module of tests/ -> flags that keep its test short; image
     "render": "--n_id 2 --images_per_id 2 --num_worker 1",
     "train": f"{SMALL} {shlex.join(LOGS)} --max_step 4 --method_c none --keep_best none",  # which fetches FaceNet
     "train dagan": f"{shlex.join(DAGAN)} {shlex.join(LOGS)} --max_step 2",
+    "train cfs": f"{shlex.join(CFS)} {shlex.join(LOGS)} --max_step 2",
     "resume": "--max_step 6",
     "test": "",
     "generate": "",
@@ -70,7 +71,6 @@ NOT_RUN = {  # command -> why
     'pip install "tensorflow[and-cuda]==2.21.0"': "changes the environment",
     "tensorboard --logdir logs": "serves until it is stopped",
 }
-FEWER = {"python -m tests.compare_size 1000 10000 100000": "python -m tests.compare_size 20"}
 WHERE = {"sha256sum": "data/generated"}  # the folder in which a page runs it
 PEOPLE = ("s2", "s3", "s4", "s6")  # of the AT&T photographs
 
@@ -86,6 +86,12 @@ def commands_of(page):
 
 
 COMMANDS = list(dict.fromkeys(" ".join(command.split()) for page in PAGES for command in commands_of(page)))
+
+FEWER = {  # a command of a page -> the words in it that a test has others for
+    "python -m tests.compare_size 1000 10000 100000": ("1000 10000 100000", "20"),
+    **{command: ("--n_id 1000 --images_per_id 20", "--n_id 2 --images_per_id 2") for command in COMMANDS
+       if "generate" in command},
+}
 
 
 def job(command):
@@ -133,13 +139,14 @@ def in_process(words, real=subprocess.run, **options):
 
 
 def smaller(command, folder, small=None):
-    """The words of a command of a page, with flags that make it small. RUN is the oldest run in `folder`, DAGAN_RUN the
-    newest of DA-GAN."""
+    """The words of a command of a page, with flags that make it small. RUN is the oldest run in `folder`, DAGAN_RUN and
+    CFS_RUN the newest of these systems."""
     runs = (folder / "logs").glob("*_gen_*")
     oldest = min(runs, key=lambda run: run.name.partition("_gen_")[2], default=Path("RUN"))  # by the time in its name
-    command = re.sub(r"\bRUN\b", f"logs/{oldest.name}", FEWER.get(command, command))
-    if "DAGAN_RUN" in command:
-        command = command.replace("DAGAN_RUN", str(max((folder / "logs").glob("dagan_gen_*"))))
+    command = re.sub(r"\bRUN\b", f"logs/{oldest.name}", command.replace(*FEWER.get(command, ("", ""))))
+    for task in ("dagan", "cfs"):
+        if f"{task.upper()}_RUN" in command:
+            command = command.replace(f"{task.upper()}_RUN", str(max((folder / "logs").glob(f"{task}_gen_*"))))
     return shlex.split(f"{command} {SMALLER[job(command)] if small is None else small}")
 
 

@@ -138,6 +138,7 @@ GROUPS = {
         _flag("lambda_id", 1.0, "weight of the identity loss, eq. 7; 0: without an identity network", low=0, jobs=SHAPE),
         _flag("fakes", "mean", "how the two fakes of a photograph enter eq. 2: mean; sum: as printed, where nothing keeps the scores from drifting", choices=("mean", "sum"), jobs=TRAINING),
         _flag("n_critic", 1, "steps of the discriminators for one of encoder and generator (not given in the paper; ours)", low=1, high=1000, jobs=TRAINING),
+        _flag("baseline", "none", "a baseline of the paper's Table 1 in its place: cvae, without discriminators (pixels and divergence alone); cgan, without the encoder", choices=("none", "cvae", "cgan"), jobs=SHAPE),
         _flag("max_channels", 512, "most channels of a layer (not given in the paper; ours)", low=1, jobs=SHAPE),
     ],
     "identity network": [

@@ -10,7 +10,7 @@ from trainer.step.streams import Stream, drawn
 class ConditionalJudge:
     """One scale's discriminator, and what both players take from it.
 
-    Of each photograph there are two fakes: of its own latent vector, and of a random one.
+    Of each photograph there are two fakes: of its own latent vector, and of a random one; or one of these alone.
 
     Args:
         network: models.conditional.ConditionalDiscriminator.
@@ -22,7 +22,6 @@ class ConditionalJudge:
     def __init__(self, network, halvings, options, augment=()):
         self.network, self.halvings, self.options, self.augment = network, halvings, options, augment
         self._losses, self._loss_of_generator = adversarial.losses_of(options.gan_loss)
-        self._share = 0.5 if options.fakes == "mean" else 1.0
         self._latest_r1 = tf.Variable(0.0, trainable=False, aggregation=replicas.ONE)
         self.state = {} if options.gan_loss == "wgan_gp" else {"r1": self._latest_r1}
 
@@ -30,7 +29,7 @@ class ConditionalJudge:
         """Eq. 8: L_D = -L_adv + l_cls L_cls^r, with eq. 2's L_adv and eq. 6's L_cls^r.
 
         Args:
-            real: float32 [n, s, s, 3]. fakes: two of the same; no gradient flows into what made them.
+            real: float32 [n, s, s, 3]. fakes: one or two of the same; no gradient flows into what made them.
             people: int32 [n].  scale: factor of all gradients.
             seed: int [2] of the step; None: nothing is augmented, and the penalty is taken in the middle.
 
@@ -42,7 +41,7 @@ class ConditionalJudge:
         with tf.GradientTape() as tape:
             scores, logits, _ = self.network(real)
             parts = [self._losses(scores, self.network(fake)[0]) for fake in fakes]
-            real_loss, fake_loss = parts[0][0], self._share * tf.add_n([fake for _, fake in parts])
+            real_loss, fake_loss = parts[0][0], self._together([fake for _, fake in parts])
             class_loss = losses.softmax_loss(logits, people)
             penalty = self._penalty(real, fakes, seed)
             loss = real_loss + fake_loss + self.options.lambda_cls * class_loss + self.options.lambda_gp * penalty
@@ -72,7 +71,7 @@ class ConditionalJudge:
             scored.append(self._loss_of_generator(scores))
             class_losses.append(losses.softmax_loss(logits, people))
             features += [losses.absolute_error(a, b) for a, b in zip(outputs, wanted, strict=True)]
-        found = {"adversarial": self._share * tf.add_n(scored), "class_loss": tf.add_n(class_losses),
+        found = {"adversarial": self._together(scored), "class_loss": tf.add_n(class_losses),
                  "features": tf.add_n(features)}  # fmt: skip
         weights = {"adversarial": 1.0, "class_loss": self.options.lambda_cls, "features": self.options.lambda_fm}
         return found | {"loss": tf.add_n([weight * found[name] for name, weight in weights.items()])}
@@ -85,6 +84,10 @@ class ConditionalJudge:
             images = tf.nn.avg_pool2d(images, 2, 2, "VALID")
         return images
 
+    def _together(self, parts):
+        """Eq. 2's terms of the fakes."""
+        return tf.add_n(parts) / (len(parts) if self.options.fakes == "mean" else 1)
+
     def _penalty(self, real, fakes, seed):
         """Eq. 2's: between each photograph and one of its two fakes, drawn for each (which fake is ours to say)."""
         if self.options.gan_loss != "wgan_gp":
@@ -93,6 +96,6 @@ class ConditionalJudge:
         draws = tf.fill([2, count, 1, 1, 1], 0.5)
         if seed is not None:
             draws = tf.random.stateless_uniform([2, count, 1, 1, 1], drawn(seed, Stream.BETWEEN))
-        fake = tf.where(draws[0] < 0.5, *fakes)
+        fake = tf.where(draws[0] < 0.5, fakes[0], fakes[-1])
         between = real + draws[1] * (fake - real)
         return adversarial.gradient_penalty(lambda images: self.network(images)[0], between)

@@ -85,7 +85,8 @@ class ConditionalHealth:
         Args:
             values: {tag: float} of one logged step: misc/diversity, loss/real_loss_<discriminator>.
         """
-        largest = max(abs(value) for tag, value in values.items() if tag.startswith("loss/real_loss_"))
+        scores = [abs(value) for tag, value in values.items() if tag.startswith("loss/real_loss_")]
+        largest = max(scores, default=0.0)
         bad = (f"scores of photographs reach {largest:.0f}: {BLOWN_UP} {self.rate_flags}, raise --lambda_gp or --r1; "
                "--fakes sum lets them drift")
         return self.signs.lasting({

@@ -39,11 +39,14 @@ SCORES = {
                          "entropy), low where it shows whom it should"),
 }  # fmt: skip
 TEXT = "Each image was made from a person, or a mixture of three, and a random vector; no photograph was its model."
+DISCRIMINATORS = ("discriminator", "discriminator_half")  # at full and at half size
 DEFAULTS = {"z_num": 256, "g_lr": 2e-4, "d_lr": 2e-4, "beta1": 0.5, "gan_loss": "wgan_gp"}  # the paper's
 
 
 class Cfs(System):
     """An encoder and a generator against discriminators of two sizes that also name the person.
+
+    The baselines of the paper's Table 1 lack one side: --baseline cvae has no discriminator, cgan no encoder.
 
     Args:
         options: the flags (utils/flags.py).
@@ -64,7 +67,7 @@ class Cfs(System):
             self._make_networks()
         augment = parse_augment(options.augment)
         self.judges = {name: ConditionalJudge(self.networks[name], halvings, options, augment)
-                       for halvings, name in enumerate(("discriminator", "discriminator_half"))}  # fmt: skip
+                       for halvings, name in enumerate(DISCRIMINATORS) if name in self.networks}  # fmt: skip
         self.step, self.players = new_step(), self._make_players()
         self.state = {"step": self.step} | self.players.state
         for name, judge in self.judges.items():
@@ -110,14 +113,14 @@ class Cfs(System):
     def _make_networks(self):
         options, people = self.options, self.people
         size, width, most = options.input_scale_size, options.conv_hidden_num, options.max_channels
-        self.encoder = Encoder(options.z_num, options.conv_hidden_num_res)
+        self.encoder = None
         self.generator = ConditionalGenerator(size, people, options.z_num, options.conv_hidden_num_res, most)
-        self.networks = {
-            "encoder": self.encoder,
-            "generator": self.generator,
-            "discriminator": ConditionalDiscriminator(size, people, width, most),
-            "discriminator_half": ConditionalDiscriminator(size // 2, people, width, most, name="discriminator_half"),
-        }
+        self.networks = {"generator": self.generator}
+        if options.baseline != "cgan":
+            self.encoder = self.networks["encoder"] = Encoder(options.z_num, options.conv_hidden_num_res)
+        if options.baseline != "cvae":
+            for halvings, name in enumerate(DISCRIMINATORS):
+                self.networks[name] = ConditionalDiscriminator(size // 2**halvings, people, width, most, name=name)
         self.identity = None
         if options.lambda_id:
             self.identity = IdentityNetwork(options)
@@ -125,13 +128,13 @@ class Cfs(System):
 
     def _make_players(self):
         options, networks = self.options, self.networks
-        groups = {
-            "makers": self.encoder.trainable_variables + self.generator.trainable_variables,
-            "discriminators": [weight for name in self.judges for weight in networks[name].trainable_variables],
-        }
-        optimizers = {}
-        for name, rate, every in (("makers", options.g_lr, options.n_critic), ("discriminators", options.d_lr, 1)):
-            schedule = schedules.linear_of_replicas(rate, options, replicas.count(), every)
+        groups = {}
+        for group, names in (("makers", ("encoder", "generator")), ("discriminators", DISCRIMINATORS)):
+            variables = [weight for name in names if name in networks for weight in networks[name].trainable_variables]
+            groups |= {group: variables} if variables else {}
+        optimizers, rates = {}, {"makers": (options.g_lr, options.n_critic), "discriminators": (options.d_lr, 1)}
+        for name in groups:
+            schedule = schedules.linear_of_replicas(rates[name][0], options, replicas.count(), rates[name][1])
             optimizers[name] = FusedAdam(schedule, options.beta1, options.beta2, epsilon=1e-8)
         averaged = {weight: variable for name, network in networks.items() if name != "identity_network"
                     for weight, variable in named_weights(name, network).items()}  # fmt: skip
@@ -146,19 +149,23 @@ class Cfs(System):
         real = self._flipped(batch["real"], seed)
         with tf.GradientTape(persistent=True) as tape:
             made = self._made(real, people, seed)
-            own = {"pixel": losses.absolute_error(made["fakes"][0], real),
-                   "divergence": losses.latent_divergence(made["mean"], made["log_variance"])}  # fmt: skip
-            own_loss = options.lambda_pixel * own["pixel"] + options.lambda_kl * own["divergence"]
+            pixel = divergence = tf.constant(0.0)
+            if self.encoder:
+                pixel = losses.absolute_error(made["fakes"][0], real)
+                divergence = losses.latent_divergence(made["mean"], made["log_variance"])
+            own_loss = options.lambda_pixel * pixel + options.lambda_kl * divergence
         judged = {name: judge.of_discriminator(real, made["fakes"], people, self.players.scale, seed, self.step)
                   for name, judge in self.judges.items()}  # fmt: skip
-        self.players.move({"discriminators": [g for each in judged.values() for g in each["gradients"]]})
+        if judged:
+            self.players.move({"discriminators": [g for each in judged.values() for g in each["gradients"]]})
         scale = self.players.scale
         seen = self._of_makers(real, made["fakes"], people, seed, scale)
         decay = schedules.average_decay(self.step)
 
         def move():
             group = self.players.groups["makers"]
-            gradients = tape.gradient([*made["fakes"], own_loss], group, [*seen["gradients"], scale])
+            own = ([own_loss], [scale]) if self.encoder else ([], [])
+            gradients = tape.gradient([*made["fakes"], *own[0]], group, [*seen["gradients"], *own[1]])
             self.players.move({"makers": gradients}, decay)
 
         if options.n_critic == 1:
@@ -166,18 +173,24 @@ class Cfs(System):
         else:
             tf.cond(tf.equal((self.step + 1) % options.n_critic, 0), move, lambda: None)
         self.step.assign_add(1)
-        return self._scalars(judged, seen, own, own_loss, made["fakes"][1], real)
+        scalars = self._scalars(judged, seen) | {"loss/pixel": pixel, "loss/divergence": divergence}
+        return scalars | {
+            "loss/g_loss": seen["loss"] + own_loss,
+            "misc/diversity": losses.spread(made["fakes"][-1]) / losses.spread(real),
+        }
 
     def _made(self, real, people, seed):
-        """{"fakes": [of the photograph's latent vector, of a random one], "mean", "log_variance"}."""
-        mean, log_variance = self.encoder(real)
-        draws = tf.zeros([2, *mean.shape[1:]])[:, None]
-        if seed is not None:
-            draws = tf.random.stateless_normal([2, tf.shape(mean)[0], mean.shape[1]], drawn(seed, Stream.LATENT))
-        latents = [mean + tf.exp(0.5 * log_variance) * draws[0], tf.zeros_like(mean) + draws[1]]
+        """{"fakes": [of the photograph's latent vector, of a random one], "mean", "log_variance"}; without an encoder
+        the second fake alone, without discriminators the first."""
+        shape, made, latents = [2, tf.shape(real)[0], self.options.z_num], {}, []
+        draws = tf.zeros(shape) if seed is None else tf.random.stateless_normal(shape, drawn(seed, Stream.LATENT))
+        if self.encoder:
+            made["mean"], made["log_variance"] = self.encoder(real)
+            latents.append(made["mean"] + tf.exp(0.5 * made["log_variance"]) * draws[0])
+        if self.judges:
+            latents.append(draws[1])
         rows = tf.one_hot(people, self.people)
-        return {"fakes": [self.generator(rows, latent) for latent in latents], "mean": mean,
-                "log_variance": log_variance}  # fmt: skip
+        return made | {"fakes": [self.generator(rows, latent) for latent in latents]}
 
     def _of_makers(self, real, fakes, people, seed, scale):
         """What discriminators and identity network say of the fakes: {"gradients": two, "loss", "identity", …}."""
@@ -185,11 +198,13 @@ class Cfs(System):
         with tf.GradientTape() as tape:
             tape.watch(fakes)
             told = [judge.of_makers(real, fakes, people, seed) for judge in self.judges.values()]
-            found = {name: tf.add_n([each[name] for each in told]) for name in told[0]}
+            found = {name: tf.add_n([tf.constant(0.0), *(each[name] for each in told)])
+                     for name in ("loss", "adversarial", "class_loss", "features")}  # fmt: skip
             found["identity"] = self._identity_loss(real, fakes)
             loss = found["loss"] + self.options.lambda_id * found["identity"]
             scaled = scale * loss
-        return found | {"loss": loss, "gradients": tape.gradient(scaled, fakes)}
+        gradients = tape.gradient(scaled, fakes, unconnected_gradients="zero")  # where nobody judges them
+        return found | {"loss": loss, "gradients": gradients}
 
     def _identity_loss(self, real, fakes):
         """Eq. 7: how far the features of both fakes are from the photograph's; the mean over their numbers (ours)."""
@@ -198,21 +213,16 @@ class Cfs(System):
         wanted = tf.stop_gradient(self.identity.embed(real, None))
         return tf.add_n([losses.absolute_error(self.identity.embed(fake, None), wanted) for fake in fakes])
 
-    def _scalars(self, judged, seen, own, own_loss, fake, real):
+    def _scalars(self, judged, seen):
         each = {f"loss/{name}_{judge}": told[name] for judge, told in judged.items()
                 for name in ("real_loss", "fake_loss", "class_loss", "penalty")}  # fmt: skip
         return each | {
-            "loss/d_loss": tf.add_n([told["loss"] for told in judged.values()]),
-            "loss/g_loss": seen["loss"] + own_loss,
+            "loss/d_loss": tf.add_n([tf.constant(0.0), *(told["loss"] for told in judged.values())]),
             "loss/adversarial": seen["adversarial"],
             "loss/class_fake": seen["class_loss"],
             "loss/features": seen["features"],
             "loss/identity": seen["identity"],
-            "loss/pixel": own["pixel"],
-            "loss/divergence": own["divergence"],
-            "misc/g_lr": self.optimizers["makers"].learning_rate,
-            "misc/d_lr": self.optimizers["discriminators"].learning_rate,
-            "misc/diversity": losses.spread(fake) / losses.spread(real),
+            **{f"misc/{name}_lr": optimizer.learning_rate for name, optimizer in self.optimizers.items()},
         }
 
     def _flipped(self, real, seed):
@@ -236,7 +246,7 @@ class Cfs(System):
         """
         image = self.generator(batch["people"], batch["latent"])
         results = {"image": image}
-        if scores:
+        if scores and self.judges:
             sources, logits, _ = self.networks["discriminator"](image)
             each = {"d_score": tf.reduce_mean(sources, axis=[1, 2]),
                     "class_score": tf.nn.softmax_cross_entropy_with_logits(batch["people"], logits)}  # fmt: skip
@@ -247,8 +257,8 @@ class Cfs(System):
     def preview(self, batch):
         """Photographs, what their latent vectors give, and what random ones give of the same people."""
         made = self._made(batch["real"], batch["identity"], step_seed(self.options.random_seed, self.step))
-        return {"Real Images": batch["real"], "Reconstructed Images": made["fakes"][0],
-                "Generated Images": made["fakes"][1]}  # fmt: skip
+        tags = ["Reconstructed Images"] * bool(self.encoder) + ["Generated Images"] * bool(self.judges)
+        return {"Real Images": batch["real"]} | dict(zip(tags, made["fakes"], strict=True))
 
     def log_line(self, values):
         return (f"Loss_D: {values['loss/d_loss']:.6f} Loss_G: {values['loss/g_loss']:.6f}, "

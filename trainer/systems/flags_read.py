@@ -12,7 +12,7 @@ DAGAN_SHAPING = (
 )
 CFS_SHAPING = (
     *("input_scale_size", "conv_hidden_num", "conv_hidden_num_res", "max_channels", "z_num", "lambda_id", "model_def"),
-    "embedding_size",
+    *("embedding_size", "baseline"),
 )
 PATCHES, MARGINS, ADAM = ("discriminator", ("patch",)), ("head", ("arcface", "cosface")), ("optimizer", ("adam",))
 READ_WITH = {  # flag -> (flag that decides whether it is read, values with which it is)

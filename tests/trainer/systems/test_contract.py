@@ -40,6 +40,8 @@ VARIANTS = {  # {case: (system, more flags, labelled sources that come with them
     "dagan that names nobody": ("dagan", "--identity_perception none", ()),
     "cfs with hinge loss": ("cfs", "--gan_loss hinge --fakes sum --n_critic 2 --augment colour,shift,cutout,flip "
                             "--random_flip --mixed_precision bfloat16", ()),
+    "cfs without discriminators": ("cfs", "--baseline cvae", ()),
+    "cfs without an encoder": ("cfs", "--baseline cgan", ()),
     "cfs with dlib's network": ("cfs", "--lambda_id 1", ()),
     "recognizer with generated images": (
         "recognizer",

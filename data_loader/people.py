@@ -19,13 +19,11 @@ class PeopleInput(Input):
     vector follow from random_seed, the person's number and the image's number alone.
 
     Args:
-        names: of the known people, in the order of their numbers; None where the weights do not say.
+        names: of the known people, in the order of their numbers.
         options: n_id, images_per_id, random_seed, z_num; `explicit`.
     """
 
     def __init__(self, names, options):
-        if not names:
-            raise UserError("--pretrained_gen: these weights do not say whom they know")
         self.known, self.options = list(names), options
         new = options.n_id if "n_id" in options.explicit else 0
         if new and len(names) < MIXED:

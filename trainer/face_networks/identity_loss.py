@@ -12,9 +12,10 @@ def identity_network(training):
     """--model_def of the network that the identity loss of a training looked through; None where there was no loss.
 
     Args:
-        training: {"method_c": …, "model_def": …}, flags of the training.
+        training: {"method_c" or "lambda_id": …, "model_def": …}, flags of the training.
     """
-    return None if training.get("method_c") == "none" else training.get("model_def")
+    off = training.get("method_c") == "none" or training.get("lambda_id") == 0
+    return None if off else training.get("model_def")
 
 
 def judge_of(training):

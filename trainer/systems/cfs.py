@@ -74,7 +74,8 @@ class Cfs(System):
             self.state |= {f"{variable}_{name}": value for variable, value in judge.state.items()}
         arguments = {"people": ("people", tf.TensorSpec([None, self.people])),
                      "latent": ("latent", tf.TensorSpec([None, options.z_num]))}  # fmt: skip
-        self.makers = {"generate": Maker(self.generate, self._open_people, arguments, SCORES, TEXT)}
+        scores = SCORES if self.judges else {}
+        self.makers = {"generate": Maker(self.generate, self._open_people, arguments, scores, TEXT)}
         self._health = ConditionalHealth(self.rate_flags)
 
     @classmethod
@@ -230,8 +231,9 @@ class Cfs(System):
         return flipped(real, drawn(seed, Stream.PHOTOGRAPH_FLIP)) if flips else real
 
     def _open_people(self, options, params, scores, indexes):
-        """Known people, or with --n_id mixtures of three of them."""
-        return PeopleInput(runs.label_names(params, "real"), options)
+        """Known people, or with --n_id mixtures of three of them. Exported weights have numbers in place of names."""
+        names = runs.label_names(params, "real") or [f"{number + 1:05d}" for number in range(self.people)]
+        return PeopleInput(names, options)
 
     @tf.function(reduce_retracing=True)
     def generate(self, batch, scores=tuple(SCORES)):

@@ -5,10 +5,13 @@ import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 import main
+from data_loader.people import PeopleInput
 from tests.small import CFS, LOGS, face, only_run, untraced
+from utils import command_line
 
 pytestmark = pytest.mark.usefixtures("untraced")
 
@@ -91,6 +94,26 @@ def test_new_people_are_mixtures(home):
     assert generate(home, "others", "--n_id", "2", "--images_per_id", "2", "--random_seed", "9") == 0
     first, other = ((home / "data" / out / "00001" / "00001.png").read_bytes() for out in ("new", "others"))
     assert first != other
+
+
+def test_exports_serve_and_generate_the_same_faces(home):
+    """People of exported weights are numbered: whom they show is the owner's to tell."""
+    run = ["--pretrained_gen", str(only_run(home / "straight")), "--log_dir", str(home / "straight")]
+    assert main.main(["export", *run, "--export_dir", str(home / "served")]) == 0
+    options = command_line.parse(["generate", "--images_per_id", "1"], main.JOBS)[1].changed(z_num=8)
+    inputs = PeopleInput(list("abcd"), options)
+    read = [inputs.read(i) for i in range(4)]
+    batch = {key: tf.constant(np.stack([one[key] for one in read])) for key in ("people", "latent")}
+    served = tf.saved_model.load(str(home / "served" / "1")).signatures["uint8"](**batch)["generated"].numpy()
+    assert generate(home, "four", "--images_per_id", "1") == 0
+    ours = [np.asarray(Image.open(home / "data" / "four" / row["path"])) for row in rows(home, "four")]
+    assert np.abs(np.stack(ours).astype(int) - served).max() <= 1
+    assert main.main(["export", *run, "--export_format", "weights", "--export_dir", str(home / "small")]) == 0
+    words = ["--pretrained_gen", str(home / "small"), "--data_dir", str(home / "data"), "--images_per_id", "1"]
+    assert main.main(["generate", *words, "--save_syn_dataset", "of_small", "--image_format", "png"]) == 0
+    assert [row["path"] for row in rows(home, "of_small")] == [f"0000{i}/00001.png" for i in (1, 2, 3, 4)]
+    small = [np.asarray(Image.open(home / "data" / "of_small" / row["path"])) for row in rows(home, "of_small")]
+    assert np.abs(np.stack(small).astype(int) - np.stack(ours)).mean() < 1  # weights in half precision
 
 
 @pytest.mark.parametrize(("words", "message"), [

@@ -139,6 +139,7 @@ GROUPS = {
         _flag("fakes", "mean", "how the two fakes of a photograph enter eq. 2: mean; sum: as printed, where nothing keeps the scores from drifting", choices=("mean", "sum"), jobs=TRAINING),
         _flag("n_critic", 1, "steps of the discriminators for one of encoder and generator (not given in the paper; ours)", low=1, high=1000, jobs=TRAINING),
         _flag("baseline", "none", "a baseline of the paper's Table 1 in its place: cvae, without discriminators (pixels and divergence alone); cgan, without the encoder", choices=("none", "cvae", "cgan"), jobs=SHAPE),
+        _flag("person", "", "generate with --dataset: the known person whom every photograph's latent vector is to show; '' : its own", jobs=("generate",)),
         _flag("max_channels", 512, "most channels of a layer (not given in the paper; ours)", low=1, jobs=SHAPE),
     ],
     "identity network": [

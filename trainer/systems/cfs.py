@@ -11,10 +11,12 @@ Symbols of the paper, and the names here:
 No code of it was published; channels, kernels and what its text leaves open are ours (docs/cfs.md).
 """
 
+import numpy as np
 import tensorflow as tf
 
+from data_loader.inputs import FolderInput
 from data_loader.people import PeopleInput
-from data_loader.training_sources import Source
+from data_loader.training_sources import Source, index_folder
 from models.conditional import ConditionalDiscriminator, ConditionalGenerator, Encoder
 from trainer import face_networks
 from trainer.published.arrays import named_weights
@@ -191,7 +193,8 @@ class Cfs(System):
         if self.judges:
             latents.append(draws[1])
         rows = tf.one_hot(people, self.people)
-        return made | {"fakes": [self.generator(rows, latent) for latent in latents]}
+        fakes = self.generator(tf.concat([rows] * len(latents), axis=0), tf.concat(latents, axis=0))
+        return made | {"fakes": tf.split(fakes, len(latents))}
 
     def _of_makers(self, real, fakes, people, seed, scale):
         """What discriminators and identity network say of the fakes: {"gradients": two, "loss", "identity", …}."""
@@ -231,22 +234,35 @@ class Cfs(System):
         return flipped(real, drawn(seed, Stream.PHOTOGRAPH_FLIP)) if flips else real
 
     def _open_people(self, options, params, scores, indexes):
-        """Known people, or with --n_id mixtures of three of them. Exported weights have numbers in place of names."""
+        """Known people; with --n_id mixtures of three of them; with --dataset its photographs, as their own person or
+        as --person. Exported weights have numbers in place of names."""
         names = runs.label_names(params, "real") or [f"{number + 1:05d}" for number in range(self.people)]
-        return PeopleInput(names, options)
+        if indexes or "dataset" not in options.explicit:  # a training, whose photographs these are, shows known people
+            return PeopleInput(names, options)
+        if not self.encoder:
+            raise UserError("--dataset: --baseline cgan has no encoder for photographs")
+        index = index_folder(options, "dataset", labelled=True)
+        wanted = [options.person] * len(index.label_names) if options.person else index.label_names
+        if strangers := sorted(set(wanted) - set(names)):
+            flag = "--person" if options.person else f"--dataset {index.folder}"
+            raise UserError(f"{flag}: the training did not know {strangers[0]}; --person names whom to show")
+        rows = np.eye(len(names), dtype=np.float32)[[names.index(name) for name in wanted]]
+        return FolderInput(index, self.side, "real", {"people": rows[index.labels]})
 
     @tf.function(reduce_retracing=True)
     def generate(self, batch, scores=tuple(SCORES)):
         """Faces.
 
         Args:
-            batch: `people` float32 [n, people], rows of weights; `latent` float32 [n, z].
+            batch: `people` float32 [n, people], rows of weights; `latent` float32 [n, z], or `real` [n, s, s, 3],
+                photographs whose latent vectors' means are taken.
             scores: names of the scores that are wanted, a tuple.
 
         Returns:
             {"image": [n, s, s, 3], score: [n], …}.
         """
-        image = self.generator(batch["people"], batch["latent"])
+        latent = batch["latent"] if "latent" in batch else self.encoder(batch["real"])[0]
+        image = self.generator(batch["people"], latent)
         results = {"image": image}
         if scores and self.judges:
             sources, logits, _ = self.networks["discriminator"](image)

@@ -61,7 +61,8 @@ SYSTEM_FLAGS = {
 }
 
 
-MAKING_FLAGS = {"n_id": ("cfs",), "images_per_id": ("cfs",)}  # of `generate`: which systems' makers read them
+# Of `generate`: systems whose makers read them.
+MAKING_FLAGS = dict.fromkeys(("n_id", "images_per_id", "person"), ("cfs",))
 
 
 def refuse_idle_flags(options):

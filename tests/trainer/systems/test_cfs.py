@@ -96,6 +96,21 @@ def test_new_people_are_mixtures(home):
     assert first != other
 
 
+def test_photographs_are_drawn_again_as_themselves_or_as_another(home, capsys):
+    assert generate(home, "redrawn", "--dataset", "people") == 0
+    assert [row["path"] for row in rows(home, "redrawn")] == [f"{name}/{i}.png" for name in "abcd" for i in (0, 1)]
+    assert generate(home, "as_b", "--dataset", "people", "--person", "b") == 0
+    same = {row["path"]: (home / "data" / "redrawn" / row["path"]).read_bytes() ==
+            (home / "data" / "as_b" / row["path"]).read_bytes() for row in rows(home, "as_b")}  # fmt: skip
+    assert same == {f"{name}/{i}.png": name == "b" for name in "abcd" for i in (0, 1)}
+    assert generate(home, "none", "--dataset", "people", "--person", "z") == 2
+    assert "--person: the training did not know z" in capsys.readouterr().err
+    people(home / "data" / "strangers", "az")
+    assert generate(home, "none", "--dataset", "strangers") == 2
+    assert "strangers: the training did not know z; --person names" in capsys.readouterr().err
+    assert not (home / "data" / "none").exists()
+
+
 def test_exports_serve_and_generate_the_same_faces(home):
     """People of exported weights are numbered: whom they show is the owner's to tell."""
     run = ["--pretrained_gen", str(only_run(home / "straight")), "--log_dir", str(home / "straight")]

@@ -275,6 +275,7 @@ def test_exit_status_of_a_mistake(tmp_path):
     assert result.stderr == "error: unknown flag --pretrainde_gen; did you mean --pretrained_gen?\n"
 
 
+@pytest.mark.slow  # each of its jobs has tests of its own
 def test_demo_runs_resumes_and_reuses(tmp_path, monkeypatch, capfd):
     """On four photographs, which it finds fetched already."""
     monkeypatch.setattr(subprocess, "run", in_process)

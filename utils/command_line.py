@@ -8,8 +8,9 @@ from types import SimpleNamespace
 from absl import flags as absl_flags
 
 from utils.errors import UserError
-from utils.flags import FLAGS, GROUPS, PUBLISHED
+from utils.flags import FLAGS, GROUPS
 from utils.options import Options
+from utils.published_flags import PUBLISHED
 
 MOST = 2**31 - 1  # of whole numbers where a flag names no bound: 32 bits, as TensorFlow counts images and sizes
 TRUE, FALSE = ("true", "t", "1", "yes", "y", "on"), ("false", "f", "0", "no", "n", "off")

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 import main
 from utils import command_line
 from utils.errors import UserError
-from utils.flags import FLAGS, PUBLISHED
+from utils.flags import FLAGS
+from utils.published_flags import PUBLISHED
 
 JOBS = {"train": "", "generate": "", "render": "", "fit": "", "test": ""}
 

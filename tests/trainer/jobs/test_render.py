@@ -48,6 +48,7 @@ def test_folder_holds_people_pictures_and_parameters(tmp_path, first):
         assert set(image.quantization[0]) == {1}  # quality 100
 
 
+@pytest.mark.slow  # what a kill left out is made again in a test of its own
 def test_rest_of_an_interrupted_run_and_more_processes_give_the_same_bytes(tmp_path, first):
     folder = tmp_path / "syn"
     render.run(options(tmp_path, n_id=1))

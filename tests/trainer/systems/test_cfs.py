@@ -111,6 +111,7 @@ def test_photographs_are_drawn_again_as_themselves_or_as_another(home, capsys):
     assert not (home / "data" / "none").exists()
 
 
+@pytest.mark.slow  # dagan's is not
 def test_exports_serve_and_generate_the_same_faces(home):
     """People of exported weights are numbered: whom they show is the owner's to tell."""
     run = ["--pretrained_gen", str(only_run(home / "straight")), "--log_dir", str(home / "straight")]

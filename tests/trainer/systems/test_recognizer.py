@@ -72,7 +72,7 @@ def test_losses_and_gradients_are_those_of_the_losses_as_written():
 
 
 @pytest.mark.parametrize(("precision", "near"), [("bfloat16", 0.3), ("float16", 0.1)])  # 8 bits of fraction; 11
-@pytest.mark.parametrize("head", ["softmax", "arcface"])
+@pytest.mark.parametrize("head", ["softmax", pytest.param("arcface", marks=pytest.mark.slow)])
 def test_16_bits_are_near_float32(precision, near, head):
     """Gradients are those of float32 but for rounding; weights, features and losses stay float32."""
     full = make("--head", head, "--margin_scale" if head == "arcface" else "--lambda_syn", "2", n_syn=2)

@@ -156,6 +156,7 @@ def test_faces_in_a_batch_are_cut_as_those_of_a_folder():
     np.testing.assert_allclose(whole, mean_colour_network("none", 64).embed(images), atol=1e-6)
 
 
+@pytest.mark.slow  # dlib's network is shown its chips in test_facegan
 def test_the_identity_loss_shows_facenet_what_a_judge_shows_it(cache):
     own = ["--asset_dir", str(cache), "--model_def", "models.facenet_keras"]
     loss = IdentityLoss(command_line.parse(["train", *own], main.JOBS)[1], 2)

@@ -395,9 +395,9 @@ def _listing(folder):
     return {str(path): path.stat().st_mtime_ns for path in folder.rglob("*")}
 
 
-def test_a_rate_that_a_halving_raises_is_told(data, logs, untraced, capsys):
+def test_a_rate_that_a_halving_raises_is_told(data, logs, capsys):
     words = ["--max_step", "2", "--lr_update_step", "1", "--lr_lower_boundary", "1e-5", "--g_lr", "4e-6"]
-    assert main.main(train_words(data, logs, *words)) == 0
+    assert main.main(train_words(data, logs, *words, "--dataset", "nowhere")) == 2  # told before anything is read
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "warning: --" in line]
     assert line == "warning: --g_lr 4e-06 is less than --lr_lower_boundary 1e-05, to which it rises at step 1"
 

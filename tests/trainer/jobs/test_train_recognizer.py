@@ -109,7 +109,8 @@ FIELD = "--image_size 16 --head arcface --margin_scale 16 --optimizer sgd --mome
 FIELD += "--learning_rate 0.05 --learning_rate_warm_up 2 --learning_rate_power 2 --random_erasing 0.5".split()
 
 
-@pytest.mark.parametrize("recognizer", ["light_cnn9", pytest.param("iresnet18", marks=pytest.mark.slow)])
+@pytest.mark.slow  # a shorter one goes on above, and test_recognizer has each of these flags
+@pytest.mark.parametrize("recognizer", ["light_cnn9", "iresnet18"])
 def test_the_fields_recogniser_trains_goes_on_and_embeds(recognizer, data, tmp_path):
     flags = ["--dataset", "a,made", *FIELD, "--recognizer", recognizer, "--max_step", "4"]
     assert main.main(words(data, tmp_path / "whole", *flags, "--keep_step", "2")) == 0

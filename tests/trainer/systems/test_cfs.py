@@ -12,6 +12,7 @@ import main
 from data_loader.people import PeopleInput
 from tests.small import CFS, LOGS, face, only_run, untraced
 from utils import command_line
+from utils.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("untraced")
 
@@ -54,6 +55,7 @@ def rows(home, out):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow  # dagan's is not, and test_contract restores cfs
 def test_four_steps_are_two_and_two(home):
     assert train(home, "half", "--max_step", "4", "--max_minutes", "0", "--save_secs", "0", "--keep_step", "2") == 0
     second = only_run(home / "half") / "checkpoints" / "step-000000002.npz"
@@ -150,11 +152,7 @@ def test_bad_input_is_one_line(home, words, message, capsys):
     assert error.startswith("error: ") and message in error and not (home / "none").exists()
 
 
-def test_new_people_of_two_are_one_line(home, capsys):
-    people(home / "data" / "two", "ab")
-    assert train(home, "two", "--dataset", "two", "--max_step", "1") == 0
-    run = ["--pretrained_gen", str(only_run(home / "two")), "--log_dir", str(home / "two")]
-    words = ["--data_dir", str(home / "data"), "--save_syn_dataset", "of_two", "--n_id", "1"]
-    assert main.main(["generate", *run, *words]) == 2
-    assert "--n_id 1: a new person is a mixture of 3, and the weights know 2" in capsys.readouterr().err
-    assert not (home / "data" / "of_two").exists()
+def test_new_people_of_two_are_one_line():
+    options = command_line.parse(["generate", "--n_id", "1"], main.JOBS)[1]
+    with pytest.raises(UserError, match="--n_id 1: a new person is a mixture of 3, and the weights know 2"):
+        PeopleInput(["a", "b"], options)

@@ -167,7 +167,7 @@ def test_a_group_moves_through_its_own_optimizer_only(case, untraced):
         assert moved == set(system.players.groups) - {still}
 
 
-@pytest.mark.parametrize("case", PLAIN)
+@pytest.mark.parametrize("case", [pytest.param(c, marks=pytest.mark.slow) if c == "cfs" else c for c in PLAIN])
 def test_a_step_is_traced_once_and_goes_on_bit_by_bit_after_saving_and_restoring(case, tmp_path):
     system, batch = built(case)
     system.train_step(batch)

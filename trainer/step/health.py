@@ -11,8 +11,8 @@ WORSE = 10.0  # times the cross entropy of a guess; ours
 BLOWN_UP = "training has blown up; go back to a checkpoint from before (--keep_step) and lower"
 
 
-class BeganHealth:
-    """Looks at each logged step of BEGAN's players and warns of signs that last.
+class _Health:
+    """What all that look at players share.
 
     Args:
         rate_flags: the flags to lower where errors have no bound, for the message.
@@ -20,6 +20,10 @@ class BeganHealth:
 
     def __init__(self, rate_flags):
         self.rate_flags, self.signs = rate_flags, _Signs()
+
+
+class BeganHealth(_Health):
+    """Looks at each logged step of BEGAN's players and warns of signs that last."""
 
     def warning(self, values):
         """Warn of fakes that stay all alike, a k_t that stays at one end of [0, 1], and errors without bound.
@@ -40,15 +44,8 @@ class BeganHealth:
         })  # fmt: skip
 
 
-class PatchHealth:
-    """The same for a discriminator that scores patches.
-
-    Args:
-        rate_flags: as BeganHealth.
-    """
-
-    def __init__(self, rate_flags):
-        self.rate_flags, self.signs = rate_flags, _Signs()
+class PatchHealth(_Health):
+    """The same for a discriminator that scores patches."""
 
     def warning(self, values):
         """As BeganHealth: fakes that stay alike, a discriminator that has won, scores without bound, a k_t2 that stays.
@@ -69,15 +66,8 @@ class PatchHealth:
         })  # fmt: skip
 
 
-class ConditionalHealth:
-    """The same for discriminators that also name the person (trainer/step/conditional.py).
-
-    Args:
-        rate_flags: as BeganHealth.
-    """
-
-    def __init__(self, rate_flags):
-        self.rate_flags, self.signs = rate_flags, _Signs()
+class ConditionalHealth(_Health):
+    """The same for discriminators that also name the person (trainer/step/conditional.py)."""
 
     def warning(self, values):
         """As BeganHealth: fakes that stay alike, scores without bound.

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from data_loader.inputs import FolderInput
+from data_loader.joined import labels_among
 from data_loader.people import PeopleInput
 from data_loader.training_sources import Source, index_folder
 from models.conditional import ConditionalDiscriminator, ConditionalGenerator, Encoder
@@ -242,12 +243,12 @@ class Cfs(System):
         if not self.encoder:
             raise UserError("--dataset: --baseline cgan has no encoder for photographs")
         index = index_folder(options, "dataset", labelled=True)
-        wanted = [options.person] * len(index.label_names) if options.person else index.label_names
-        if strangers := sorted(set(wanted) - set(names)):
+        wanted = {options.person} if options.person else set(index.label_names)
+        if strangers := sorted(wanted - set(names)):
             flag = "--person" if options.person else f"--dataset {index.folder}"
             raise UserError(f"{flag}: the training did not know {strangers[0]}; --person names whom to show")
-        rows = np.eye(len(names), dtype=np.float32)[[names.index(name) for name in wanted]]
-        return FolderInput(index, self.side, "real", {"people": rows[index.labels]})
+        shown = [names.index(options.person)] * len(index) if options.person else labels_among(index, names)
+        return FolderInput(index, self.side, "real", {"people": np.eye(len(names), dtype=np.float32)[shown]})
 
     @tf.function(reduce_retracing=True)
     def generate(self, batch, scores=tuple(SCORES)):

@@ -23,8 +23,8 @@ GENERATIONS = 8  # data sets made of data sets, before the search for the render
 def known_places(index, alignment):
     """Places of the faces whose landmarks are known, from the folder's metadata.csv or that of its renders.
 
-    A folder of generated images has no metadata.csv: its run.json names the folder that it was made from, where the
-    render has the same path but for its ending.
+    Folders that earlier versions generated have no metadata.csv: their run.json names the folder that they were made
+    from, where the render has the same path but for its ending.
 
     Args:
         index: data_loader.folders.ImageIndex.
@@ -46,7 +46,7 @@ def known_places(index, alignment):
         path = next((name for name in spellings(path) if _stem(name) in numbers), path)
         i = numbers.get(_stem(path))
         if i is not None:
-            side = side or _side(folder / path)
+            side = side or side_of(folder / path)
             try:
                 places[i] = chips.fractions(place(landmarks, alignment, side, side), side)
             except ValueError as error:
@@ -86,13 +86,30 @@ def described(folder):
     return None
 
 
+def side_of(path):
+    """Pixels of a render's side. All renders of a folder have one size; this one speaks for them.
+
+    Raises:
+        UserError: it cannot be read, or is not square.
+    """
+    try:
+        height, width = decode_whole(path).shape[:2]
+    except UnreadableImage as error:
+        raise UserError(f"{path.parent}: the size of the renders is that of {path.name}: {error.reason}") from error
+    if height != width:
+        raise UserError(f"{path}: a render with landmarks must be square, is {width}x{height}")
+    return height
+
+
 def _rows(path):
     """Yield (path of the image, landmarks float64 [68, 2]) of a metadata.csv; nothing where it has no landmarks."""
     table = Table(path)
     if not set(POINTS) & set(table.header):
         return
-    name_at, *where = table.places(["path", *POINTS])
+    name_at, where = table.path_place(), table.places(POINTS)
     for line, row in table:
+        if not any(row[place] for place in where):  # of an image of which nothing was known
+            continue
         points = np.array([table.number(line, row, place) for place in where]).reshape(-1, 2)
         if not np.isfinite(points).all():
             raise UserError(f"{table.where(line)}: a landmark is not finite")
@@ -102,14 +119,3 @@ def _rows(path):
 
 def _stem(path):
     return os.path.splitext(path)[0]
-
-
-def _side(path):
-    """Pixels of a render's side. All renders of a folder have one size; this one speaks for them."""
-    try:
-        height, width = decode_whole(path).shape[:2]
-    except UnreadableImage as error:
-        raise UserError(f"{path.parent}: the size of the renders is that of {path.name}: {error.reason}") from error
-    if height != width:
-        raise UserError(f"{path}: a render with landmarks must be square, is {width}x{height}")
-    return height

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from data_loader import pipeline
 from data_loader.folders import decode
+from data_loader.truth import Truth
 
 
 class Input:
@@ -20,6 +21,7 @@ class Input:
         label_names: list of str.
         flag: the flag that named it.  folder: of its files, for messages.
         digest: hex name of its content.
+        columns: of metadata.csv, what `row` gives: where each image comes from.
     """
 
     spec: dict[str, tf.TensorSpec]
@@ -28,6 +30,7 @@ class Input:
     flag: str
     folder: str
     digest: str
+    columns: tuple[str, ...] = ()
 
     def __len__(self):
         return len(self.labels)
@@ -43,6 +46,10 @@ class Input:
     def name(self, i):
         """Relative path of the image that is made of input i, with forward slashes, without an ending."""
         return f"{self.label_name(i)}/{i + 1:05d}"
+
+    def row(self, i):
+        """Values of `columns`, for the image that is made of input i."""
+        return []
 
     def source(self, i):
         """What input i is, in the list of what was skipped: a relative path with forward slashes, say."""
@@ -81,6 +88,16 @@ class FolderInput(Input):
         self.flag, self.folder, self.digest = index.flag, index.folder, index.digest
         self.spec = {key: tf.TensorSpec([size, size, 3], tf.uint8)}
         self.spec |= {name: tf.TensorSpec(values.shape[1:], values.dtype) for name, values in self.more.items()}
+        self._truth = None
+
+    @property
+    def columns(self):
+        """Those of the folder's metadata.csv, read when they are first asked for."""
+        self._truth = self._truth or Truth(self.index, self.size)
+        return self._truth.columns
+
+    def row(self, i):
+        return self._truth.row(i) if self.columns else []
 
     def read(self, i):
         return {self.key: decode(self.index.path(i), self.size)} | {name: v[i] for name, v in self.more.items()}

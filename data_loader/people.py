@@ -6,6 +6,7 @@ from hashlib import blake2b
 import numpy as np
 import tensorflow as tf
 
+from data_loader.folders import decode
 from data_loader.inputs import Input
 from utils.errors import UserError
 
@@ -20,7 +21,8 @@ class PeopleInput(Input):
 
     Args:
         names: of the known people, in the order of their numbers.
-        options: n_id, images_per_id, random_seed, z_num; `explicit`.
+        options: n_id, images_per_id, random_seed, z_num, same_latents (image j of every person has one latent vector);
+            `explicit`.
     """
 
     def __init__(self, names, options):
@@ -33,15 +35,23 @@ class PeopleInput(Input):
         self.each = options.images_per_id
         self.labels = np.repeat(np.arange(len(self.label_names), dtype=np.int32), self.each)
         self.flag, self.folder = "--pretrained_gen", ""
-        content = [self.known, new, self.each, options.random_seed, options.z_num]
+        self.columns = ("mixture", "latent_seed")
+        content = [self.known, new, self.each, options.random_seed, options.z_num, options.same_latents]
         self.digest = blake2b(json.dumps(content).encode(), digest_size=16).hexdigest()
         sizes = {"people": len(names), "latent": options.z_num}
         self.spec = {key: tf.TensorSpec([size], tf.float32) for key, size in sizes.items()}
 
     def read(self, i):
         person, image = divmod(int(i), self.each)
-        latent = self._random(person, image + 1).standard_normal(self.options.z_num)
+        latent = np.random.default_rng(self._latent_seeds(person, image)).standard_normal(self.options.z_num)
         return {"people": self.weights(person), "latent": np.float32(latent)}
+
+    def row(self, i):
+        """Of each known person in the mixture the name and the weight; the numbers that seed NumPy's default_rng."""
+        person, image = divmod(int(i), self.each)
+        weights = self.weights(person)
+        mixed = [f"{self.known[place]}:{weights[place]:.6g}" for place in np.flatnonzero(weights)]
+        return [";".join(mixed), "-".join(map(str, self._latent_seeds(person, image)))]
 
     def weights(self, person):
         """Row of weights of a person: float32 [known], which sum to 1."""
@@ -49,7 +59,7 @@ class PeopleInput(Input):
         if not self.new:
             row[person] = 1.0
             return row
-        random = self._random(person, 0)
+        random = np.random.default_rng([self.options.random_seed, 1, person, 0])
         row[random.choice(len(self.known), MIXED, replace=False)] = random.dirichlet(np.ones(MIXED))
         return row
 
@@ -57,5 +67,59 @@ class PeopleInput(Input):
         person, image = divmod(int(i), self.each)
         return f"{self.label_names[person]}/{image + 1:05d}"
 
-    def _random(self, *numbers):
-        return np.random.default_rng([self.options.random_seed, int(self.new), *numbers])
+    def _latent_seeds(self, person, image):
+        if self.options.same_latents:
+            return [self.options.random_seed, 2, image + 1]
+        return [self.options.random_seed, int(self.new), person, image + 1]
+
+
+class StripInput(Input):
+    """From one photograph of each person to another in even steps: their latent vectors, mixed (CFS, figure 6).
+
+    The two are the first and the last of each person's; people with one photograph are left out.
+
+    Args:
+        index: labelled data_loader.folders.ImageIndex.
+        size: pixels of a side.
+        steps: images of a strip, two at least: the first is the one photograph's, the last the other's.
+        people: float32 [n, known], each photograph's row of weights.
+
+    Raises:
+        UserError: nobody has two photographs.
+    """
+
+    columns = ("from_image", "to_image", "share")
+
+    def __init__(self, index, size, steps, people):
+        self.index, self.size, self.steps, self.people = index, size, steps, people
+        firsts = np.flatnonzero(np.diff(index.labels, prepend=-1))
+        lasts = np.append(firsts[1:], len(index)) - 1
+        self.ends = [(int(a), int(b)) for a, b in zip(firsts, lasts, strict=True) if a < b]
+        if not self.ends:
+            raise UserError(f"{index.flag}: {index.folder}: nobody has two photographs")
+        self.label_names = [index.label_names[index.labels[first]] for first, _ in self.ends]
+        self.labels = np.repeat(np.arange(len(self.ends), dtype=np.int32), steps)
+        self.flag, self.folder = index.flag, index.folder
+        self.digest = blake2b(f"{index.digest} {steps}".encode(), digest_size=16).hexdigest()
+        image = tf.TensorSpec([size, size, 3], tf.uint8)
+        self.spec = {"people": tf.TensorSpec(people.shape[1:], tf.float32), "real": image, "other": image,
+                     "share": tf.TensorSpec([], tf.float32)}  # fmt: skip
+
+    def read(self, i):
+        (first, last), share = self._place(i)
+        images = (decode(self.index.path(number), self.size) for number in (first, last))
+        seen = dict(zip(("real", "other"), images, strict=True))
+        return seen | {"people": self.people[first], "share": np.float32(share)}
+
+    def row(self, i):
+        (first, last), share = self._place(i)
+        return [self.index.relative_path(first), self.index.relative_path(last), f"{share:.6g}"]
+
+    def name(self, i):
+        return f"{self.label_name(i)}/{i % self.steps + 1:05d}"
+
+    def path(self, i):
+        return self.index.path(self._place(i)[0][0])
+
+    def _place(self, i):
+        return self.ends[i // self.steps], i % self.steps / (self.steps - 1)

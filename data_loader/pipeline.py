@@ -54,12 +54,17 @@ def training_batches(sources, indexes, batch_size, size, seed, skipped, start_st
     readers = readers or open_readers(indexes, size, "none", None)
     annotations, weights = annotations or {}, weights or {}
     orders = {name: shuffled_order(len(index), seed, name, weights.get(name)) for name, index in indexes.items()}
+    partners = {name: _Partners(index.labels, seed, name) for name, index in indexes.items() if sources[name].same}
     spec = {}
     for name in indexes:
         source = sources[name]
         spec |= {key: tf.TensorSpec([size, size, 3], tf.uint8) for key in source.images}
         spec |= {source.label: tf.TensorSpec([], tf.int32)} if source.label else {}
-        spec |= {key: tf.TensorSpec(v.shape[1:], v.dtype) for key, v in annotations.get(name, {}).items()}
+        more = {key: tf.TensorSpec(v.shape[1:], v.dtype) for key, v in annotations.get(name, {}).items()}
+        if source.same:
+            more |= {f"{source.same}_{key}": value for key, value in more.items()}
+            more[source.same] = tf.TensorSpec([size, size, 3], tf.uint8)
+        spec |= more
 
     def read(position):
         step, place = divmod(position, batch_size)
@@ -70,12 +75,18 @@ def training_batches(sources, indexes, batch_size, size, seed, skipped, start_st
             element |= dict(zip(source.images, images, strict=True))
             element |= {source.label: np.int32(index.label(i))} if source.label else {}
             element |= {key: values[i] for key, values in annotations.get(name, {}).items()}
+            if source.same:
+                j, others = _next_readable(index, partners[name](position, i), readers[name], skipped)
+                j, others = (j, others) if index.label(j) == index.label(i) else (i, images)
+                element[source.same] = others[0]
+                element |= {f"{source.same}_{key}": v[j] for key, v in annotations.get(name, {}).items()}
         return element
 
-    return _batches(read, spec, start_step * batch_size, _ENDLESS, batch_size, workers).map(_to_float).prefetch(2)
+    firsts = range(start_step * batch_size, _ENDLESS, batch_size)
+    return _batches(read, spec, firsts, _ENDLESS, batch_size, workers).map(_to_float).prefetch(2)
 
 
-def ordered_batches(inputs, batch_size, skipped, start_batch=0, workers=2):
+def ordered_batches(inputs, batch_size, skipped, firsts=None, workers=2):
     """Each of an Input once, in order; the last batch may be smaller.
 
     What cannot be read keeps its place, all zeros, with `readable` False, and is recorded in `skipped`; where that
@@ -83,7 +94,7 @@ def ordered_batches(inputs, batch_size, skipped, start_batch=0, workers=2):
 
     Args:
         inputs: data_loader.inputs.Input.
-        start_batch: batches to leave out at the beginning.
+        firsts: a range of the first images' numbers of the batches that are wanted; None: of all.
         batch_size, skipped, workers: as in training_batches.
 
     Returns:
@@ -101,7 +112,8 @@ def ordered_batches(inputs, batch_size, skipped, start_batch=0, workers=2):
             readable = False
         return element | {"position": np.int64(position), "readable": readable}
 
-    return _batches(read, spec, start_batch * batch_size, len(inputs), batch_size, workers).prefetch(2)
+    firsts = range(0, len(inputs), batch_size) if firsts is None else firsts
+    return _batches(read, spec, firsts, len(inputs), batch_size, workers).prefetch(2)
 
 
 def checked(batches, skipped):
@@ -183,6 +195,25 @@ def shuffled_order(n, seed, stream, weights=None):
     return lambda position: int(epoch_order(position // n)[position % n])
 
 
+class _Partners:
+    """Another image of the same label: a function of the position in the endless stream, and of the image there.
+
+    Args:
+        labels: int [n], those of one label beside each other.
+        seed, stream: as `permutation` takes them.
+    """
+
+    def __init__(self, labels, seed, stream):
+        self.labels, self.seed, self.stream = np.asarray(labels), seed, crc32(stream.encode())
+
+    def __call__(self, position, i):
+        first, behind = (int(np.searchsorted(self.labels, self.labels[i], side)) for side in ("left", "right"))
+        if behind - first < 2:
+            return i
+        ahead = np.random.default_rng([self.seed, self.stream, 1, position]).integers(1, behind - first)
+        return int(first + (i - first + ahead) % (behind - first))
+
+
 def _checked(batches, skipped):
     yield from batches
     if skipped.error:
@@ -218,8 +249,9 @@ def _too_many(index, count, of, error):
                      f"{os.path.relpath(error.path, index.folder)}: {error.reason}")
 
 
-def _batches(read, spec, first, last, batch_size, workers):
-    """Batches of read(position) for positions first...last - 1, in order; they end where it raises UserError.
+def _batches(read, spec, firsts, last, batch_size, workers):
+    """Batches of read(position), each from one of a range of positions on, up to last - 1; they end where it raises
+    UserError.
 
     An exception would reach the caller as a page of TensorFlow's; a flag beside the values ends the batches quietly.
     """
@@ -241,7 +273,7 @@ def _batches(read, spec, first, last, batch_size, workers):
         fine.set_shape([])
         return dict(zip(spec, values, strict=True)), fine
 
-    starts = tf.data.Dataset.range(first, last, batch_size)
+    starts = tf.data.Dataset.range(firsts.start, firsts.stop, firsts.step)
     batches = starts.map(batch, num_parallel_calls=workers, deterministic=True)
     return batches.take_while(lambda _, fine: fine).map(lambda batch, _: batch)
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from data_loader import folders
-from data_loader.joined import with_shared_people
+from data_loader.joined import JoinedIndex, with_shared_people
 from data_loader.sample_weights import read_weights
+from utils.files import several as split_names
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,9 @@ class Source:
         people: whether its labels are numbers in one list of people, shared with the other sources that say so.
         annotate: index -> {key: array [n, …]}: what else a batch brings for each image; None: nothing.
         example: {key: such an annotation of one image}, for batches that are made up.
+        same: key of another image of the same label, drawn for each position of the stream; of a label with one image
+            that one. Its annotations have this key and "_" before theirs. "": none.
+        several: whether the flag may name several folders, as A,B; whose people are other people then, each folder's.
     """
 
     flag: str
@@ -32,6 +36,8 @@ class Source:
     people: bool = False
     annotate: Callable | None = None
     example: dict = field(default_factory=dict)
+    same: str = ""
+    several: bool = False
 
     def annotations(self, index):
         """{key: array [n, …]} of an index's images."""
@@ -57,7 +63,7 @@ def read_sources(sources, options):
             folder = Path(options.data_dir).expanduser() / getattr(options, source.flag)
             indexes[name] = folders.index_pairs(folder, index_cache(options), flag=f"--{source.flag}")
         else:
-            indexes[name] = index_folder(options, source.flag, bool(source.label), source.least)
+            indexes[name] = index_folder(options, source.flag, bool(source.label), source.least, source.several)
     return indexes | with_shared_people({name: indexes[name] for name, source in sources.items() if source.people})
 
 
@@ -68,10 +74,16 @@ def read_sample_weights(sources, indexes, options):
             if getattr(options, flag)}  # fmt: skip
 
 
-def index_folder(options, flag, labelled=False, least=1):
-    """The ImageIndex of the folder under data_dir that a flag names; Args and Raises as folders.index_images."""
-    folder = Path(options.data_dir).expanduser() / getattr(options, flag)
-    return folders.index_images(folder, index_cache(options), labelled, min_per_label=least, flag=f"--{flag}")
+def index_folder(options, flag, labelled=False, least=1, several=False):
+    """The ImageIndex of the folder under data_dir that a flag names; Args and Raises as folders.index_images.
+
+    several: the JoinedIndex of all that it names with commas between, where these are more than one.
+    """
+    data, value = Path(options.data_dir).expanduser(), getattr(options, flag)
+    names = split_names(value, lambda name: (data / name).is_dir()) if several else [value]
+    parts = [folders.index_images(data / name, index_cache(options), labelled, min_per_label=least, flag=f"--{flag}")
+             for name in names]  # fmt: skip
+    return JoinedIndex(parts) if len(parts) > 1 else parts[0]
 
 
 def index_cache(options):

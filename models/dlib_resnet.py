@@ -50,13 +50,17 @@ class DlibResnet(keras.Model):
         Returns:
             float32 [n, 128], as dlib gives them: not normalised.
         """
+        return self.embedding(tf.reduce_mean(self.maps(images), axis=[1, 2]))  # [n, 256] -> [n, 128]
+
+    def maps(self, images):
+        """As `call`, before what is seen is averaged over the image: [n, 2, 2, 256]."""
         hidden = tf.nn.relu(self.stem(images))  # [n, 72, 72, 32]
         hidden = tf.nn.max_pool2d(hidden, 3, 2, "VALID")  # [n, 35, 35, 32]
         for first, second, stride in self.blocks:
             residual = second(tf.nn.relu(first(hidden)))
             shortcut = hidden if stride == 1 else tf.nn.avg_pool2d(hidden, 2, 2, "VALID")
             hidden = tf.nn.relu(_add_padded(residual, shortcut))
-        return self.embedding(tf.reduce_mean(hidden, axis=[1, 2]))  # [n, 3, 3, 256] -> [n, 256] -> [n, 128]
+        return hidden
 
 
 def prepared(pixels):

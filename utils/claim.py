@@ -41,7 +41,7 @@ class Claim:
     def __init__(self, folder, note, content, flag, settings=dict):
         self.folder, self.path = Path(folder), Path(folder) / note
         self.content, self.flag, self.settings = content, flag, settings
-        self._lock = FileLock(self.folder / LOCK)
+        self._lock = None
 
     def earlier(self):
         """What the note says where the folder holds results already; None where it is missing or empty.
@@ -73,9 +73,28 @@ class Claim:
                 with suppress(FileNotFoundError):  # who holds the folder took what is written here for a leftover
                     self._write_first()
                 self._look()
-            if alone:
-                self._hold()
-                remove_leftovers(self.folder)
+        if alone:
+            self.hold()
+            remove_leftovers(self.folder)
+
+    def hold(self, name=LOCK, what="writes into", wait=False):
+        """Keep other processes from holding the same, until `release`.
+
+        Args:
+            name: of a hidden file in the folder that stands for what is held, by default the folder.
+            what: who holds it does with the folder, for the message.
+            wait: until it is free, else that is an error.
+
+        Raises:
+            UserError: another process holds it; or it cannot be made.
+        """
+        self._lock = FileLock(self.folder / name)
+        with self._errors_named():
+            try:
+                self._lock.acquire(timeout=-1 if wait else 0)
+            except Timeout:
+                raise UserError(f"{self.flag}: another process {what} {self.folder}: wait for it, or name another "
+                                "folder") from None
 
     def __enter__(self):
         self.take(alone=True)
@@ -85,8 +104,9 @@ class Claim:
         self.release()
 
     def release(self):
-        """Let other processes take the folder alone. The end of the process does it too."""
-        self._lock.release()
+        """Let other processes hold what this one held. The end of the process does it too."""
+        if self._lock:
+            self._lock.release()
 
     def rewrite(self, content):
         """Give the note another content, of the same settings. Raises OSError."""
@@ -108,13 +128,6 @@ class Claim:
             raise UserError(f"{self.flag}: {self.path} is not a {self.path.name} of this program: {error!r}") from error
         self._refuse_other(there)
         return earlier
-
-    def _hold(self):
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            raise UserError(f"{self.flag}: another process writes into {self.folder}: wait for it, or name another "
-                            "folder") from None
 
     def _visible_file(self):
         """The name of something in the folder; None where it is missing or empty."""

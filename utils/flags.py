@@ -15,6 +15,7 @@ ANY_TRAINING = ("train", *RECOGNISING)
 EVALUATION = ("evaluate",)
 WRITING = ("generate", "fit")
 FILTERING = ("filter",)
+MERGING = ("merge", "status")
 FACE_NETWORKS = (*ANY_TRAINING, *EVALUATION)
 WEIGHTS = ("generate", "fit", "test", "export")
 SHAPE = (*TRAINING, *WEIGHTS)  # jobs that read a flag which shapes weights: of trained ones it may only repeat the run's
@@ -57,7 +58,7 @@ GROUPS = {
         _flag("fit_dataset", False, "without a job: run G' over the photographs when neither", jobs=()),
     ],
     "data": [
-        _flag("data_dir", "c:/data", "where data set folders are", jobs=(*INPUTS, *RENDERING, *FILTERING), path="machine"),
+        _flag("data_dir", "c:/data", "where data set folders are", jobs=(*INPUTS, *RENDERING, *FILTERING, *MERGING), path="machine"),
         _flag("dataset", "vgg-aligned-64", "real photographs, folder under data_dir; labelled for train_recognizer, evaluate and experiment, of which the first two take several as A,B", jobs=INPUTS, path="many"),
         _flag("syn_dataset", "syn_lsfm-64", "renders, folder under data_dir: <identity>/<file>", jobs=("train", *WRITING, "test", *RENDERING, *EVALUATION, *EXPERIMENT, *BENCHMARK), path="one"),
         _flag("dataset_3dmm", "paired_data-64", "photographs with renders, under data_dir; '' trains without; `pair` writes it", jobs=("train", "pair", *BENCHMARK), path="one", empty=TRAINING),
@@ -140,7 +141,19 @@ GROUPS = {
         _flag("n_critic", 1, "steps of the discriminators for one of encoder and generator (not given in the paper; ours)", low=1, high=1000, jobs=TRAINING),
         _flag("baseline", "none", "a baseline of the paper's Table 1 in its place: cvae, without discriminators (pixels and divergence alone); cgan, without the encoder", choices=("none", "cvae", "cgan"), jobs=SHAPE),
         _flag("person", "", "generate with --dataset: the known person whom every photograph's latent vector is to show; '' : its own", jobs=("generate",)),
-        _flag("max_channels", 512, "most channels of a layer (not given in the paper; ours)", low=1, jobs=SHAPE),
+        _flag("strips", 0, "generate with --dataset: so many images from each person's first photograph to the last, by their latent vectors; 0: every photograph", low=0, high=1000, jobs=("generate",)),
+        _flag("max_channels", 512, "most channels of a layer (not given in the paper; ours); of --system ipgan, where not named: 256", low=1, jobs=SHAPE),
+        _flag("same_latents", False, "every person's image of one number has the same latent vector, or pose: the columns of a grid (ours)", jobs=("generate", "test")),
+    ],
+    "IP-GAN (--system ipgan; of the paper only the abstract is public: all ours)": [
+        _flag("identity_code", "vector", "what of the identity network enters the generator: its vector, or the map before it is pooled (dlib's network)", choices=("vector", "map"), jobs=SHAPE),
+        _flag("injection", "adain", "how the codes enter the generator: adain, as scale and offset of every layer's normalised channels; concat, at its start alone", choices=("adain", "concat"), jobs=SHAPE),
+        _flag("lambda_unpaired", 0.1, "factor of the reconstruction where identity and pose are of two people (Bao et al. 2018: 0.1; 0.01 loses the expression, 1 brings artefacts)", low=0, jobs=TRAINING),
+        _flag("lambda_pose", 1.0, "weight of the pose consistency: the pose code of what was made against the one that was asked for", low=0, jobs=TRAINING),
+        _flag("pose_augment", "colour,blur,stretch", "what changes the pose encoder's input, so that its code cannot hold the person: colour, blur, stretch, with commas between (after Burkov et al. 2020); augment_strength says how far", jobs=TRAINING),
+        _flag("pose_dataset", "", "faces, folder under data_dir, in whose poses every person is shown; '': random poses", jobs=("generate", "test"), path="one"),
+        _flag("identity_image", "", "with pose_image: a photograph whose face is shown in the other's pose", jobs=("generate",), path="one"),
+        _flag("pose_image", "", "with identity_image: a photograph whose pose is taken", jobs=("generate",), path="one"),
     ],
     "identity network": [
         _flag("model_def", "models.dlib_resnet", "its network; without it --pretrained_rec says (published: models.nn4); evaluate, where neither is named: one that the identity loss did not look through", jobs=(*SHAPE, *EVALUATION)),
@@ -185,14 +198,15 @@ GROUPS = {
         _flag("keep_step", 0, "steps between checkpoints that are kept for good, to go back to; 0: none", low=0, jobs=ANY_TRAINING),
         _flag("keep_best", "none", "kid: every keep_best_step steps KID of what averaged weights make of 256 renders, to 256 of the photographs, on a face network other than the identity loss's; that checkpoint is kept too (ours)", choices=("none", "kid"), jobs=("train",)),
         _flag("keep_best_step", 1000, "steps between two measurements of keep_best", low=1, jobs=("train",)),
-        _flag("num_log_id", 16, "identities in the fixed grid (rows)", low=1, jobs=("train", "test")),
-        _flag("num_log_samples", 8, "images of each identity in the grid (columns)", low=1, jobs=("train", "test")),
+        _flag("num_log_id", 16, "identities in the fixed grid (rows)", low=1, jobs=("train", "test", *WRITING)),
+        _flag("num_log_samples", 8, "images of each identity in the grid (columns)", low=1, jobs=("train", "test", *WRITING)),
     ],
     "out of a trained system": [
         _flag("pretrained_gen", "pretrained_models/gen", "run folder, its name under log_dir, one checkpoint, or a TF1 checkpoint of the published code; train, where named: start from its weights (not TF1)", jobs=("train", *WEIGHTS), path="one"),
-        _flag("save_syn_dataset", "generated", "folder of generated images under data_dir: written by generate, read by filter, evaluate and experiment", jobs=("generate", *FILTERING, *EVALUATION, *EXPERIMENT), path="one"),
+        _flag("save_syn_dataset", "generated", "folder of generated images under data_dir: written by generate, read by filter, evaluate and experiment", jobs=("generate", *MERGING, *FILTERING, *EVALUATION, *EXPERIMENT), path="one"),
         _flag("save_fitting", "fitting", "output folder of fit under data_dir", jobs=("fit",), path="one"),
         _flag("scores", "all", "confidence scores to compute: all, none, or names with commas between, the ending _score left out or not; those left out stay empty and their networks do not run", jobs=("generate",)),
+        _flag("grid", "", "where a PNG of the first num_log_samples images of the first num_log_id people goes, once all are made; '': none", jobs=WRITING, path="one"),
         _flag("image_format", "jpg", "format of written images (jpg at image_quality)", choices=("jpg", "png"), jobs=("generate", "fit", "render", *CROPPING)),
         _flag("image_quality", 95, "JPEG quality of generated images (published: 75)", low=1, high=100, jobs=WRITING),
         _flag("export_dir", "export", "where the SavedModel goes: <export_dir>/1/; the run folder of export_format weights", jobs=("export",), path="one"),
@@ -229,8 +243,8 @@ GROUPS = {
         _flag("statistics_dir", "", "sample pose, expression, light and faces from these fits: 300W-3D .mat files, or a folder that `pair` wrote", jobs=(*RENDERING, *BENCHMARK), path="one"),
         _flag("identity_spread", 1.8, "makehuman: factor on how much the shapes of people's heads differ; 1: as in the fits of statistics_dir that `pair` wrote, or in ranges of ours", low=0, high=4, jobs=(*RENDERING, *BENCHMARK)),
         _flag("published_pose", False, "as gen_syn_latent.m: the second pose number is 0, so no yaw", jobs=(*RENDERING, *BENCHMARK)),
-        _flag("shard", "", "draw one part of the people: 2/8 is the second of eight", jobs=(*RENDERING, "simulate")),
-        _flag("images_per_id", 8, "images of each identity (demo, where not named: 8)", low=1, jobs=(*RENDERING, "demo", "generate", *BENCHMARK)),
+        _flag("shard", "", "do one part, on one of several processes or machines: 2/8 is the second of eight; auto: as the scheduler says (an array of SLURM, SGE or LSF)", jobs=(*RENDERING, "simulate", *WRITING)),
+        _flag("images_per_id", 8, "images of each identity (demo, where not named: 8); of --system ipgan with pose_dataset, where not named: in every pose", low=1, jobs=(*RENDERING, "demo", "generate", *BENCHMARK)),
         _flag("syn_scale_size", 64, "render height and width (published: no effect)", low=16, high=2048, jobs=RENDERING),
         _flag("yaw_range", 30.0, "degrees to either side", low=0, high=90, jobs=(*RENDERING, *BENCHMARK)),
         _flag("pitch_range", 12.0, "degrees up and down", low=0, high=60, jobs=(*RENDERING, *BENCHMARK)),

@@ -2,29 +2,10 @@
 
 import multiprocessing
 import pickle
-import re
 
 from utils.environment import keep_streams
-from utils.errors import UserError
 from utils.progress import Progress
 from utils.quiet import quiet_start
-
-
-def part_of(items, shard):
-    """The items of one machine's share: k, k + n, k + 2n ... of `shard` "k/n", counted from 1; all of "".
-
-    Args:
-        items: anything that can be sliced.
-
-    Raises:
-        UserError: --shard is no such share.
-    """
-    if not shard:
-        return items
-    match = re.fullmatch(r"(\d+)/(\d+)", shard, re.ASCII)
-    if not match or not 1 <= int(match[1]) <= int(match[2]):
-        raise UserError(f"--shard {shard}: must be k/n with k from 1 to n, e.g. 2/8")
-    return items[int(match[1]) - 1::int(match[2])]
 
 
 def spread(worker, work, processes):

@@ -15,6 +15,7 @@ ENCODING = "utf-8-sig"  # to read: takes a byte order mark, and needs none
 # For tables of our own, which hold file names: these may be any bytes, and may hold "\r".
 TEXT = {"newline": "\n", "encoding": "utf-8", "errors": "surrogateescape"}
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # what such a file begins with
+PATHS = ("file_name", "path")  # what the column of an image's path is called: by Hugging Face, and by earlier versions
 DELIMITERS = (",", ";", "\t")  # Excel's are ";" in most of Europe, tabs in "Unicode text"
 
 
@@ -90,7 +91,7 @@ class Table:
 
     def __init__(self, path, flag=""):
         self.path, self.flag = Path(path).expanduser(), flag
-        self._decimal_commas = _delimiter(self.path, flag) != ","
+        self._decimal_commas = delimiter_of(self.path, flag) != ","
         self._rows = read_rows(self.path, flag)
         _, header = next(self._rows, (0, []))
         self.header = [name.strip() for name in trimmed(header, 0)]
@@ -118,6 +119,10 @@ class Table:
             raise UserError(f"{self.where(1)}: column {', '.join(missing[:3])} is missing; there are: {there}")
         return [self.header.index(column) for column in columns]
 
+    def path_place(self):
+        """Where the column of the images' paths is; Raises as `places`."""
+        return self.places([next((name for name in PATHS if name in self.header), PATHS[-1])])[0]
+
     def number(self, line, row, place):
         """A value as float, nan where it says so; with the comma that Excel writes where it does not delimit by commas.
 
@@ -133,7 +138,7 @@ class Table:
 
 def read_rows(path, flag=""):
     """Yield (line number, list of values) of a CSV file, empty rows left out; Raises as Table."""
-    delimiter, line = _delimiter(path, flag), 0
+    delimiter, line = delimiter_of(path, flag), 0
     try:
         with open(path, newline="", encoding=ENCODING, errors="surrogateescape") as file:
             reader = csv.reader(file, delimiter=delimiter, strict=True)
@@ -147,8 +152,8 @@ def read_rows(path, flag=""):
         raise UserError(f"{_before(flag)}cannot read {path}: {error.strerror}") from error
 
 
-def _delimiter(path, flag):
-    """The one that is most often in the first line, outside quotes."""
+def delimiter_of(path, flag=""):
+    """The one that is most often in the first line, outside quotes; Raises as Table."""
     try:
         with open(path, "rb") as file:
             first = file.readline()

@@ -229,9 +229,9 @@ def test_ordered_batches_keep_every_position(tmp_path, workers):
     assert joined["readable"].tolist() == [k != 3 for k in range(10)]
     assert joined["label"].tolist() == [0, 0, 0, 0, 0] + [1] * 5  # that of what is unreadable is 0 too
     assert [path for path, _ in skipped.rows] == [str(tmp_path / "set/0/3.png")]
-    later = list(ordered_batches(inputs, 4, skipped, start_batch=2, workers=workers))
+    later = list(ordered_batches(inputs, 4, skipped, range(8, len(inputs), 4), workers))
     assert [batch["position"].numpy().tolist() for batch in later] == [[8, 9]]
-    assert list(ordered_batches(inputs, 4, skipped, start_batch=3)) == []
+    assert list(ordered_batches(inputs, 4, skipped, range(12, len(inputs), 4))) == []
 
 
 def test_files_that_take_long_keep_their_place(tmp_path):

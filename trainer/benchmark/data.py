@@ -23,11 +23,12 @@ def random_batch(system, options):
     """A training batch of a system, of noise: {key: tf.Tensor}."""
     rng, count, batch = np.random.default_rng(options.random_seed), options.batch_size, {}
     for source in system.sources.values():
-        for key in source.images:
+        for key in (*source.images, *([source.same] if source.same else [])):
             batch[key] = tf.constant(rng.uniform(-1, 1, (count, system.side, system.side, 3)), tf.float32)
         if source.label:
             batch[source.label] = tf.constant(rng.integers(0, options.n_id, count), tf.int32)
-        batch |= {key: tf.constant([value] * count, tf.float32) for key, value in source.example.items()}
+        example = {key: tf.constant([value] * count, tf.float32) for key, value in source.example.items()}
+        batch |= example | {f"{source.same}_{key}": value for key, value in example.items() if source.same}
     return batch
 
 

@@ -11,12 +11,12 @@ import numpy as np
 from data_loader.face_places import described
 from data_loader.image_names import finder
 from data_loader.index_file import natural_key
-from data_loader.morphable.parameters import LANDMARKS, METADATA, PICTURE
+from data_loader.morphable.parameters import LANDMARKS, METADATA
 from trainer.evaluation import figures, image_quality, separability, verification
 from trainer.evaluation.report import Section, shown
 from utils.errors import UserError
 from utils.files import several
-from utils.tables import Table
+from utils.tables import PATHS, Table
 
 PARTS = 3  # a column of numbers is cut into so many; one of no more values than that is taken as it is
 MOST_DRAWN = 16  # groups of a column in a figure
@@ -53,7 +53,7 @@ def read_groupings(columns, generated, renders=None):
         raise UserError(f"--groups: neither {generated.folder} nor the folder of its renders has a {METADATA}")
     table = Table(folder / METADATA, "--groups")
     wanted = several(columns, lambda name: name in table.header)
-    there = [name for name in table.header if name not in (*LANDMARKS, PICTURE[0])]
+    there = [name for name in table.header if name not in (*LANDMARKS, *PATHS)]
     for name in wanted:
         if name not in there or wanted.count(name) > 1:
             what = "is named twice" if name in there else f"is no column of {table.path}; there are: {', '.join(there)}"
@@ -118,7 +118,7 @@ def _counted(generated, chosen, means, threshold, kid):
 
 def _values(table, columns, generated):
     """Of each image of an index its row's values of these columns, a list; None where the table does not name it."""
-    (name_at, *places), find = table.places([PICTURE[0], *columns]), finder(generated)
+    name_at, places, find = table.path_place(), table.places(columns), finder(generated)
     values = [None] * len(generated)
     for line, row in table:
         i = find(row[name_at])

@@ -13,7 +13,7 @@ import tensorflow as tf
 from data_loader import assets, chips
 from data_loader.face_places import FIXED
 from trainer.face_networks.preparation import FaceInput, preparation
-from trainer.face_networks.table import DLIB, FACENET, kind_of
+from trainer.face_networks.table import DLIB, FACENET, RUNS, kind_of, of_run
 from trainer.published import dlib_import, facenet, keras_facenet
 from trainer.published.arrays import AVERAGE, check_names, named_weights, read_checkpoint
 from trainer.step import pixels
@@ -121,11 +121,14 @@ def open_face_network(options):
 def chosen_network(options):
     """The flags with the network that they mean and the size of its embedding, before it is built.
 
-    Weights of FaceNet that are named with --pretrained_rec, but not their network, choose it.
+    A run of train_recognizer, or weights of FaceNet, that are named with --pretrained_rec, but not their network,
+    choose it.
 
     Raises:
         UserError: no such weights, or weights of another network than the command line names.
     """
+    if _names_run(options):
+        return _chosen_run(options)
     if options.model_def == FACENET or keras_facenet.is_keras_file(options.pretrained_rec):
         return _chosen_facenet(options)
     if "pretrained_rec" in options.explicit or options.model_def != DLIB:
@@ -134,6 +137,19 @@ def chosen_network(options):
     if options.embedding_size != size:
         raise UserError(f"--embedding_size {options.embedding_size}: {DLIB} has {size} numbers")
     return options
+
+
+def _chosen_run(options):
+    """The flags with the network of a run of train_recognizer, as of_run names it."""
+    found = runs.find_weights(options.pretrained_rec, options.log_dir, "pretrained_rec")
+    params = recognizer_params(found, "pretrained_rec")
+    if "model_def" in options.explicit:
+        raise UserError(f"--model_def: {options.pretrained_rec} says itself which network it is")
+    if getattr(params, "alignment", "none") != "none":
+        raise UserError(f"--pretrained_rec: {options.pretrained_rec} was shown faces cut by ArcFace's points; whole "
+                        "images are looked at here")  # fmt: skip
+    own = {name: getattr(params, name) for name in ("embedding_size", "use_fixed_image_standardization")}
+    return options.changed(model_def=of_run(params), **own)
 
 
 def _chosen_facenet(options):
@@ -157,7 +173,8 @@ def _named_weights(options):
 
 def build_network(options):
     """The face network of model_def and embedding_size, batch norms as constants, with fresh weights."""
-    return _built(kind_of(options.model_def, "model_def"), options.embedding_size, frozen=True)
+    kind = kind_of(options.model_def, "model_def")
+    return _built(kind, options.embedding_size, kind.size, frozen=True)
 
 
 def build_recognizer(options):
@@ -174,6 +191,8 @@ def load_weights(network, options):
     """
     if options.model_def == DLIB:
         load_dlib(network, options.asset_dir)
+    elif options.model_def.startswith(RUNS):
+        assign_recognizer(network, runs.find_weights(options.pretrained_rec, options.log_dir, "pretrained_rec"))
     elif options.model_def == FACENET:
         fetched = not _named_weights(options)
         file = assets.fetch("facenet", options.asset_dir) / keras_facenet.FILE if fetched else options.pretrained_rec

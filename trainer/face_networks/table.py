@@ -27,9 +27,10 @@ class Kind:
         freezes: its constructor takes `frozen`: batch norms as constants.
         dropout_inside: it drops activations itself, before its last layer; else that is done to its feature.
         look: how it is shown pixels: "standardized", "grey", "dlib" or "signed" (face_networks/preparation.py).
-        weights: whose can be read: "facenet" (TF1), "keras" (FaceNet as Keras 2 saves it), "dlib", or "" for none but
-            those trained here.
-        alignment: how a face is cut for those weights: "chip", dlib's face chip, or "square", what `align` cuts out.
+        weights: whose can be read: "facenet" (TF1), "keras" (FaceNet as Keras 2 saves it), "dlib", "run" (of
+            train_recognizer), or "" for none but those trained here.
+        alignment: how a face is cut for those weights: "chip", dlib's face chip; "square", what `align` cuts out;
+            "none", images as they lie.
         unit_length: whether embeddings of those weights are compared at length 1; dlib compares them raw.
     """
 
@@ -90,12 +91,23 @@ MODEL_DEFS = {f"models.{name}": kind for name, kind in KINDS.items() if kind.wei
 }
 
 
+RUNS = "recognizers."  # how --model_def begins of a network that was trained here: then its name and its image_size
+
+
+def of_run(params):
+    """`--model_def` of the network of a run of train_recognizer, of its params.json as a namespace."""
+    return f"{RUNS}{params.recognizer}.{params.image_size}"
+
+
 def kind_of(name, flag="recognizer"):
     """The Kind that `--recognizer`, or `--model_def`, names.
 
     Raises:
         UserError: no such network; lists them.
     """
+    if flag == "model_def" and name.startswith(RUNS):
+        own, _, size = name.removeprefix(RUNS).partition(".")
+        return replace(kind_of(own), size=int(size), weights="run", alignment="none")
     kinds = MODEL_DEFS if flag == "model_def" else KINDS
     if name not in kinds:
         raise UserError(f"--{flag}: {name!r} is none of {', '.join(kinds)}")

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from data_loader.generated_folder import TABLE, read_run, read_scores
+from data_loader.truth import Truth
 from trainer.output import card
 from trainer.output.resumable_folder import OutputFolder, target_folder
 from trainer.output.scores import ENDING
@@ -44,19 +45,36 @@ def run(options):
         raise UserError(f"filter: nothing of {source} passes; for the first image: {reasons[0]}")
     identities = len({identity for identity, keep in zip(table.identities, kept, strict=True) if keep})
     description = _describe(description, source, target, rules, identities, options)
-    output = OutputFolder(target, description, "--save_filtered", tuple(table.values), skipped="dropped.csv")
+    truth = Truth(_Images(source, table.paths), description["settings"]["input_scale_size"])
+    description["columns"] = list(truth.columns)
+    scores = tuple(table.values)
+    output = OutputFolder(target, description, "--save_filtered", scores, "dropped.csv", truth.columns)
     if output.tell_finished():
         return 0
     with output, StopRequest() as stop:
         if output.tell_finished():  # by another process, just now
             return 0
-        done = _copy(source, table, reasons, output, stop)
+        done = _copy(source, table, reasons, truth, output, stop)
         if done < len(reasons):
             print(f"stopped by {stop.name} after {done} of {len(reasons)} images; the same command goes on there")
             return 1
         written, dropped = output.finish(lambda images: card.text(output.run, images))
     print(f"{written} images of {identities} identities in {target}; {dropped} dropped, see dropped.csv")
     return 0
+
+
+@dataclass(frozen=True)
+class _Images:
+    """The images of a generated folder, by its table."""
+
+    folder: Path
+    paths: list
+
+    def __len__(self):
+        return len(self.paths)
+
+    def relative_path(self, i):
+        return self.paths[i]
 
 
 @dataclass(frozen=True)
@@ -149,21 +167,22 @@ def _describe(run, source, target, rules, identities, options):
     return run | {"filter": filtered, "finished": False}
 
 
-def _copy(source, table, reasons, output, stop):
+def _copy(source, table, reasons, truth, output, stop):
     """Copy what has no reason against it, in the table's order; returns the number of images dealt with."""
     done = len(output.begin(ROWS_AT_ONCE))
     with output.open_rows() as file, Progress(len(reasons), "filter", initial=done) as progress:
         while done < len(reasons) and not stop.name:
-            rows = [_row(source, table, reasons[i], i, output.folder) for i in range(done, len(reasons))[:ROWS_AT_ONCE]]
+            rows = [_row(source, table, reasons[i], i, truth, output.folder)
+                    for i in range(done, len(reasons))[:ROWS_AT_ONCE]]  # fmt: skip
             output.append(file, rows)
             done += len(rows)
             progress.update(len(rows))
     return done
 
 
-def _row(source, table, reason, i, target):
+def _row(source, table, reason, i, truth, target):
     """Copy image i, if it stays; its row for OutputFolder."""
-    name = table.paths[i]
+    name, known = table.paths[i], truth.row(i) if truth.columns else []
     scores = ["" if np.isnan(table.values[score][i]) else f"{table.values[score][i]:.9g}" for score in table.values]
     if not reason:
         try:
@@ -171,8 +190,8 @@ def _row(source, table, reason, i, target):
         except FileNotFoundError:
             reason = "the file is missing"
     if reason:
-        return [name, table.identities[i], *scores, "", reason]
+        return [name, table.identities[i], *scores, *known, "", reason]
     (target / name).parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(target / name, durable=False) as file:
         file.write(data)
-    return [name, table.identities[i], *scores, hashlib.sha256(data).hexdigest(), ""]
+    return [name, table.identities[i], *scores, *known, hashlib.sha256(data).hexdigest(), ""]

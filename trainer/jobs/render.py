@@ -8,7 +8,8 @@ from data_loader.morphable.parameters import METADATA
 from data_loader.render import RenderFolder
 from utils.claim import Claim
 from utils.errors import UserError
-from utils.processes import part_of, work_through
+from utils.processes import work_through
+from utils.shards import parse_shard
 
 
 def run(options):
@@ -28,7 +29,7 @@ def run(options):
         UserError: a value out of range, or a folder that holds pictures of other settings.
     """
     _check(options)
-    people = part_of(range(1, options.n_id + 1), options.shard)
+    people = parse_shard(options.shard).part(range(1, options.n_id + 1))
     renders = RenderFolder(Path(options.data_dir).expanduser() / options.syn_dataset, options)
     Claim(renders.folder, "render.json", renders.settings, "--syn_dataset").take()  # by all shards, at once perhaps
     if renders.source.note:

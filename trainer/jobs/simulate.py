@@ -9,7 +9,8 @@ from data_loader.simulate import SETTINGS, SIMULATOR, SimulatedFolder, read_yaws
 from data_loader.training_sources import index_cache
 from utils.claim import Claim
 from utils.errors import UserError
-from utils.processes import part_of, work_through
+from utils.processes import work_through
+from utils.shards import parse_shard
 
 
 def run(options):
@@ -39,7 +40,7 @@ def run(options):
     simulated = SimulatedFolder(folder, source, files, yaws, options)
     settings = {"simulator": SIMULATOR, "yaws": list(yaws), "input_content": index.digest}
     settings |= {name: getattr(options, name) for name in SETTINGS}
-    people = part_of(list(simulated.people), options.shard)
+    people = parse_shard(options.shard).part(list(simulated.people))
     Claim(folder, "simulate.json", settings, "--save_simulated").take()  # by all shards, at once perhaps
     missing = [(person, entries) for person in people if (entries := simulated.missing(person))]
     total = sum(len(simulated.people[person]) for person in people)

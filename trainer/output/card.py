@@ -42,6 +42,8 @@ it was not asked for, or its network was not at hand.
 
 {scores}
 
+`metadata.csv` has the same rows, `file_name` first, and what is known of each image beside.
+
 `SHA256SUMS` lists the files, `run.json` everything that is needed to make them again.
 
 ## Generation

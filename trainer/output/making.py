@@ -1,12 +1,18 @@
 """What the jobs that make images do: load a system, open what images are made of, fill a folder."""
 
 from functools import partial
+from pathlib import Path
 
+import numpy as np
+
+from data_loader.folders import decode
 from trainer.output import card, provenance
 from trainer.output.resumable_folder import OutputFolder, target_folder
 from trainer.output.scores import asked_scores, told_scores
 from trainer.output.writer import Task, write_images
 from trainer.training.load import load_system
+from utils.images import save_grid
+from utils.shards import parse_shard
 
 
 def make_images(job, flag, options):
@@ -31,6 +37,25 @@ def make_images(job, flag, options):
     description = provenance.describe(job, loaded, inputs, options, target)
     if maker.scores:
         description["settings"]["scores"] = told_scores(scores)
-    output = OutputFolder(target, description, f"--{flag}", tuple(maker.scores))
+    shard = parse_shard(options.shard)
+    output = OutputFolder(target, description, f"--{flag}", tuple(maker.scores), columns=inputs.columns, shard=shard)
     text = (lambda images: card.text(output.run, images)) if maker.text else None
-    return write_images(Task(inputs, output, partial(maker.make, scores=scores), text), options)
+    status = write_images(Task(inputs, output, partial(maker.make, scores=scores), text), options)
+    if options.grid and output.finished:
+        _save_grid(inputs, target, options)
+    return status
+
+
+def _save_grid(inputs, folder, options):
+    """The first images of the first people, as the fixed grid of a training shows them."""
+    people = np.unique(inputs.labels)[: options.num_log_id]
+    numbers = [np.flatnonzero(inputs.labels == person)[: options.num_log_samples] for person in people]
+    columns = max(map(len, numbers))
+    images = np.zeros((len(people), columns, options.input_scale_size, options.input_scale_size, 3), np.uint8)
+    for row, some in enumerate(numbers):
+        for column, i in enumerate(some.tolist()):
+            path = folder / f"{inputs.name(i)}.{options.image_format}"
+            if path.is_file():  # unreadable inputs have none
+                images[row, column] = decode(path, options.input_scale_size)
+    save_grid(images.reshape(-1, *images.shape[2:]), Path(options.grid), columns)
+    print(f"grid: {options.grid}")

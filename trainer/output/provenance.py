@@ -10,6 +10,7 @@ from utils.runs import shortened, without_machine
 from utils.versions import versions
 
 ROOT = Path(__file__).resolve().parents[2]
+ONE_PROCESS = {"shard": "", "grid": ""}  # flags that say which process does what, and nothing about the images
 
 
 def describe(job, loaded, inputs, options, target):
@@ -52,7 +53,8 @@ def describe(job, loaded, inputs, options, target):
         },
         "made_of": maker.text,
         "scores": {name: {"meaning": score.meaning, "better": score.better} for name, score in maker.scores.items()},
-        "flags": without_machine({name: getattr(options, name) for name in FLAGS}),
+        "columns": list(inputs.columns),
+        "flags": without_machine({name: getattr(options, name) for name in FLAGS} | ONE_PROCESS),
         "versions": versions(),
         "commit": _commit(),
         "finished": False,

@@ -1,24 +1,33 @@
-"""A folder of generated images that is written batch by batch and can be gone on with after any interruption."""
+"""A folder of generated images that is written batch by batch, by one process or several.
+
+It can be gone on with after any interruption.
+"""
 
 import errno
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from itertools import islice
 from pathlib import Path
 
 from data_loader.generated_folder import ROWS, RUN, TABLE
+from data_loader.morphable.parameters import METADATA
 from trainer.output.scores import told_scores
-from utils.claim import Claim
+from utils.claim import LOCK, Claim
 from utils.errors import UserError
-from utils.files import atomic_write
-from utils.tables import TEXT, whole_rows, write_rows
+from utils.files import atomic_write, remove_leftovers
+from utils.shards import Shard
+from utils.tables import PATHS, TEXT, whole_rows, write_rows
+
+WHOLE = Shard()
 
 
 class OutputFolder:
     """What one job has written into a folder so far.
 
-    Beside the images lie run.json from the start, and, until the end, confidence_scores.partial.csv: a row for each
-    input image, in order: path, identity, the scores, SHA-256 of the file, reason why it was skipped. The rows of a
-    batch are appended when all its images are in place, so the rows tell what is done.
+    Beside the images lie run.json from the start, and, until the end, a table for each shard: a row for each of its
+    input images, in order: path, identity, the scores, what is known of what it was made of, SHA-256 of the file,
+    reason why it was skipped. The rows of a batch are appended when all its images are in place, so the rows tell what
+    is done. The process that does the last batch merges the tables.
 
     Use it as a context manager around all that writes; nothing is written before.
 
@@ -28,6 +37,8 @@ class OutputFolder:
         flag: that names the folder, for messages.
         scores: names of the score columns; () for a job that has none.
         skipped: name of the list of what was left out.
+        columns: of metadata.csv, behind path, identity and scores.
+        shard: this process does each `shard.of`-th batch, from the `shard.number`-th on.
 
     Attributes:
         finished: the folder is complete.
@@ -36,11 +47,12 @@ class OutputFolder:
         UserError: the folder holds something else, or results of other settings.
     """
 
-    def __init__(self, folder, run, flag, scores=(), skipped="skipped_files.csv"):
-        self.folder, self.scores, self.skipped = folder, scores, skipped
-        self.width = 2 + len(scores) + 2  # columns of a row
-        self._claim = Claim(folder, RUN, run, flag, self._settings)
-        self._new = run
+    def __init__(self, folder, run, flag, scores=(), skipped="skipped_files.csv", columns=(), shard=WHOLE):
+        self.folder, self.flag, self.scores, self.skipped = folder, flag, scores, skipped
+        self.columns, self.shard = tuple(columns), shard
+        self.width = 2 + len(scores) + len(self.columns) + 2  # columns of a row
+        self._claim = Claim(folder, RUN, run | self._shards(), flag, self._settings)
+        self._new = self._claim.content
         self._look()
 
     def tell_finished(self):
@@ -50,29 +62,40 @@ class OutputFolder:
         return self.finished
 
     def __enter__(self):
-        """Make the folder, and keep other processes from writing into it until the end of the `with` block."""
-        self._claim.take(alone=True)
+        """Make the folder, and keep other processes from writing its shard until the end of the `with` block."""
+        if self.shard.of == 1:
+            self._claim.take(alone=True)
+        else:
+            self._claim.take()
+            self._claim.hold(_lock_name(self.shard), f"does shard {self.shard} of")
         self._look()  # another process may have finished it just now
+        if self.finished:
+            self._remove_rows()  # where a kill came between the last two steps of finish
         return self
 
     def __exit__(self, *_):
         self._claim.release()
 
-    def begin(self, batch_size):
-        """See how far it came. Returns the rows of the whole batches that are done."""
-        rows = []
-        for row in whole_rows(self.folder / ROWS):
+    def begin(self, batch_size, total=None):
+        """See how far it came. Returns the rows of the shard's whole batches that are done.
+
+        Args:
+            total: images that the shard has, where its last batch is a smaller one.
+        """
+        rows, path = [], self.folder / rows_name(self.shard)
+        for row in whole_rows(path):
             if len(row) != self.width or not (row[-1] or (self.folder / row[0]).is_file()):
                 break
             rows.append(row)
-        del rows[len(rows) // batch_size * batch_size :]
-        with atomic_write(self.folder / ROWS, "w", **TEXT) as file:
+        if len(rows) != total:
+            del rows[len(rows) // batch_size * batch_size :]
+        with atomic_write(path, "w", **TEXT) as file:
             write_rows(file, rows)
         return rows
 
     def open_rows(self):
         """The rows' file, to append to with `append`."""
-        return open(self.folder / ROWS, "a", **TEXT)
+        return open(self.folder / rows_name(self.shard), "a", **TEXT)
 
     def append(self, file, rows):
         """Add the rows of one batch; they are on the disk when this returns."""
@@ -81,47 +104,104 @@ class OutputFolder:
         os.fsync(file.fileno())
 
     def finish(self, card=None):
-        """Write the lists, and last of all that the folder is finished.
+        """Write the lists, and last of all that the folder is finished; of several shards the last one does.
 
-        confidence_scores.csv (where there are scores), SHA256SUMS for `sha256sum -c`, the list of skipped files (where
-        there are any), README.md.
+        confidence_scores.csv (where there are scores), metadata.csv (where more is known), SHA256SUMS for `sha256sum
+        -c`, the list of skipped files (where there are any), README.md.
 
         Args:
             card: a function: number of images -> text of README.md; None for none.
 
         Returns:
-            Numbers of images written and skipped.
+            Numbers of images written and skipped; None where other shards are not done.
         """
-        if not (self.folder / ROWS).is_file():
-            raise FileNotFoundError(errno.ENOENT, f"{ROWS} is gone")
+        if not self.finished and not (self.folder / rows_name(self.shard)).is_file():
+            raise FileNotFoundError(errno.ENOENT, f"{rows_name(self.shard)} is gone")
+        if self.shard.of == 1:
+            return self._merge(card)
+        self._claim.release()
+        if next(self.missing(), None):
+            return None
+        with self._merging():
+            self._look()
+            if not self.finished:
+                return self._merge(card)
+        skipped = self.folder / self.skipped
+        return self.run["images"], sum(1 for _ in whole_rows(skipped)) - 1 if skipped.is_file() else 0
+
+    def missing(self):
+        """Yield (Shard, images done, images of it) of the shards that are not done."""
+        for shard in self.shards:
+            done = sum(1 for _ in whole_rows(self.folder / rows_name(shard)))
+            if done < (of := images_of(shard, *self._sizes())):
+                yield shard, done, of
+
+    @property
+    def shards(self):
+        """All Shards of the folder."""
+        return [Shard(number, self.shard.of) for number in range(1, self.shard.of + 1)]
+
+    @contextmanager
+    def _merging(self):
+        """No other process merges, or writes a shard: each lets go of its own before it asks for this."""
+        with ExitStack() as stack:
+            for name in (LOCK, *map(_lock_name, self.shards)):
+                claim = Claim(self.folder, RUN, self._new, self.flag, self._settings)
+                claim.hold(name, wait=True)
+                stack.callback(claim.release)
+            remove_leftovers(self.folder)
+            yield
+        for shard in self.shards:  # of a finished folder nobody holds one again
+            (self.folder / _lock_name(shard)).unlink(missing_ok=True)
+
+    def _merge(self, card):
         written, skipped = self._write_lists()
         if not skipped:
             (self.folder / self.skipped).unlink()
         if card:
             with atomic_write(self.folder / "README.md", "w", encoding="utf-8") as file:
                 file.write(card(written))
-        self.run["finished"] = True
+        self.run["finished"] = self.finished = True
         self.run["images"] = written
+        self.run.pop("shards", None)
         self._claim.rewrite(self.run)
-        (self.folder / ROWS).unlink()
+        self._remove_rows()
         return written, skipped
+
+    def _remove_rows(self):
+        for path in (self.folder / ROWS, *self.folder.glob(rows_name(Shard(1, 2)).replace("1-of-2", "*-of-*"))):
+            path.unlink(missing_ok=True)
 
     def _look(self):
         stored = self._claim.earlier()
         self.finished = bool(stored and stored["finished"])
         self.run = stored or self._new
 
+    def _rows_in_order(self):
+        """The rows of all shards as one process would have written them."""
+        tables = [whole_rows(self.folder / rows_name(shard)) for shard in self.shards]
+        if len(tables) == 1:
+            yield from tables[0]
+            return
+        total, batch_size = self._sizes()
+        for batch in range(-(-total // batch_size)):
+            yield from islice(tables[batch % len(tables)], min(batch_size, total - batch * batch_size))
+
     def _write_lists(self):
         written = skipped = 0
+        truth = len(self.scores) + len(self.columns) > 0
         with ExitStack() as stack:
             sums, bad = (stack.enter_context(atomic_write(self.folder / name, "w", **TEXT))
                          for name in ("SHA256SUMS", self.skipped))  # fmt: skip
             write_rows(bad, [["path", "reason"]])
-            scores = None
+            scores = metadata = None
             if self.scores:
                 scores = stack.enter_context(atomic_write(self.folder / TABLE, "w", **TEXT))
                 write_rows(scores, [["path", "identity", *self.scores]])
-            for *values, digest, reason in whole_rows(self.folder / ROWS):
+            if truth:
+                metadata = stack.enter_context(atomic_write(self.folder / METADATA, "w", **TEXT))
+                write_rows(metadata, [[PATHS[0], "identity", *self.scores, *self.columns]])
+            for *values, digest, reason in self._rows_in_order():
                 if reason:
                     write_rows(bad, [[values[0], reason]])
                     skipped += 1
@@ -129,14 +209,38 @@ class OutputFolder:
                 written += 1
                 sums.write(_sum_line(digest, values[0]))
                 if scores:
-                    write_rows(scores, [values])
+                    write_rows(scores, [values[: 2 + len(self.scores)]])
+                if metadata:
+                    write_rows(metadata, [values])
         return written, skipped
+
+    def _sizes(self):
+        """(images in all, images of a batch), as run.json says."""
+        return self.run["inputs"]["images"], self.run["settings"]["batch_size"]
+
+    def _shards(self):
+        return {"shards": self.shard.of} if self.shard.of > 1 else {}
 
     def _settings(self, run):
         """What all images share, of the content of a run.json; KeyError or TypeError where it is none."""
         run["finished"], run["checkpoint"]  # what a file of that name by another program lacks
+        shards = self.shard.of if run["finished"] else run.get("shards", 1)  # a finished folder is that of any number
         # Folders of earlier versions have all scores, and do not say so.
-        return {"job": run["job"], "scores": told_scores(self.scores), **run["settings"]}
+        return {"job": run["job"], "scores": told_scores(self.scores), "shards": shards, **run["settings"]}
+
+
+def rows_name(shard):
+    """Name of the table of a shard that is not merged yet."""
+    return ROWS if shard.of == 1 else ROWS.replace(".partial", f".{shard.number}-of-{shard.of}.partial")
+
+
+def images_of(shard, total, batch_size):
+    """How many of `total` images are in a shard's batches."""
+    return sum(min(batch_size, total - first) for first in shard.part(range(0, total, batch_size)))
+
+
+def _lock_name(shard):
+    return f".shard-{shard.number}-of-{shard.of}.lock"
 
 
 def _sum_line(digest, name):

@@ -15,7 +15,7 @@ from PIL import Image
 from data_loader import pipeline
 from data_loader.folders import UnreadableImage
 from data_loader.inputs import Input
-from trainer.output.resumable_folder import OutputFolder
+from trainer.output.resumable_folder import OutputFolder, images_of
 from trainer.training.grid import as_tensors
 from utils.errors import UserError
 from utils.files import atomic_write
@@ -68,18 +68,28 @@ def write_images(task, options):
         with output, StopRequest() as stop:
             if output.tell_finished():  # by another process, just now
                 return 0
-            done = _Writer(task, options).run(stop)
-            if done < len(inputs):
-                print(f"stopped by {stop.name} after {done} of {len(inputs)} images; the same command goes on there")
+            writer = _Writer(task, options)
+            done = writer.run(stop)
+            if done < writer.total:
+                print(f"stopped by {stop.name} after {done} of {writer.total} images; the same command goes on there")
                 return 1
-            written, skipped = output.finish(task.card)
+            counts = output.finish(task.card)
     except OSError as error:
         reason = error.strerror or error
         if error.errno == errno.ENAMETOOLONG:  # that of the input, with another ending: trying again helps nobody
             raise UserError(f"cannot write in {error.filename2 or error.filename}: {reason}") from error
         raise UserError(f"cannot write in {output.folder}: {reason}; the same command goes on there") from error
-    print(f"{written} images in {output.folder}" + (f", {skipped} unreadable: skipped_files.csv" if skipped else ""))
+    tell_counts(output, counts)
     return 0
+
+
+def tell_counts(output, counts):
+    """Say what `output.finish` has made of a folder."""
+    if counts is None:
+        print(f"shard {output.shard} of {output.folder} is done; others are not: the last one completes the folder")
+        return
+    written, skipped = counts
+    print(f"{written} images in {output.folder}" + (f", {skipped} unreadable: skipped_files.csv" if skipped else ""))
 
 
 class _Writer:
@@ -89,18 +99,22 @@ class _Writer:
         self.task, self.options = task, options
         self.inputs, self.output = task.inputs, task.output
         self.skipped = pipeline.SkippedFiles()
+        size = options.batch_size
+        self.firsts = self.output.shard.part(range(0, len(self.inputs), size))  # of each batch the first image's number
+        self.total = images_of(self.output.shard, len(self.inputs), size)
 
     def run(self, stop):
         """Go on until the end or until `stop.name`; returns the number of images done."""
-        rows = self.output.begin(self.options.batch_size)
-        for position, row in enumerate(rows):
+        rows = self.output.begin(self.options.batch_size, self.total)
+        for place, row in enumerate(rows):
             if row[-1]:
+                position = self.firsts[place // self.options.batch_size] + place % self.options.batch_size
                 self.skipped.record(self.inputs, position, UnreadableImage(self.inputs.path(position), row[-1]))
         writers = min(self.options.num_worker, os.cpu_count() or 1)  # Pillow lets go of Python's lock
         waiting = deque()
         with (
             self.output.open_rows() as file,
-            Progress(len(self.inputs), "images", initial=len(rows)) as progress,
+            Progress(self.total, "images", initial=len(rows)) as progress,
             ThreadPoolExecutor(writers) as pool,
         ):
             for batch in self._batches(len(rows)):
@@ -120,7 +134,7 @@ class _Writer:
             self.inputs,
             options.batch_size,
             self.skipped,
-            start_batch=-(-done // options.batch_size),
+            firsts=self.firsts[-(-done // options.batch_size) :],
             workers=options.num_worker,
         )
         return pipeline.checked(batches.as_numpy_iterator(), self.skipped)
@@ -140,11 +154,12 @@ class _Writer:
             identity = self.inputs.label_name(position)
             if fine:
                 values = ["" if score is None else f"{score[number]:.9g}" for score in scores]
-                entries.append(pool.submit(self._write, position, results["image"][number], [identity, *values]))
+                values = [identity, *values, *self.inputs.row(position)]
+                entries.append(pool.submit(self._write, position, results["image"][number], values))
                 number += 1
             else:
                 name, reason = self.inputs.source(position), reasons[self.inputs.path(position)]
-                entries.append([name, identity, *[""] * len(scores), "", reason])
+                entries.append([name, identity, *[""] * (self.output.width - 4), "", reason])
         return entries
 
     def _write(self, position, image, values):

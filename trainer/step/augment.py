@@ -1,29 +1,36 @@
 """Augmentation in front of a discriminator, of generated and real images alike (DiffAugment, Zhao et al. 2020).
 
 The generator's gradient goes through it, so that what is learned is to look real under it, and not to be augmented.
-Strengths are the published ones; mirroring is ours.
+Strengths are the published ones; mirroring is ours. What a pose encoder is shown is changed by the same means, and by
+blur and stretching (Burkov et al. 2020, who draw from more; how often and how far is theirs for stretching, ours else).
 """
 
+import keras
 import tensorflow as tf
 
-from trainer.step.pixels import cropped, flipped
+from trainer.step.pixels import blurred, cropped, flipped
 from utils.errors import UserError
 
 BRIGHTNESS = 0.5  # added at most, either way, to images in [-1, 1]
 SATURATION, CONTRAST = 1.0, 0.5  # factors 1 +- so much, about each pixel's mean and about each image's
 SHIFT, CUT_OUT = 1 / 8, 1 / 2  # of the side
+BLUR = 1.5  # pixels
+STRETCH = 0.2  # of height and of width, each of half of the images
 
 
-def parse_augment(text):
+def parse_augment(text, flag="augment"):
     """Names in `--augment`, with commas between -> a tuple in the order in which they are applied; () for none.
 
+    Args:
+        flag: or that of another; ALLOWED says which names it takes.
+
     Raises:
-        UserError: a name that is not known.
+        UserError: a name that it does not take.
     """
     wanted = [name.strip() for name in text.split(",") if name.strip()]
     for name in wanted:
-        if name not in KINDS:
-            raise UserError(f"--augment: {name!r} is none of {', '.join(KINDS)}")
+        if name not in ALLOWED[flag]:
+            raise UserError(f"--{flag}: {name!r} is none of {', '.join(ALLOWED[flag])}")
     return tuple(name for name in KINDS if name in wanted)
 
 
@@ -77,4 +84,23 @@ def _flip(images, seed, strength):
     return flipped(images, seed)
 
 
-KINDS = {"colour": _colour, "shift": _shift, "cutout": _cut_out, "flip": _flip}
+def _blur(images, seed, strength):
+    """Anything between an image and its blurred self."""
+    share = strength * tf.random.stateless_uniform([tf.shape(images)[0], 1, 1, 1], seed)
+    return images + share * (blurred(images, BLUR) - images)
+
+
+def _stretch(images, seed, strength):
+    """About the centre, across and along apart; what comes in is grey."""
+    count, centre = tf.shape(images)[0], (images.shape[1] - 1) / 2.0
+    draws = tf.random.stateless_uniform([4, count], seed)
+    factors = 1.0 + strength * STRETCH * (2.0 * draws[:2] - 1.0) * tf.cast(draws[2:] < 0.5, tf.float32)
+    across, along = tf.unstack(1.0 / factors)  # the way from a pixel of the result to where it comes from
+    zero = tf.zeros([count])
+    transforms = [across, zero, centre * (1.0 - across), zero, along, centre * (1.0 - along), zero, zero]
+    moved = keras.ops.image.affine_transform(images, tf.stack(transforms, axis=1), "bilinear", fill_value=0.0)
+    return tf.ensure_shape(moved, images.shape)
+
+
+KINDS = {"colour": _colour, "shift": _shift, "cutout": _cut_out, "flip": _flip, "blur": _blur, "stretch": _stretch}
+ALLOWED = {"augment": ("colour", "shift", "cutout", "flip"), "pose_augment": ("colour", "blur", "stretch")}

@@ -7,6 +7,7 @@ IMPATIENCE = 3  # the same for one that does not go away by itself; ours
 BLANK = 1.0  # error of images in [-1, 1] that an empty picture does not exceed
 WON = 0.1  # of a discriminator's loss, which is 2 (hinge) or 1.39 where it knows nothing; ours
 UNBOUNDED = 100.0  # scores of a discriminator; ours
+EMPTY = 0.01  # deviation of a pose code over a batch, of which a random one has 1; ours
 WORSE = 10.0  # times the cross entropy of a guess; ours
 BLOWN_UP = "training has blown up; go back to a checkpoint from before (--keep_step) and lower"
 
@@ -82,6 +83,30 @@ class ConditionalHealth(_Health):
         return self.signs.lasting({
             "alike": _alike(values, "lower --lambda_cls or --g_lr"),
             "blown up": (largest > 10 * UNBOUNDED, IMPATIENCE, bad),
+        })  # fmt: skip
+
+
+class RecombinationHealth(_Health):
+    """The same for IP-GAN: a discriminator of patches, and a pose code (trainer/systems/ipgan.py)."""
+
+    def warning(self, values):
+        """As PatchHealth's, and a pose code that stays the same for all.
+
+        Args:
+            values: {tag: float} of one logged step: misc/diversity, misc/pose_spread, loss/d_loss_real,
+                loss/d_loss_fake, misc/d_real, misc/d_fake.
+        """
+        loss = values["loss/d_loss_real"] + values["loss/d_loss_fake"]
+        won = f"the discriminator knows nearly all (loss {loss:.3f}): lower --d_lr, raise --r1, --augment"
+        largest = max(abs(values["misc/d_real"]), abs(values["misc/d_fake"]))
+        bad = f"the discriminator's scores reach {largest:.0f}: {BLOWN_UP} {self.rate_flags}, or raise --r1"
+        spread = values["misc/pose_spread"]
+        empty = f"all faces have one pose code (spread {spread:.4f}): lower --lambda_kl, raise --lambda_pixel"
+        return self.signs.lasting({
+            "alike": _alike(values, "raise --r1, lower --g_lr"),
+            "won": (loss < WON, PATIENCE, won),
+            "blown up": (largest > UNBOUNDED, IMPATIENCE, bad),
+            "empty": (spread < EMPTY, PATIENCE, empty),
         })  # fmt: skip
 
 

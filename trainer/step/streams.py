@@ -19,6 +19,7 @@ class Stream(IntEnum):
     AUGMENTED_FAKE = 500
     LATENT = 600
     BETWEEN = 700
+    POSE_INPUT = 800
     REPLICA = 1000  # and up: that of a device, folded in before any other
 
 

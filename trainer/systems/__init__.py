@@ -15,6 +15,7 @@ SYSTEMS = {
     "facegan": "trainer.systems.facegan:FaceGan",
     "dagan": "trainer.systems.dagan:DaGan",
     "cfs": "trainer.systems.cfs:Cfs",
+    "ipgan": "trainer.systems.ipgan:IpGan",
     "recognizer": "trainer.systems.recognizer:Recognizer",
 }
 

@@ -16,10 +16,10 @@ import tensorflow as tf
 
 from data_loader.inputs import FolderInput
 from data_loader.joined import labels_among
-from data_loader.people import PeopleInput
+from data_loader.people import PeopleInput, StripInput
 from data_loader.training_sources import Source, index_folder
 from models.conditional import ConditionalDiscriminator, ConditionalGenerator, Encoder
-from trainer import face_networks
+from trainer.face_networks import network as face_networks
 from trainer.published.arrays import named_weights
 from trainer.step import losses, replicas, schedules
 from trainer.step.adam import FusedAdam
@@ -238,6 +238,8 @@ class Cfs(System):
         """Known people; with --n_id mixtures of three of them; with --dataset its photographs, as their own person or
         as --person. Exported weights have numbers in place of names."""
         names = runs.label_names(params, "real") or [f"{number + 1:05d}" for number in range(self.people)]
+        if options.strips and (options.strips < 2 or "dataset" not in options.explicit):
+            raise UserError(f"--strips {options.strips}: two images at least, between photographs of --dataset")
         if indexes or "dataset" not in options.explicit:  # a training, whose photographs these are, shows known people
             return PeopleInput(names, options)
         if not self.encoder:
@@ -248,7 +250,10 @@ class Cfs(System):
             flag = "--person" if options.person else f"--dataset {index.folder}"
             raise UserError(f"{flag}: the training did not know {strangers[0]}; --person names whom to show")
         shown = [names.index(options.person)] * len(index) if options.person else labels_among(index, names)
-        return FolderInput(index, self.side, "real", {"people": np.eye(len(names), dtype=np.float32)[shown]})
+        people = np.eye(len(names), dtype=np.float32)[shown]
+        if options.strips:
+            return StripInput(index, self.side, options.strips, people)
+        return FolderInput(index, self.side, "real", {"people": people})
 
     @tf.function(reduce_retracing=True)
     def generate(self, batch, scores=tuple(SCORES)):
@@ -256,13 +261,15 @@ class Cfs(System):
 
         Args:
             batch: `people` float32 [n, people], rows of weights; `latent` float32 [n, z], or `real` [n, s, s, 3],
-                photographs whose latent vectors' means are taken.
+                photographs whose latent vectors' means are taken; with `other` and `share` [n] so much of that one's.
             scores: names of the scores that are wanted, a tuple.
 
         Returns:
             {"image": [n, s, s, 3], score: [n], …}.
         """
         latent = batch["latent"] if "latent" in batch else self.encoder(batch["real"])[0]
+        if "other" in batch:
+            latent += batch["share"][:, None] * (self.encoder(batch["other"])[0] - latent)
         image = self.generator(batch["people"], latent)
         results = {"image": image}
         if scores and self.judges:

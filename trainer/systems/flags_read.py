@@ -14,6 +14,10 @@ CFS_SHAPING = (
     *("input_scale_size", "conv_hidden_num", "conv_hidden_num_res", "max_channels", "z_num", "lambda_id", "model_def"),
     *("embedding_size", "baseline"),
 )
+IPGAN_SHAPING = (
+    *("input_scale_size", "conv_hidden_num", "conv_hidden_num_res", "max_channels", "z_num", "model_def"),
+    *("embedding_size", "use_fixed_image_standardization", "identity_code", "injection"),
+)
 PATCHES, MARGINS, ADAM = ("discriminator", ("patch",)), ("head", ("arcface", "cosface")), ("optimizer", ("adam",))
 READ_WITH = {  # flag -> (flag that decides whether it is read, values with which it is)
     **dict.fromkeys(("gan_loss", "adversarial_weight", "r1", "r1_interval"), PATCHES),
@@ -48,6 +52,13 @@ SYSTEM_FLAGS = {
         "warm_up",
         *("pretrained_rec", "facenet_scope", "use_fixed_image_standardization", "data_dir", "asset_dir"),
     ),
+    "ipgan": (
+        *IPGAN_SHAPING,
+        *("dataset", "random_seed", "random_flip", "max_step", "g_lr", "d_lr", "lr_update_step", "optimizer", "beta1"),
+        *("beta2", "mixed_precision", "sample_weights", "gan_loss", "adversarial_weight", "r1", "r1_interval"),
+        *("augment", "augment_strength", "pose_augment", "lambda_pixel", "lambda_unpaired", "lambda_id", "lambda_pose"),
+        *("lambda_kl", "warm_up", "pretrained_rec", "facenet_scope", "data_dir", "asset_dir"),
+    ),
     "recognizer": (
         *RECOGNIZER_SHAPING,
         *("dataset", "random_seed", "random_crop", "random_flip", "random_rotate", "keep_probability", "weight_decay"),
@@ -62,7 +73,11 @@ SYSTEM_FLAGS = {
 
 
 # Of `generate`: systems whose makers read them.
-MAKING_FLAGS = dict.fromkeys(("n_id", "images_per_id", "person"), ("cfs",))
+MAKING_FLAGS = {
+    **dict.fromkeys(("n_id", "person", "strips"), ("cfs",)),
+    **dict.fromkeys(("images_per_id", "same_latents"), ("cfs", "ipgan")),
+    **dict.fromkeys(("pose_dataset", "identity_image", "pose_image"), ("ipgan",)),
+}
 
 
 def refuse_idle_flags(options):

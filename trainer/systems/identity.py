@@ -37,19 +37,28 @@ class IdentityNetwork:
         """What the network makes of images, as `prepare` takes them: float32 [n, embedding_size], not normalised."""
         return tf.cast(self.network(self.prepare(images, crop_seed, chip)), tf.float32)
 
+    def maps(self, images, chip=None):
+        """Its last maps of images, before they are pooled: float32 [n, h, w, c]; of dlib's network alone."""
+        return tf.cast(self.network.maps(self.prepare(images, None, chip)), tf.float32)
+
     def prepare(self, images, crop_seed, chip=None):
         """[n, s, s, 3] in [-1, 1] -> what C takes.
 
-        dlib's network, and FaceNet's from a Keras file, are shown the face's chip, cut where `chip` says; nothing of it
-        is random (ours). FaceNet's of TF1 checkpoints are shown 96x96 pixels, as published: at 108 a window, in
-        training one random offset for the whole batch and a flip for each image (docs/published.md D18, D23); every
-        other size is resized by TF1's corner rule, which the published code does at 64 (D29).
+        dlib's network, and FaceNet's from a Keras file, are shown the face's chip, cut where `chip` says; one that was
+        trained here the whole image at its own size; nothing of it is random (ours). FaceNet's of TF1 checkpoints are
+        shown 96x96 pixels, as published: at 108 a window, in training one random offset for the whole batch and a flip
+        for each image (docs/published.md D18, D23); every other size is resized by TF1's corner rule, which the
+        published code does at 64 (D29).
         """
         images = pixels.levels(images)
         if self.kind.alignment == "chip":
             if chip is None:
                 chip = tf.tile(tf.constant([chips.FIXED]), [tf.shape(images)[0], 1])
             images = chips.cut_differentiably(images, chip, self.kind.size)
+        elif self.kind.weights == "run":
+            shown = round(self.kind.size * self.kind.margin)
+            images = tf.image.resize(images, [shown, shown], antialias=True)
+            images = pixels.centre_cropped(images, self.kind.size)
         elif images.shape[1] == CROPPED:
             images = _crop(images, crop_seed)
         else:
@@ -152,18 +161,18 @@ def draws(options):
 
 
 def chip_places(index):
-    """Places of the faces in renders, for the batches' `chip`: float32 [n, 4].
+    """Places of the faces in renders, or in photographs, for the batches' `chip`: float32 [n, 4].
 
     Those that no metadata.csv knows are at chips.FIXED; says how many.
 
     Args:
-        index: data_loader.folders.ImageIndex of the renders.
+        index: data_loader.folders.ImageIndex, or JoinedIndex.
     """
-    places = known_places(index, "chip")
+    places = np.concatenate([known_places(part, "chip") for part in getattr(index, "parts", [index])])
     unknown = np.isnan(places[:, 0])
     places[unknown] = chips.FIXED
     if unknown.any():
-        print(f"{unknown.sum()} of {len(places)} renders in {index.folder} have no landmarks in a metadata.csv: the "
+        print(f"{unknown.sum()} of {len(places)} images in {index.folder} have no landmarks in a metadata.csv: the "
               "identity network looks at a fixed central crop of them")
     return places
 

@@ -113,6 +113,58 @@ def test_photographs_are_drawn_again_as_themselves_or_as_another(home, capsys):
     assert not (home / "data" / "none").exists()
 
 
+def metadata(home, out):
+    with open(home / "data" / out / "metadata.csv") as file:
+        return list(csv.DictReader(file))
+
+
+def test_metadata_tells_who_is_mixed_and_which_vector_is_whose(home):
+    assert generate(home, "mixed", "--n_id", "2", "--images_per_id", "2", "--same_latents") == 0
+    found = metadata(home, "mixed")
+    assert [row["file_name"] for row in found] == [row["path"] for row in rows(home, "mixed")]
+    for row in found:
+        names, weights = zip(*(part.split(":") for part in row["mixture"].split(";")), strict=True)
+        assert len(names) == 3 and set(names) < set("abcd") and sum(map(float, weights)) == pytest.approx(1, abs=1e-4)
+    seeds = [row["latent_seed"] for row in found]
+    assert seeds[:2] == seeds[2:] and seeds[0] != seeds[1]  # columns of one vector
+    assert generate(home, "own", "--images_per_id", "2") == 0
+    assert [row["mixture"] for row in metadata(home, "own")] == [f"{name}:1" for name in "abcd" for _ in range(2)]
+    assert len({row["latent_seed"] for row in metadata(home, "own")}) == 8
+
+
+def test_strips_lead_from_one_photograph_to_another(home, capsys):
+    assert generate(home, "strips", "--dataset", "people", "--strips", "3") == 0
+    found = metadata(home, "strips")
+    assert [row["file_name"] for row in found[:3]] == [f"a/0000{i}.png" for i in (1, 2, 3)]
+    assert [row["share"] for row in found[:3]] == ["0", "0.5", "1"]
+    assert (found[0]["from_image"], found[0]["to_image"]) == ("a/0.png", "a/1.png")
+    assert generate(home, "ends", "--dataset", "people") == 0  # its ends are the photographs drawn again
+    for end, photograph in (("00001", "0"), ("00003", "1")):
+        same = [np.asarray(Image.open(home / "data" / folder / "b" / f"{name}.png"), int)
+                for folder, name in (("strips", end), ("ends", photograph))]  # fmt: skip
+        assert np.abs(same[0] - same[1]).max() <= 1
+    for words in (["--dataset", "people", "--strips", "1"], ["--strips", "3"]):
+        assert generate(home, "none", *words) == 2
+        assert "two images at least, between photographs of --dataset" in capsys.readouterr().err
+
+
+def test_a_recogniser_that_was_trained_here_keeps_the_identity(home, capsys):
+    where = ["--data_dir", str(home / "data"), "--log_dir", str(home / "rec"), "--asset_dir", str(home / "cache")]
+    small = "--recognizer light_cnn9 --image_size 16 --embedding_size 8 --batch_size 2 --max_step 1".split()
+    assert main.main(["train_recognizer", *where, "--dataset", "people", *small]) == 0
+    named = ["--pretrained_rec", str(only_run(home / "rec"))]
+    assert train(home, "kept", "--max_step", "1", "--lambda_id", "1", *named) == 0
+    params = json.loads((only_run(home / "kept") / "params.json").read_text())
+    assert params["model_def"] == "recognizers.light_cnn9.16" and params["embedding_size"] == 8
+    ours, theirs = newest(home / "kept"), newest(home / "rec")
+    names = [name.removeprefix("state/average/recognizer/") for name in theirs if "average/recognizer" in name]
+    assert names
+    for name in names:
+        np.testing.assert_array_equal(ours[f"identity_network/{name}"], theirs[f"state/average/recognizer/{name}"])
+    assert train(home, "none", *named, "--lambda_id", "1", "--model_def", "models.nn4") == 2
+    assert "--model_def: " in capsys.readouterr().err and not (home / "none").exists()
+
+
 @pytest.mark.slow  # dagan's is not
 def test_exports_serve_and_generate_the_same_faces(home):
     """People of exported weights are numbered: whom they show is the owner's to tell."""

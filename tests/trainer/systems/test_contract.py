@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 import main
-from tests.small import CFS, DAGAN, NETWORKS
+from tests.small import CFS, DAGAN, IPGAN, NETWORKS
 from trainer.benchmark.data import random_arguments, random_batch
 from trainer.systems import SYSTEMS, system_class
 from trainer.training import checkpoint
@@ -20,7 +20,8 @@ from utils.flags import FLAGS
 
 RECOGNIZER = "--recognizer light_cnn9 --image_size 16 --embedding_size 8 --batch_size 2".split()
 SMALL = {  # else NETWORKS
-    "recognizer": RECOGNIZER, "dagan": DAGAN, "cfs": CFS, "facegan": [*NETWORKS, "--method_c", "none"],
+    "recognizer": RECOGNIZER, "dagan": DAGAN, "cfs": CFS, "ipgan": IPGAN,
+    "facegan": [*NETWORKS, "--method_c", "none"],
 }
 PLAIN = [*SYSTEMS, "toy"]
 VARIANTS = {  # {case: (system, more flags, labelled sources that come with them)}: other flags are read by each
@@ -43,6 +44,8 @@ VARIANTS = {  # {case: (system, more flags, labelled sources that come with them
     "cfs without discriminators": ("cfs", "--baseline cvae", ()),
     "cfs without an encoder": ("cfs", "--baseline cgan", ()),
     "cfs with dlib's network": ("cfs", "--lambda_id 1", ()),
+    "ipgan of maps": ("ipgan", "--identity_code map --injection concat --augment colour,shift,cutout,flip "
+                      "--random_flip --gan_loss nonsaturating --mixed_precision bfloat16", ()),
     "recognizer with generated images": (
         "recognizer",
         "--random_crop --random_flip --random_rotate --keep_probability 0.5 --center_loss_factor 0.1",
@@ -143,6 +146,7 @@ class Read(dict):
 def test_its_sources_are_what_a_step_reads(case, untraced):
     system, batch = built(case)
     named = [key for s in system.sources.values() for key in (*s.images, *filter(None, [s.label]), *s.example)]
+    named += [key for s in system.sources.values() if s.same for key in (s.same, *(f"{s.same}_{k}" for k in s.example))]
     assert sorted(named) == sorted(batch)  # none comes from two sources
     read = Read(batch)
     system.train_step(read)

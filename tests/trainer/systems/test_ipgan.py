@@ -1,0 +1,155 @@
+"""IP-GAN through the jobs: trained, resumed, people made in random poses, in those of others, and one face in another's
+pose."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+import main
+from data_loader import chips
+from tests.small import IPGAN, LOGS, face, only_run, untraced
+
+pytestmark = pytest.mark.usefixtures("untraced")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """data/people: two images each of a, b, c; a run of two steps below straight/."""
+    folder = tmp_path_factory.mktemp("ipgan")
+    people(folder / "data" / "people", "abc")
+    with untraced():
+        assert train(folder, "straight", "--max_step", "2") == 0
+    return folder
+
+
+def people(folder, names, images=2):
+    for place, name in enumerate(names):
+        for image in range(images):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(face(100 * place + image, 16)).save(folder / name / f"{image}.png")
+
+
+def train(folder, logs, *words):
+    where = ["--data_dir", folder / "data", "--log_dir", folder / logs]
+    return main.main(["train", "--system", "ipgan", *map(str, where), "--dataset", "people", *IPGAN, *LOGS, *words])
+
+
+def newest(logs):
+    with np.load(max(only_run(logs).glob("checkpoints/*.npz"))) as file:
+        return {name: file[name] for name in file.files}
+
+
+def generate(home, out, *words):
+    run = ["--pretrained_gen", str(only_run(home / "straight")), "--log_dir", str(home / "straight")]
+    where = ["--data_dir", str(home / "data"), "--save_syn_dataset", out, "--image_format", "png"]
+    return main.main(["generate", *run, *where, *words])
+
+
+def rows(home, out, name="metadata.csv"):
+    with open(home / "data" / out / name) as file:
+        return list(csv.DictReader(file))
+
+
+def test_its_settings_are_told_and_people_stand_in_rows(home):
+    params = json.loads((only_run(home / "straight") / "params.json").read_text())
+    named = {"lambda_pixel": 1, "lambda_unpaired": 0.1, "adversarial_weight": 0.1, "injection": "adain", "beta1": 0.5}
+    assert {name: params[name] for name in named} == named
+    assert params["label_names"] == {"real": list("abc")}
+    with Image.open(only_run(home / "straight") / "2_G.png") as grid:
+        assert grid.size == (2 * 16 + 2, 2 * 16 + 2)  # num_log_id x num_log_samples of LOGS
+
+
+@pytest.mark.slow  # dagan's is not, and test_contract restores ipgan
+def test_four_steps_are_two_and_two(home):
+    assert train(home, "four", "--max_step", "4", "--save_secs", "0", "--keep_step", "2") == 0
+    second = only_run(home / "four") / "checkpoints" / "step-000000002.npz"
+    words = ["--load_path", str(second), "--log_dir", str(home / "resumed"), "--data_dir", str(home / "data")]
+    assert main.main(["train", *words]) == 0
+    straight, parts = newest(home / "four"), newest(home / "resumed")
+    assert straight.keys() == parts.keys() and int(straight["state/step"]) == 4
+    assert [name for name in straight if straight[name].tobytes() != parts[name].tobytes()] == []
+
+
+def test_people_in_random_poses_and_in_those_of_others(home):
+    assert generate(home, "random", "--dataset", "people", "--images_per_id", "2", "--grid", str(home / "g.png"),
+                    "--num_log_id", "3") == 0  # fmt: skip
+    found = rows(home, "random")
+    assert [row["file_name"] for row in found] == [f"{name}/{i:05d}.png" for name in "abc" for i in (1, 2)]
+    assert {row["identity_image"] for row in found} == {f"{name}/0.png" for name in "abc"}
+    assert len({row["pose_seed"] for row in found}) == 6
+    scores = [float(row[f"{name}_score"]) for row in found for name in ("d", "identity", "pose")]
+    assert np.isfinite(scores).all()
+    with Image.open(home / "g.png") as grid:
+        assert grid.size == (2 * 16 + 2, 3 * 16 + 2 * 2)
+    assert generate(home, "columns", "--dataset", "people", "--images_per_id", "2", "--same_latents") == 0
+    assert len({row["pose_seed"] for row in rows(home, "columns")}) == 2
+    images = [(home / "data" / "columns" / row["file_name"]).read_bytes() for row in rows(home, "columns")]
+    assert len(set(images)) == 6  # two people in one pose differ, and one person in two poses
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("trainer.systems.ipgan.refuse_faceless", lambda index, options: None)  # blobs are no faces
+        assert generate(home, "as_others", "--dataset", "people", "--pose_dataset", "people") == 0
+    found = rows(home, "as_others")
+    assert len(found) == 3 * 6 and found[0]["identity_image"] == found[5]["identity_image"] == "a/0.png"
+    assert [row["pose_image"] for row in found[:6]] == [f"{name}/{i}.png" for name in "abc" for i in (0, 1)]
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    (["--input_scale_size", "48"], "--input_scale_size 48: --system ipgan makes 8, 16"),
+    (["--dataset", "alone"], "--dataset alone: shows one person: nobody to take a pose from"),
+    (["--identity_code", "map", "--model_def", "models.facenet_keras"], "--identity_code map: of models.dlib_resnet"),
+    (["--pose_augment", "flip"], "--pose_augment: 'flip' is none of colour, blur, stretch"),
+    (["--gan_loss", "wgan_gp"], "--gan_loss wgan_gp"),
+    (["--gamma", "1"], "--gamma: --system ipgan does not read it"),
+])  # fmt: skip
+def test_bad_input_of_a_training_is_one_line(home, words, message, capsys):
+    people(home / "data" / "alone", "a")
+    assert train(home, "none", *words) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("error: ") and message in error and not (home / "none").exists()
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    (["--dataset", "people", "--pose_dataset", "people"], "--pose_dataset: no face found in the first 6 images of"),
+    (["--identity_image", "{a}", "--pose_image", "{b}"], "--identity_image: no face found in"),
+    (["--identity_image", "{a}"], "--pose_image: name both"),
+    (["--identity_image", "{gone}", "--pose_image", "{b}"], "--identity_image: "),
+    (["--strips", "3"], "--strips: --system ipgan does not read it; it is for cfs"),
+])  # fmt: skip
+def test_bad_input_of_generate_is_one_line(home, words, message, capsys):
+    paths = {name: home / f"{name}.png" for name in ("a", "b", "gone")}
+    for name in "ab":
+        Image.fromarray(face(3, 64)).save(paths[name])
+    assert generate(home, "none", *(word.format(**paths) for word in words)) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("error: ") and message in error and not (home / "data" / "none").exists()
+
+
+def test_a_mirrored_face_has_a_mirrored_place():
+    """Cut from the mirrored image at the mirrored place, a chip is the mirrored chip."""
+    from trainer.systems.ipgan import IpGan
+
+    place = np.array([[0.6, 0.45, 0.5, 0.1]], np.float32)
+    image = tf.constant(np.random.default_rng(1).uniform(0, 255, (1, 40, 40, 3)), tf.float32)
+    system = type("Flipping", (), {"options": type("Options", (), {"random_flip": True})})()
+    for number in range(20):  # until a seed mirrors
+        seed = tf.constant([number, 0], tf.int64)
+        mirrored, where = IpGan._flipped(system, image, tf.constant(place), seed)
+        if not np.array_equal(mirrored, image):
+            break
+    np.testing.assert_array_equal(mirrored, image[:, :, ::-1])
+    cut = chips.cut_differentiably(mirrored, where, 24)
+    np.testing.assert_allclose(cut[:, :, ::-1], chips.cut_differentiably(image, tf.constant(place), 24), atol=0.05)
+
+
+@pytest.mark.slow  # dagan's is not
+def test_exports_take_two_images(home):
+    run = ["--pretrained_gen", str(only_run(home / "straight")), "--log_dir", str(home / "straight")]
+    assert main.main(["export", *run, "--export_dir", str(home / "served")]) == 0
+    images = {f"{kind}_images": tf.constant(np.stack([face(i, 16)]), tf.uint8)
+              for i, kind in enumerate(("identity", "pose"))}  # fmt: skip
+    served = tf.saved_model.load(str(home / "served" / "1")).signatures["uint8"](**images)["generated"].numpy()
+    assert served.shape == (1, 16, 16, 3) and served.dtype == np.uint8

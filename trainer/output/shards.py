@@ -1,0 +1,27 @@
+"""A folder that shards write, seen from outside: by what its run.json says, without the system that makes images."""
+
+from pathlib import Path
+
+from data_loader.generated_folder import read_run
+from trainer.output.resumable_folder import OutputFolder
+from utils.errors import UserError
+from utils.shards import Shard
+
+FLAGS = {"generate": "save_syn_dataset", "fit": "save_fitting"}  # job -> the flag of the folder that it writes
+
+
+def open_folder(options):
+    """The OutputFolder of data_dir/save_syn_dataset as its first shard sees it; writes nothing.
+
+    Raises:
+        UserError: no folder that `generate` or `fit` writes, or a damaged run.json.
+    """
+    flag, folder = "--save_syn_dataset", Path(options.data_dir).expanduser() / options.save_syn_dataset
+    run = read_run(folder, flag)
+    if run.get("job") not in FLAGS or "finished" not in run:
+        raise UserError(f"{flag}: {folder} is no folder that {' or '.join(FLAGS)} writes")
+    try:
+        shards = Shard(1, int(run.get("shards", 1)))
+        return OutputFolder(folder, run, flag, tuple(run["scores"]), columns=run.get("columns", ()), shard=shards)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"{flag}: {folder / 'run.json'} is damaged: {error!r}") from error

@@ -1,0 +1,297 @@
+"""IP-GAN (Zeno, Kalinovskiy, Matveev, ICANN 2019 workshops): one face's identity in another's pose.
+
+A reconstruction from the abstract, which alone is public: an image gives an identity vector, any other face a pose
+vector, both together that person in that pose; a generation path and a transformation path share parameters; no pose is
+labelled. Everything else is ours, after its published neighbours (docs/ipgan.md): Bao et al. 2018, whose network has
+the same name, for the alternation of paired and unpaired steps and their weights; Burkov et al. 2020 for what keeps the
+person out of the pose code.
+
+    transformation path     G(identity of x, pose of y)
+    generation path         G(identity of x, a random pose code)
+"""
+
+import math
+
+import tensorflow as tf
+
+from data_loader import chips
+from data_loader.recombined import PairInput, RecombinedInput, refuse_faceless
+from data_loader.training_sources import Source, index_folder
+from models.dlib_resnet import DlibResnet
+from models.identity_pose import PoseEncoder, RecombiningGenerator
+from models.patches import PatchDiscriminator
+from trainer.face_networks import network as face_networks
+from trainer.face_networks.table import DLIB
+from trainer.published.arrays import named_weights
+from trainer.step import losses, replicas, schedules
+from trainer.step.adam import FusedAdam
+from trainer.step.augment import augmented, parse_augment
+from trainer.step.health import RecombinationHealth
+from trainer.step.patch import PatchJudge
+from trainer.step.pixels import flipped
+from trainer.step.players import Players
+from trainer.step.precision import computing_in
+from trainer.step.streams import Stream, drawn, step_seed
+from trainer.systems.flags_read import IPGAN_SHAPING, SYSTEM_FLAGS
+from trainer.systems.identity import IdentityNetwork, chip_places
+from trainer.systems.system import Maker, Score, System, new_step
+from utils.errors import UserError
+
+SCORES = {
+    "d_score": Score("mean score of the discriminator, high where the image looks like a photograph to it", "high"),
+    "identity_score": Score("1 - cosine of the identity network's features of the image and of the face that gave it "
+                            "its identity, low where it sees one person"),
+    "pose_score": Score("mean absolute difference of the image's pose code from the one that was asked for"),
+}  # fmt: skip
+TEXT = "Each image was made from the identity of one photographed face and the pose of another, or a random one."
+DEFAULTS = {"z_num": 16, "g_lr": 2e-4, "d_lr": 2e-4, "beta1": 0.5, "lambda_pixel": 1.0, "adversarial_weight": 0.1,
+            "conv_hidden_num": 32, "max_channels": 256}  # fmt: skip  # ours
+MAKERS = ("pose_encoder", "generator")
+
+
+class IpGan(System):
+    """A pose encoder and a generator against a discriminator of patches; a frozen face network says who is who.
+
+    Args:
+        options: the flags (utils/flags.py).
+        labels: {"real": people}.
+        random: False switches off augmentation, flips and the draw of pose codes, which are the mean's.
+    """
+
+    shaping, flags = IPGAN_SHAPING, SYSTEM_FLAGS["ipgan"]
+    rate_flags = "--g_lr and --d_lr"
+
+    def __init__(self, options, labels, random=True):
+        if labels["real"] < 2:
+            raise UserError(f"--dataset {options.dataset}: shows one person: nobody to take a pose from")
+        self.options, self.random, self.sources = options, random, self.sources_of(options)
+        self.side, size, most = options.input_scale_size, options.input_scale_size, options.max_channels
+        with computing_in(options.mixed_precision):
+            self.identity = IdentityNetwork(options)
+            self.pose_encoder = PoseEncoder(size, options.z_num, options.conv_hidden_num_res, most)
+            self.generator = RecombiningGenerator(
+                size, self._identity_numbers(), options.z_num, options.conv_hidden_num_res, most, options.injection
+            )
+            self.discriminator = PatchDiscriminator(options.conv_hidden_num)
+        self.networks = {
+            "identity_network": self.identity.network,
+            "pose_encoder": self.pose_encoder,
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+        }
+        self.judge = PatchJudge(self.discriminator, options, parse_augment(options.augment))
+        self.pose_augment = parse_augment(options.pose_augment, "pose_augment")
+        self.step, self.players = new_step(), self._make_players()
+        self.state = {"step": self.step} | self.judge.state | self.players.state
+        images = tf.TensorSpec([None, size, size, 3])
+        arguments = {"identity_images": ("identity_image", images), "pose_images": ("pose_image", images)}
+        self.makers = {"generate": Maker(self.generate, self._open_faces, arguments, SCORES, TEXT)}
+        self._health = RecombinationHealth(self.rate_flags)
+
+    @classmethod
+    def sources_of(cls, options):
+        """Photographs or renders of people, and with each another image of the same person."""
+        chip = {"annotate": lambda index: {"chip": chip_places(index)}, "example": {"chip": chips.FIXED}}
+        return {"real": Source("dataset", ("image",), "identity", same="same", weights="sample_weights", several=True,
+                               **chip)}  # fmt: skip
+
+    @classmethod
+    def with_defaults(cls, options):
+        """Ours, where the command line names none; the rates fall from half of the steps on."""
+        own = DEFAULTS | {"lr_update_step": max(1, options.max_step // 2)}
+        return options.changed(**{name: value for name, value in own.items() if name not in options.explicit})
+
+    @classmethod
+    def resolved(cls, options):
+        """The flags with the identity network that `--pretrained_rec` holds.
+
+        Raises:
+            UserError: a size that no doublings make, maps of a network that gives none, or as chosen_network.
+        """
+        size = options.input_scale_size
+        if size < 8 or size & (size - 1):
+            raise UserError(f"--input_scale_size {size}: --system ipgan makes 8, 16, 32, 64 …")
+        options = face_networks.chosen_network(options)
+        if options.identity_code == "map" and options.model_def != DLIB:
+            raise UserError(f"--identity_code map: of {DLIB} only")
+        return options
+
+    def load_pretrained(self):
+        """Read the identity network's weights."""
+        face_networks.load_weights(self.identity.network, self.options)
+
+    def _identity_numbers(self):
+        if self.options.identity_code == "vector":
+            return self.options.embedding_size
+        if not isinstance(self.identity.network, DlibResnet):
+            raise UserError(f"--identity_code map: of {DLIB} only")
+        size = self.identity.kind.size
+        return math.prod(self.identity.network.maps(tf.zeros((1, size, size, 3))).shape[1:])
+
+    def _make_players(self):
+        options = self.options
+        groups = {
+            "makers": [weight for name in MAKERS for weight in self.networks[name].trainable_variables],
+            "discriminator": self.discriminator.trainable_variables,
+        }
+        optimizers = {}
+        for name, rate in (("makers", options.g_lr), ("discriminator", options.d_lr)):
+            schedule = schedules.linear_of_replicas(rate, options, replicas.count())
+            optimizers[name] = FusedAdam(schedule, options.beta1, options.beta2, epsilon=1e-8)
+        averaged = {weight: variable for name, network in self.networks.items() if name != "identity_network"
+                    for weight, variable in named_weights(name, network).items()}  # fmt: skip
+        return Players(groups, optimizers, averaged, options.mixed_precision)
+
+    @tf.function
+    def train_step(self, batch):
+        """One step, paired and unpaired in turn: the pose is taken from another image of the same person, or from the
+        next image of the batch, whoever that shows."""
+        options = self.options
+        seed = replicas.own_seed(step_seed(options.random_seed, self.step)) if self.random else None
+        people, paired = batch["identity"], tf.equal(self.step % 2, 0)
+        image, image_chip = self._flipped(batch["image"], batch["chip"], seed)
+        same, same_chip = self._flipped(batch["same"], batch["same_chip"], seed)
+        target = tf.where(paired, same, tf.roll(image, 1, axis=0))
+        chip = tf.where(paired, same_chip, tf.roll(image_chip, 1, axis=0))
+        weights = tf.where(paired | tf.equal(people, tf.roll(people, 1, axis=0)), 1.0, options.lambda_unpaired)
+        wanted, code = self._identified(image, image_chip)
+        draws = self._draws(tf.shape(image)[0], seed)
+        with tf.GradientTape(persistent=True) as tape:
+            mean, log_variance = self.pose_encoder(self._as_pose_input(target, seed))
+            pose = mean + tf.exp(0.5 * log_variance) * draws[0]
+            fakes = self.generator(tf.concat([code, code], axis=0), tf.concat([pose, draws[1]], axis=0))
+            recombined, _ = tf.split(fakes, 2)
+            pixel = tf.reduce_mean(weights * losses.absolute_error_per_image(recombined, target))
+            divergence = losses.latent_divergence(mean, log_variance)
+        scale = self.players.scale
+        judged = self.judge.judge(image, fakes, scale, seed, self.step)
+        fixed = tf.tile(tf.constant([chips.FIXED]), [tf.shape(image)[0], 1])
+        poses = tf.stop_gradient(tf.concat([mean, draws[1]], axis=0))
+        seen = self._seen(fakes, tf.concat([wanted, wanted], axis=0), poses, tf.concat([chip, fixed], axis=0), scale)
+        gradients = tape.gradient(
+            [fakes, pixel, divergence],
+            self.players.groups["makers"],
+            [judged["fake_gradient"] + seen["gradient"], scale * options.lambda_pixel, scale * options.lambda_kl],
+        )
+        decay = schedules.average_decay(self.step)
+        self.players.move({"makers": gradients, "discriminator": judged["gradients"]}, decay)
+        self.step.assign_add(1)
+        own = options.lambda_pixel * pixel + options.lambda_kl * divergence
+        return judged["scalars"] | self.judge.after_step(judged) | {
+            "loss/d_loss": judged["loss"],
+            "loss/g_loss": options.adversarial_weight * judged["generator_loss"] + seen["loss"] + own,
+            "loss/pixel": pixel,
+            "loss/divergence": divergence,
+            "loss/identity": seen["identity"],
+            "loss/pose": seen["pose"],
+            "misc/pose_spread": tf.reduce_mean(tf.math.reduce_std(mean, axis=0)),
+            "misc/diversity": losses.spread(recombined) / losses.spread(image),
+            **{f"misc/{name}_lr": optimizer.learning_rate for name, optimizer in self.optimizers.items()},
+        }
+
+    def _seen(self, fakes, wanted, poses, chip, scale):
+        """What identity network and pose encoder say of the fakes: {"gradient" (to the fakes), "loss", "identity",
+        "pose"}. Neither moves by it: a pose encoder that did could please by one code for all."""
+        options, fakes = self.options, tf.stop_gradient(fakes)
+        with tf.GradientTape() as tape:
+            tape.watch(fakes)
+            features = tf.math.l2_normalize(self.identity.embed(fakes, None, chip), axis=1, epsilon=1e-10)
+            identity = tf.reduce_mean(1.0 - tf.reduce_sum(features * wanted, axis=1))
+            pose = losses.absolute_error(self.pose_encoder(fakes)[0], poses)
+            loss = options.lambda_id * identity + options.lambda_pose * pose
+        return {"gradient": tape.gradient(loss, fakes, scale), "loss": loss, "identity": identity, "pose": pose}
+
+    def _identified(self, images, chip):
+        """(features of length 1, [n, d]; the identity code, [n, numbers], of mean square 1)."""
+        wanted = tf.math.l2_normalize(self.identity.embed(images, None, chip), axis=1, epsilon=1e-10)
+        code = wanted
+        if self.options.identity_code == "map":
+            maps = self.identity.maps(images, chip)
+            flat = tf.reshape(maps, [-1, math.prod(maps.shape[1:])])
+            code = tf.math.l2_normalize(flat, axis=1, epsilon=1e-10)
+        return tf.stop_gradient(wanted), tf.stop_gradient(code * float(code.shape[1]) ** 0.5)
+
+    def _as_pose_input(self, images, seed):
+        """Changed in what tells the person and not the pose: colour, sharpness, proportions."""
+        if seed is None or not self.pose_augment:
+            return images
+        return augmented(images, self.pose_augment, drawn(seed, Stream.POSE_INPUT), self.options.augment_strength)
+
+    def _draws(self, count, seed):
+        """Two rows of pose codes [n, code] from N(0, 1)."""
+        shape = [2, count, self.options.z_num]
+        return tf.zeros(shape) if seed is None else tf.random.stateless_normal(shape, drawn(seed, Stream.LATENT))
+
+    def _flipped(self, images, chip, seed):
+        """Half of the images mirrored, and the places of their faces with them; both of a person alike."""
+        if seed is None or not self.options.random_flip:
+            return images, chip
+        own = drawn(seed, Stream.PHOTOGRAPH_FLIP)
+        flip = tf.random.stateless_uniform([tf.shape(images)[0], 1], own) < 0.5  # as pixels.flipped draws
+        mirrored = chip * tf.constant([-1.0, 1.0, 1.0, -1.0]) + tf.constant([1.0, 0.0, 0.0, 0.0])
+        return flipped(images, own), tf.where(flip, mirrored, chip)
+
+    def _open_faces(self, options, params, scores, indexes):
+        """Each person of --dataset in random poses, or in those of --pose_dataset; or one face in another's pose."""
+        if options.identity_image or options.pose_image:
+            for name in ("identity_image", "pose_image"):
+                if not getattr(options, name):
+                    raise UserError(f"--{name}: name both --identity_image and --pose_image")
+            return PairInput(options, self.side)
+        people = indexes.get("real") or index_folder(options, "dataset", labelled=True, several=True)
+        places, poses = chip_places(people), None
+        if indexes:  # a training shows people as rows and poses as columns
+            shown = {"same_latents": True, "images_per_id": options.num_log_samples}
+            options, poses = options.changed(**shown, explicit=options.explicit | {"images_per_id"}), people
+        elif options.pose_dataset:
+            poses = index_folder(options, "pose_dataset")
+            refuse_faceless(poses, options)
+        return RecombinedInput(people, places, self.side, options, poses)
+
+    @tf.function(reduce_retracing=True)
+    def generate(self, batch, scores=tuple(SCORES)):
+        """Faces.
+
+        Args:
+            batch: `identity_image` [n, s, s, 3]; `identity_chip` [n, 4], where its face is; `pose_image`, or
+                `pose_code` [n, code].
+            scores: names of the scores that are wanted, a tuple.
+
+        Returns:
+            {"image": [n, s, s, 3], score: [n], …}.
+        """
+        wanted, code = self._identified(batch["identity_image"], batch.get("identity_chip"))
+        pose = batch["pose_code"] if "pose_code" in batch else self.pose_encoder(batch["pose_image"])[0]
+        image = self.generator(code, pose)
+        results = {"image": image}
+        if "d_score" in scores:
+            results["d_score"] = tf.reduce_mean(self.discriminator(image), axis=[1, 2, 3])
+        if "identity_score" in scores:
+            features = tf.math.l2_normalize(self.identity.embed(image, None), axis=1, epsilon=1e-10)
+            results["identity_score"] = 1.0 - tf.reduce_sum(features * wanted, axis=1)
+        if "pose_score" in scores:
+            results["pose_score"] = tf.reduce_mean(tf.abs(self.pose_encoder(image)[0] - pose), axis=1)
+        return results
+
+    def codes(self, images, chip=None):
+        """What the two codes of images are: (features of length 1 [n, d], pose codes [n, code])."""
+        return self._identified(images, chip)[0], self.pose_encoder(images)[0]
+
+    @tf.function
+    def preview(self, batch):
+        """Faces, whose pose they take, what becomes of both, and of a random pose."""
+        poses = tf.roll(batch["image"], 1, axis=0)
+        _, code = self._identified(batch["image"], batch["chip"])
+        return {
+            "Identity Images": batch["image"],
+            "Pose Images": poses,
+            "Recombined Images": self.generator(code, self.pose_encoder(poses)[0]),
+        }
+
+    def log_line(self, values):
+        return (f"Loss_D: {values['loss/d_loss']:.4f} Loss_G: {values['loss/g_loss']:.4f}, pixel: "
+                f"{values['loss/pixel']:.4f} identity: {values['loss/identity']:.4f} pose: {values['loss/pose']:.4f}")
+
+    def health(self, values):
+        """Warn of signs of collapse, as the contract says (trainer/step/health.py)."""
+        return self._health.warning(values)

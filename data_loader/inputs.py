@@ -22,6 +22,7 @@ class Input:
         flag: the flag that named it.  folder: of its files, for messages.
         digest: hex name of its content.
         columns: of metadata.csv, what `row` gives: where each image comes from.
+        sources: {column: folder} of those that name files.
     """
 
     spec: dict[str, tf.TensorSpec]
@@ -31,6 +32,7 @@ class Input:
     folder: str
     digest: str
     columns: tuple[str, ...] = ()
+    sources: dict[str, str] = {}
 
     def __len__(self):
         return len(self.labels)

@@ -66,13 +66,14 @@ def read_lfw_pairs(path, folder, extension="jpg"):
     return PairList(list(images), first, second, same.astype(bool))
 
 
-def read_yaws(path, folder, images):
-    """By how much faces are turned, after a table with columns path and yaw.
+def read_yaws(path, folder, images, flag="--lfw_poses"):
+    """By how much faces are turned, after a table with columns path (or file_name) and yaw.
 
     Args:
-        path: --lfw_poses. Its paths are relative to `folder`; what they end with (.jpg, .png) does not count.
-        folder: --lfw_dir.
+        path: of the table. Its paths are relative to `folder`; what they end with (.jpg, .png) does not count.
+        folder: of the images.
         images: paths in it.
+        flag: that names the table, for messages.
 
     Returns:
         float64 [images], degrees; nan where the table has no row or no number.
@@ -80,13 +81,13 @@ def read_yaws(path, folder, images):
     Raises:
         UserError: as utils.tables.Table; no row is one of an image.
     """
-    table = Table(path, "--lfw_poses")
-    name, yaw = table.places(("path", "yaw"))
+    table = Table(path, flag)
+    name, (yaw,) = table.path_place(), table.places(("yaw",))
     yaws = {str(Path(row[name]).with_suffix("")): table.number(line, row, yaw) for line, row in table}
     folder = Path(folder).expanduser()
     names = [str(Path(image).relative_to(folder).with_suffix("")) for image in images]
     if not yaws.keys() & set(names):
-        raise UserError(f"--lfw_poses: {path} names no image of {folder} that is in a pair, such as {names[0]}")
+        raise UserError(f"{flag}: {path} names none of the images of {folder} that are wanted, such as {names[0]}")
     return np.array([yaws.get(name, np.nan) for name in names])
 
 

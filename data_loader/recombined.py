@@ -43,6 +43,7 @@ class RecombinedInput(Input):
         content = [people.digest, poses and poses.digest, self.each, options.random_seed, options.same_latents]
         self.digest = blake2b(json.dumps(content).encode(), digest_size=16).hexdigest()
         self.columns = ("identity_image", "pose_image" if poses else "pose_seed")
+        self.sources = {"identity_image": people.folder} | ({"pose_image": poses.folder} if poses else {})
         image = tf.TensorSpec([size, size, 3], tf.uint8)
         self.spec = {"identity_image": image, "identity_chip": tf.TensorSpec([4], tf.float32)}
         self.spec |= {"pose_image": image} if poses else {"pose_code": tf.TensorSpec([options.z_num], tf.float32)}

@@ -4,54 +4,34 @@ Those of the published FaceGAN command line keep their names and defaults. Where
 any effect, the help says "published: no effect" and what holds here.
 """
 
-from dataclasses import dataclass
-
-BENCHMARK = ("benchmark",)
-TRAINING, RENDERING, CROPPING = ("train", *BENCHMARK), ("render",), ("align", "pair", "simulate")
-FITTING = ("pair", "simulate")
-RECOGNISING, EXPERIMENT = ("train_recognizer", "experiment"), ("experiment",)
-RECOGNISER = (*RECOGNISING, *BENCHMARK)
-ANY_TRAINING = ("train", *RECOGNISING)
-EVALUATION = ("evaluate",)
-WRITING = ("generate", "fit")
-FILTERING = ("filter",)
-MERGING = ("merge", "status")
-FACE_NETWORKS = (*ANY_TRAINING, *EVALUATION)
-WEIGHTS = ("generate", "fit", "test", "export")
-SHAPE = (*TRAINING, *WEIGHTS)  # jobs that read a flag which shapes weights: of trained ones it may only repeat the run's
-INPUTS = (*ANY_TRAINING, *WRITING, "test", *CROPPING, *EVALUATION, *BENCHMARK)  # that read folders of images
-RUNS = (*ANY_TRAINING, *WEIGHTS, *EVALUATION)  # that make or look for run folders
-SEEDED = (*ANY_TRAINING, *WEIGHTS, *RENDERING, *EVALUATION, *BENCHMARK)
-
-
-@dataclass(frozen=True)
-class Flag:
-    """One flag; `kind` is int, float, bool or str; `low` and `high` are the ends of its range, both allowed."""
-
-    name: str
-    default: object
-    help: str
-    kind: type
-    low: float | None = None
-    high: float | None = None
-    choices: tuple[str, ...] | None = None
-    multiple: int = 1
-    jobs: tuple[str, ...] | None = None  # None: every job
-    path: str = ""  # "one": a file or folder; "many": several, with commas between; "machine": a folder of this machine
-    empty: tuple[str, ...] = ()  # jobs that take no path for it, where another one is the default
-
-
-def _flag(name, default, help, kind=None, **rest):
-    return Flag(name, default, help, kind or type(default), **rest)
-
-
-def _unused(name, default, why, kind=None):
-    return Flag(name, default, f"published: no effect; {why}", kind or type(default), jobs=())
-
+from utils.flag import (
+    ANY_TRAINING,
+    BENCHMARK,
+    CROPPING,
+    EVALUATION,
+    EXPERIMENT,
+    FACE_NETWORKS,
+    FILTERING,
+    FITTING,
+    INPUTS,
+    MERGING,
+    RECOGNISER,
+    RECOGNISING,
+    RENDERING,
+    RUNS,
+    SEEDED,
+    SHAPE,
+    TRAINING,
+    WEIGHTS,
+    WRITING,
+)
+from utils.flag import flag as _flag
+from utils.flag import unused as _unused
+from utils.system_flags import SYSTEM_GROUPS
 
 GROUPS = {
     "what to do": [
-        _flag("system", "facegan", "which system is trained; experiment: dagan, whose generated people are the real ones (shared_people)", jobs=(*TRAINING, *EXPERIMENT)),
+        _flag("system", "facegan", "which system is trained; experiment: dagan or ipgan, whose generated people are the real ones (shared_people), or cfs, for its paper's figures", jobs=(*TRAINING, *EXPERIMENT)),
         _flag("is_train", True, "without a job: False writes the fixed grid (job test)", jobs=()),
         _flag("train_generator", True, "without a job: train; with False the next two are looked at", jobs=()),
         _flag("generate_dataset", True, "without a job: generate when not training", jobs=()),
@@ -121,40 +101,7 @@ GROUPS = {
         _flag("move_centers", False, "method_c center: move the centers, which the published code never does", jobs=TRAINING),
         _flag("relax_c", False, "train the identity network too (its moving statistics stay)", jobs=SHAPE),
     ],
-    "DA-GAN (--system dagan)": [
-        _flag("lambda_1", 0.01, "weight of the identity perception loss, eqs. 2 and 7 (not given in the paper; ours: docs/dagan.md)", low=0, jobs=TRAINING),
-        _flag("lambda_2", 0.5, "weight of the pixel perception loss, eq. 2 (not given in the paper; ours)", low=0, jobs=TRAINING),
-        _flag("identity_perception", "softmax", "how the discriminator's code names people: softmax; binary: eq. 6, a yes or no for each of them; none: it does not", choices=("softmax", "binary", "none"), jobs=SHAPE),
-        _flag("label_photographs", True, "name the people of photographs too, as in eq. 6: one folder for each, with two images or more; False: of views alone", jobs=TRAINING),
-        _flag("generator_weight", "one", "weight of the adversarial loss in G: one, as in BEGAN; k_t: eq. 2 as printed, 0 at the start", choices=("one", "k_t"), jobs=TRAINING),
-        _flag("sum_errors", False, "sum the auto-encoder's errors over images and pixels as in eqs. 4, 5 and 9; False: mean", jobs=TRAINING),
-        _flag("update", "alternating", "G is moved against the D that has just moved, or simultaneous: against the same D", choices=("alternating", "simultaneous"), jobs=TRAINING),
-    ],
-    "conditional face synthesis (--system cfs)": [
-        _flag("lambda_gp", 1.0, "weight of the gradient penalty, eq. 2", low=0, jobs=TRAINING),
-        _flag("lambda_cls", 1.0, "weight of the classification losses, eq. 6", low=0, jobs=TRAINING),
-        _flag("lambda_fm", 1.0, "weight of feature matching, eq. 3", low=0, jobs=TRAINING),
-        _flag("lambda_pixel", 10.0, "weight of the reconstruction, eq. 4", low=0, jobs=TRAINING),
-        _flag("lambda_kl", 0.01, "weight of the latent vectors' divergence from N(0, 1), eq. 5", low=0, jobs=TRAINING),
-        _flag("lambda_id", 1.0, "weight of the identity loss, eq. 7; 0: without an identity network", low=0, jobs=SHAPE),
-        _flag("fakes", "mean", "how the two fakes of a photograph enter eq. 2: mean; sum: as printed, where nothing keeps the scores from drifting", choices=("mean", "sum"), jobs=TRAINING),
-        _flag("n_critic", 1, "steps of the discriminators for one of encoder and generator (not given in the paper; ours)", low=1, high=1000, jobs=TRAINING),
-        _flag("baseline", "none", "a baseline of the paper's Table 1 in its place: cvae, without discriminators (pixels and divergence alone); cgan, without the encoder", choices=("none", "cvae", "cgan"), jobs=SHAPE),
-        _flag("person", "", "generate with --dataset: the known person whom every photograph's latent vector is to show; '' : its own", jobs=("generate",)),
-        _flag("strips", 0, "generate with --dataset: so many images from each person's first photograph to the last, by their latent vectors; 0: every photograph", low=0, high=1000, jobs=("generate",)),
-        _flag("max_channels", 512, "most channels of a layer (not given in the paper; ours); of --system ipgan, where not named: 256", low=1, jobs=SHAPE),
-        _flag("same_latents", False, "every person's image of one number has the same latent vector, or pose: the columns of a grid (ours)", jobs=("generate", "test")),
-    ],
-    "IP-GAN (--system ipgan; of the paper only the abstract is public: all ours)": [
-        _flag("identity_code", "vector", "what of the identity network enters the generator: its vector, or the map before it is pooled (dlib's network)", choices=("vector", "map"), jobs=SHAPE),
-        _flag("injection", "adain", "how the codes enter the generator: adain, as scale and offset of every layer's normalised channels; concat, at its start alone", choices=("adain", "concat"), jobs=SHAPE),
-        _flag("lambda_unpaired", 0.1, "factor of the reconstruction where identity and pose are of two people (Bao et al. 2018: 0.1; 0.01 loses the expression, 1 brings artefacts)", low=0, jobs=TRAINING),
-        _flag("lambda_pose", 1.0, "weight of the pose consistency: the pose code of what was made against the one that was asked for", low=0, jobs=TRAINING),
-        _flag("pose_augment", "colour,blur,stretch", "what changes the pose encoder's input, so that its code cannot hold the person: colour, blur, stretch, with commas between (after Burkov et al. 2020); augment_strength says how far", jobs=TRAINING),
-        _flag("pose_dataset", "", "faces, folder under data_dir, in whose poses every person is shown; '': random poses", jobs=("generate", "test"), path="one"),
-        _flag("identity_image", "", "with pose_image: a photograph whose face is shown in the other's pose", jobs=("generate",), path="one"),
-        _flag("pose_image", "", "with identity_image: a photograph whose pose is taken", jobs=("generate",), path="one"),
-    ],
+    **SYSTEM_GROUPS,
     "identity network": [
         _flag("model_def", "models.dlib_resnet", "its network; without it --pretrained_rec says (published: models.nn4); evaluate, where neither is named: one that the identity loss did not look through", jobs=(*SHAPE, *EVALUATION)),
         _flag("pretrained_rec", "facenet_model/model-20171214-014943.ckpt-80000", "its weights: FaceNet's TF1 checkpoint (prefix) or Keras 2 file (.h5), or a run folder of train_recognizer; those of models.dlib_resnet and models.facenet_keras are fetched; train_recognizer, where named: what it starts from", jobs=FACE_NETWORKS, path="one"),
@@ -202,7 +149,7 @@ GROUPS = {
         _flag("num_log_samples", 8, "images of each identity in the grid (columns)", low=1, jobs=("train", "test", *WRITING)),
     ],
     "out of a trained system": [
-        _flag("pretrained_gen", "pretrained_models/gen", "run folder, its name under log_dir, one checkpoint, or a TF1 checkpoint of the published code; train, where named: start from its weights (not TF1)", jobs=("train", *WEIGHTS), path="one"),
+        _flag("pretrained_gen", "pretrained_models/gen", "run folder, its name under log_dir, one checkpoint, or a TF1 checkpoint of the published code; train, where named: start from its weights (not TF1); evaluate: the ipgan whose codes are probed", jobs=("train", *WEIGHTS, *EVALUATION), path="one"),
         _flag("save_syn_dataset", "generated", "folder of generated images under data_dir: written by generate, read by filter, evaluate and experiment", jobs=("generate", *MERGING, *FILTERING, *EVALUATION, *EXPERIMENT), path="one"),
         _flag("save_fitting", "fitting", "output folder of fit under data_dir", jobs=("fit",), path="one"),
         _flag("scores", "all", "confidence scores to compute: all, none, or names with commas between, the ending _score left out or not; those left out stay empty and their networks do not run", jobs=("generate",)),
@@ -222,7 +169,9 @@ GROUPS = {
     "experiment": [
         _flag("fractions", "20,50,100", "per cent of the real identities that recognisers learn; 0: generated data alone", jobs=EXPERIMENT),
         _flag("seeds", 3, "recognisers of each kind; each seed draws the split, the weights and the batches", low=1, jobs=EXPERIMENT),
-        _flag("compare", "", "further rows, with commas between: renders, those of syn_dataset in the generated images' place; longer, real images alone for twice the steps, so for as many images in all", jobs=EXPERIMENT),
+        _flag("compare", "", "further rows, with commas between: renders, those of syn_dataset in the generated images' place; known, the same where syn_dataset was generated and shows the real people (shared_people), as by cfs; longer, real images alone for twice the steps, so for as many images in all", jobs=EXPERIMENT),
+        _flag("image_sets", "", "labelled folders under data_dir, with commas between, in place of all else: whom recognisers of dataset's photographs see in their images, and the inception score, as Table 1 of the cfs paper", jobs=EXPERIMENT, path="many"),
+        _flag("dataset_poses", "", "with most_frontal: a table of dataset's images with columns path and yaw, such as the metadata.csv that pair writes of them (ours)", jobs=EXPERIMENT, path="one"),
         _flag("test_share", 0.5, "share of the real identities that is tested on; with lfw_dir none is: its pairs are", low=0.01, high=0.99, jobs=EXPERIMENT),
         _flag("experiment_steps", 400, "steps of each recogniser where max_step is not named", low=1, jobs=EXPERIMENT),
     ],
@@ -235,7 +184,7 @@ GROUPS = {
         _flag("pair_crop", "face", "what is cut out: the face, as align does, or the centre, as training does", choices=("face", "centre"), jobs=FITTING),
         _flag("save_simulated", "simulated", "output folder of simulate under data_dir", jobs=("simulate",), path="one"),
         _flag("yaws", "-90,-75,-60,-45,-30,-15,0,15,30,45,60,75,90", "degrees that simulate turns each face to, with commas between; above 0 to the right of the image", jobs=("simulate",)),
-        _flag("most_frontal", 0, "of each person simulate turns so many photographs, those with the least turned faces; 0: all", low=0, jobs=("simulate",)),
+        _flag("most_frontal", 0, "of each person simulate turns, and experiment trains on, so many photographs, those with the least turned faces; 0: all", low=0, jobs=("simulate", *EXPERIMENT)),
         _flag("background", "photograph", "what is behind a turned head: the photograph, filled where the head was, or plain grey", choices=("photograph", "plain"), jobs=("simulate",)),
     ],
     "rendering": [

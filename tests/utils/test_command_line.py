@@ -132,7 +132,7 @@ def test_help_of_a_job_shows_its_flags_with_defaults(job, capsys):
     assert main.main([job, "--help"]) == 0
     text = capsys.readouterr().out
     assert bool(re.search(r"--data_dir \('c:/data'\)", text)) == (job not in ("demo", "export", "fidelity"))
-    assert ("--shard" in text) == (job in ("render", "simulate"))
+    assert ("--shard" in text) == (job in ("render", "simulate", "generate", "fit"))
 
 
 def test_help_without_a_job_lists_jobs_and_all_flags(capsys):

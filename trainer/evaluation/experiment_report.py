@@ -13,7 +13,7 @@ PRINTED = ("one_minus_eer", "accuracy", f"{PROFILES}one_minus_eer", f"{PROFILES}
 # (row, row that it is compared with), as trainer.jobs.experiment.DATA names them.
 COMPARISONS = (
     *(("with", "without"), ("renders", "without"), ("longer", "without")),
-    *(("with", "renders"), ("with", "longer")),
+    *(("with", "renders"), ("with", "longer"), ("known", "without"), ("known", "longer"), ("with", "known")),
 )
 # LFW of the ECCV paper's figure: per cent of VGG-Face's 2,622 identities -> (without, with GANFaces). The published
 # repository's figures/final.mat, rows named by its figure_eccv.m.
@@ -21,6 +21,11 @@ PUBLISHED = {
     20: {"accuracy": (0.861, 0.888), "one_minus_eer": (0.860, 0.890), "auc": (0.932, 0.955)},
     50: {"accuracy": (0.924, 0.923), "one_minus_eer": (0.923, 0.927), "auc": (0.976, 0.980)},
     100: {"accuracy": (0.948, 0.949), "one_minus_eer": (0.946, 0.951), "auc": (0.987, 0.987)},
+}
+# LFW of the CFS paper's Table 2: recogniser -> (without, with known people, with new people), accuracy.
+PUBLISHED_SYNTHESIS = {
+    "Light CNN-29": (0.9223, 0.9353, 0.9313),
+    "Concentrate Loss": (0.9312, 0.9422, 0.9420),
 }
 # IJB-A of the DA-GAN paper's poster: TAR at FAR -> (real photographs, with simulated views, with DA-GAN's), each with
 # its standard deviation over ten splits.
@@ -123,7 +128,8 @@ def mean_and_sd(values):
 
 def series(results, name):
     """{what came with the real images: (fractions, means, standard deviations)} of one metric, for the plot."""
-    titles, found = {"renders": "with renders", "longer": "without, twice the steps"}, {}
+    titles = {"renders": "with renders", "longer": "without, twice the steps", "known": "with known people"}
+    found = {}
     for fraction, data, _, *numbers in summary(results):
         mean, spread = numbers[2 * metrics_of(results).index(name):][:2]
         if mean is not None:
@@ -148,6 +154,11 @@ def _cells(results):
 
 
 def _published(system):
+    if system == "ipgan":  # of the paper only the abstract is public
+        return ["metric"], []
+    if system == "cfs":
+        return (["LFW accuracy", "without", "with known people", "with new people"],
+                [[name, *accuracies] for name, accuracies in PUBLISHED_SYNTHESIS.items()])  # fmt: skip
     if system == "dagan":
         rows = [[far, *(number for pair in pairs for number in pair)] for far, pairs in PUBLISHED_PROFILES.items()]
         columns = ("real", "with simulated views", "with DA-GAN's")
@@ -157,8 +168,8 @@ def _published(system):
 
 
 def _published_figures(system):
-    """FaceGAN's alone: the poster has a table. The published file has no deviations."""
-    if system == "dagan":
+    """FaceGAN's alone: the others have tables. The published file has no deviations."""
+    if system != "facegan":
         return []
     curves = {
         label: tuple(zip(*((fraction, metrics["one_minus_eer"][i], 0.0) for fraction, metrics in PUBLISHED.items()),

@@ -1,6 +1,7 @@
 """The pictures of a report: numbers in, trainer.evaluation.report.Figure out. Nothing is computed here."""
 
 from io import BytesIO
+from itertools import cycle
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -97,6 +98,21 @@ def scatter_figure(title, score, quality, labels, note):
     axes.scatter(score, quality, s=7, alpha=0.5, color=GENUINE, linewidths=0)
     axes.set_title(plotted(note), loc="right", fontsize=8, color=OTHER)
     return _figure(canvas, title, f"{len(score)} points, {labels[1]} over {labels[0]}: {note}.")
+
+
+def map_figure(title, groups):
+    """Points in a plane that has no scale, a colour for each group.
+
+    Args:
+        title: of the figure.
+        groups: {name: [n, 2]}.
+    """
+    canvas, axes = _axes("", "")
+    for (_, points), colour, marker in zip(groups.items(), cycle(COLOURS), cycle("ooooooxxxxxx"), strict=False):
+        axes.scatter(*points.T, s=9, color=colour, marker=marker, alpha=0.8, linewidths=0.8)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    return _figure(canvas, title, f"{sum(map(len, groups.values()))} points of {len(groups)} groups.")
 
 
 def fraction_figure(title, curves, label):

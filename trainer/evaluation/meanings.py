@@ -56,6 +56,34 @@ MEANINGS = {
     "threshold": Meaning("Threshold", DISTANCE, "what lies nearer counts as one person here"),
     "false_accept_rate": Meaning("False accept rate", SHARE, "impostor pairs under the threshold", LOW),
     "false_reject_rate": Meaning("False reject rate", SHARE, "genuine pairs that are not under the threshold", LOW),
+    # identity of one face, pose of another
+    "identity_auc": Meaning(
+        "AUC to the sources", SHARE, "chance that an image is nearer to the face that gave it its identity than to "
+        "one that gave another image's", HIGH, main=True,
+    ),
+    "identity_distance": Meaning("Distance to its source", DISTANCE, "mean over images", LOW),
+    "nearest_is_own": Meaning(
+        "Nearest source is its own", SHARE, "images that are nearest to the face that gave them their identity", HIGH
+    ),
+    "pose_images": Meaning("Poses measured", NUMBER, "images whose pose was looked at"),
+    "pose_found_share": Meaning("Poses found", SHARE, "of these, in which both faces were found", HIGH),
+    "yaw_correlation": Meaning("Correlation of yaw", "-1…1", "of the image and of the pose image", HIGH, main=True),
+    "yaw_error": Meaning("Error of yaw", "degrees", "mean absolute difference of both", LOW),
+    "pitch_correlation": Meaning("Correlation of pitch", "-1…1", "of the image and of the pose image", HIGH),
+    "pitch_error": Meaning("Error of pitch", "degrees", "mean absolute difference of both", LOW),
+    "probe_people": Meaning("People probed", NUMBER, "whom the probe can answer with"),
+    "probe_chance": Meaning("Chance", SHARE, "how often a guess names the person"),
+    "person_by_pose_code": Meaning(
+        "Person by pose code", SHARE, "how often a linear probe names the person by the pose code: at chance, where it "
+        "holds the pose alone", LOW,
+    ),
+    "person_by_identity_code": Meaning("Person by identity vector", SHARE, "the same by the identity vector", HIGH),
+    "yaw_by_pose_code": Meaning(
+        "Yaw by pose code", "-1…1", "correlation of the yaw with a linear probe's answer by the pose code", HIGH
+    ),
+    "yaw_by_identity_code": Meaning(
+        "Yaw by identity vector", "-1…1", "the same by the identity vector: weak, where it holds the person alone", LOW
+    ),
     # published protocols
     "pairs": Meaning("Pairs", NUMBER, "pairs of images that were compared"),
     "folds": Meaning("Folds", NUMBER, "parts of the pairs; each one's threshold comes from all others"),

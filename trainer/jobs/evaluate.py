@@ -11,7 +11,16 @@ from data_loader import folders, ijba
 from data_loader.generated_folder import is_generated
 from data_loader.protocols import read_bin_set, read_lfw_pairs
 from data_loader.training_sources import index_cache
-from trainer.evaluation import generated, generated_sections, groups, image_quality, protocols, sections, separability
+from trainer.evaluation import (
+    generated,
+    generated_sections,
+    groups,
+    image_quality,
+    protocols,
+    recombination,
+    sections,
+    separability,
+)
 from trainer.evaluation.inception import NAME, Inception
 from trainer.evaluation.report import main_figures, write_report
 from trainer.face_networks.embedding import embed_folder
@@ -61,6 +70,7 @@ class Inputs:
         scores: {name: float64 [n]} of the generated images.
         inception: Inception or None.
         groupings: list of trainer.evaluation.groups.Grouping of the generated images.
+        recombined: Sources of identity and pose of the generated images, where they have both.
         report: Path, where the report goes.
     """
 
@@ -71,6 +81,7 @@ class Inputs:
     scores: dict = field(default_factory=dict)
     inception: Inception | None = None
     groupings: list = field(default_factory=list)
+    recombined: recombination.Sources | None = None
     report: Path = Path("report")
 
 
@@ -93,6 +104,9 @@ def read_inputs(options):
     if "save_syn_dataset" in named:
         inputs.generated = _labelled_index(options.save_syn_dataset, "--save_syn_dataset", options)
         inputs.scores = generated.indexed_scores(inputs.generated)
+        inputs.recombined = recombination.read_sources(inputs.generated, options)
+    if "pretrained_gen" in options.explicit and not inputs.recombined:
+        raise UserError("--pretrained_gen: probes the codes of what --system ipgan made: --save_syn_dataset names that")
     if "syn_dataset" in options.explicit:
         if not inputs.generated:
             raise UserError("--syn_dataset: renders are compared with what was made of them: --save_syn_dataset")
@@ -216,6 +230,9 @@ def _generated_sections(face_network, inputs, made, real, threshold, options):
                 seen = [image_quality.kernel_features(features) for features in seen]
             with _timed("groups"):
                 yield groups.groups_section(made, real, threshold, inputs.groupings, name, *seen, options.random_seed)
+    if inputs.recombined:
+        with _timed("identity and pose"):
+            yield recombination.recombination_section(made, inputs.recombined, face_network, options)
     if inputs.scores:
         with _timed("scores"):
             yield generated_sections.scores_section(made, inputs.scores)

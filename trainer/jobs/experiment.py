@@ -18,9 +18,10 @@ import numpy as np
 import tensorflow as tf
 
 from data_loader.generated_folder import is_generated
-from data_loader.joined import identities_of, people_of
+from data_loader.joined import SubsetIndex, identities_of, people_of
+from data_loader.protocols import read_yaws
 from data_loader.training_sources import index_folder
-from trainer.evaluation import experiment_report
+from trainer.evaluation import classification, experiment_report
 from trainer.evaluation.experiment_test import HeldOutIdentities, PairsFile
 from trainer.face_networks.network import open_recognizer
 from trainer.face_networks.table import with_sizes
@@ -44,7 +45,9 @@ SHAPING = (
 
 # What is beside the real images in a batch, by the name of its row.
 DATA = {"without": "without generated", "longer": "without generated, twice the steps", "renders": "with renders",
-        "with": "with generated"}  # fmt: skip
+        "known": "with generated images of the real people", "with": "with generated"}  # fmt: skip
+OTHERS = ("renders", "known")  # rows of --syn_dataset's images
+SHARING = ("dagan", "ipgan")  # systems whose generated people are the real ones
 
 
 @dataclass(frozen=True)
@@ -72,18 +75,22 @@ def run(options):
     Raises:
         UserError: a folder is missing or too small, a fraction that is none, or results of other settings.
     """
-    options = options.changed(shared_people=options.shared_people or options.system == "dagan")
+    options = options.changed(shared_people=options.shared_people or options.system in SHARING)
     fractions, rows = _fractions(options.fractions), _rows(options)
-    indexes = _indexes(options, rows)
-    real = indexes["real"]
     steps = options.max_step if "max_step" in options.explicit else options.experiment_steps
     options = with_sizes(options.changed(max_step=steps, explicit=options.explicit | {"max_step"}))
+    if options.image_sets:
+        return _run_sets(options)
+    indexes = _indexes(options, rows)
+    real = indexes["real"]
     test = _test_set(real, options)
     folder = Path(options.report_dir).expanduser()
     settings = {name: getattr(options, name) for name in SHAPING} | _contents(options) | test.settings
     settings |= {"dataset": real.digest, "save_syn_dataset": indexes["with"].digest}
-    if "renders" in rows:
-        settings["syn_dataset"] = indexes["renders"].digest
+    for row in set(OTHERS) & set(rows):
+        settings["syn_dataset"] = indexes[row].digest
+    if options.most_frontal:
+        settings["most_frontal"] = options.most_frontal
     with Claim(folder, "experiment.json", settings, "--report_dir"):
         return _run_cells(folder, fractions, rows, indexes, test, options)
 
@@ -93,7 +100,7 @@ def _run_cells(folder, fractions, rows, indexes, test, options):
     tell_device(options)
     tf.get_logger().setLevel("ERROR")  # each cell traces the step anew, which TensorFlow takes for a mistake
     cells = [Cell(fraction, data, seed) for seed in range(1, options.seeds + 1) for fraction in fractions
-             for data in rows if fraction or data in ("with", "renders")]  # fmt: skip
+             for data in rows if fraction or data in ("with", *OTHERS)]  # fmt: skip
     results = {}
     for number, cell in enumerate(cells, 1):
         start = time.monotonic()
@@ -106,6 +113,29 @@ def _run_cells(folder, fractions, rows, indexes, test, options):
               f"({time.monotonic() - start:.0f} s)", flush=True)  # fmt: skip
     page = experiment_report.write(folder, results, indexes["real"], indexes["with"], test.text, options)
     print(f"report: {page}")
+    return 0
+
+
+def _run_sets(options):
+    """Whom recognisers of --dataset's photographs see in each of --image_sets; returns the exit status."""
+    if options.head != "softmax":
+        raise UserError(f"--image_sets: needs --head softmax, not {options.head}")
+    real = index_folder(options, "dataset", labelled=True, least=2)
+    sets, folder = classification.read_sets(real.label_names, options), Path(options.report_dir).expanduser()
+    settings = {name: getattr(options, name) for name in SHAPING} | _contents(options) | {"dataset": real.digest}
+    settings |= {"image_sets": {name: index.digest for name, index in sets.items()}}
+    with Claim(folder, "experiment.json", settings, "--report_dir"):
+        tell_device(options)
+        tf.get_logger().setLevel("ERROR")
+        results = []
+        for seed in range(1, options.seeds + 1):
+            found = classification.measured(folder / "cells" / f"classifier_{seed}", options.random_seed + 1000 * seed,
+                                            real, sets, options)  # fmt: skip
+            if found is None:
+                print(f"stopped in recogniser {seed} of {options.seeds}; the same command goes on there")
+                return 1
+            results.append(found)
+        print(f"report: {classification.write(folder, results, real, options)}")
     return 0
 
 
@@ -142,6 +172,8 @@ def _result(folder, cell, indexes, test, options):
         sources["labelled"] = identities_of(real, trained)
     if cell.data in indexes:
         beside = indexes[cell.data]
+        if cell.data == "known":
+            options = options.changed(shared_people=True)
         if options.shared_people and sources:
             beside = people_of(beside, sources["labelled"].label_names)
             if beside is None:
@@ -175,10 +207,13 @@ def _rows(options):
     """What the recognisers of a fraction are trained with: keys of DATA, in their order."""
     more = [word.strip() for word in options.compare.split(",") if word.strip()]
     for word in more:
-        if word not in ("renders", "longer"):
-            raise UserError(f"--compare: {word!r} is none of renders, longer")
-    if "renders" in more and "syn_dataset" not in options.explicit:
-        raise UserError("--compare renders: --syn_dataset names them")
+        if word not in (*OTHERS, "longer"):
+            raise UserError(f"--compare: {word!r} is none of {', '.join(OTHERS)}, longer")
+    for word in set(OTHERS) & set(more):
+        if "syn_dataset" not in options.explicit:
+            raise UserError(f"--compare {word}: --syn_dataset names them")
+    if set(OTHERS) <= set(more):
+        raise UserError(f"--compare: {' or '.join(OTHERS)}: --syn_dataset names one of them")
     return [data for data in DATA if data in ("without", "with", *more)]
 
 
@@ -191,16 +226,30 @@ def _test_set(real, options):
 
 def _indexes(options, rows):
     """{"real": …, "with": …, "renders": where they are a row}: labelled indexes."""
-    found = {"real": index_folder(options, "dataset", labelled=True, least=2)}
+    found = {"real": _frontal(index_folder(options, "dataset", labelled=True, least=2), options)}
     found["with"] = index_folder(options, "save_syn_dataset", labelled=True)
     folder = Path(options.data_dir).expanduser() / options.save_syn_dataset
     if not is_generated(folder, "--save_syn_dataset"):
         raise UserError(f"--save_syn_dataset: {folder} is no folder that generate has made")
-    if "renders" in rows:
-        found["renders"] = index_folder(options, "syn_dataset", labelled=True)
-    if options.shared_people:
-        _tell_missing(found)
+    for row in set(OTHERS) & set(rows):
+        found[row] = index_folder(options, "syn_dataset", labelled=True)
+    shared = set(found) if options.shared_people else {"real", "known"} & set(found)
+    if len(shared) > 1:
+        _tell_missing({row: found[row] for row in found if row in shared})
     return found
+
+
+def _frontal(index, options):
+    """Of each person the most_frontal images with the least turned faces, after a table; all of them where it is 0."""
+    if not options.most_frontal:
+        return index
+    if not options.dataset_poses:
+        raise UserError(f"--most_frontal {options.most_frontal}: --dataset_poses names a table of yaws")
+    paths = [index.path(i) for i in range(len(index))]
+    turned = np.abs(read_yaws(options.dataset_poses, index.folder, paths, "--dataset_poses"))
+    order = np.lexsort((np.nan_to_num(turned, nan=np.inf), index.labels))  # by person, the least turned first
+    firsts = np.searchsorted(index.labels[order], index.labels[order], "left")
+    return SubsetIndex(index, np.sort(order[np.arange(len(order)) - firsts < options.most_frontal]))
 
 
 def _tell_missing(indexes):

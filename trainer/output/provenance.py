@@ -48,6 +48,7 @@ def describe(job, loaded, inputs, options, target):
         "inputs": {
             "flag": inputs.flag,
             "folder": inputs.folder and os.path.relpath(inputs.folder, target),  # "": not made of files
+            **({"sources": told} if (told := _relative(inputs.sources, target)) else {}),
             "images": len(inputs),
             "identities": len(inputs.label_names),
         },
@@ -62,20 +63,24 @@ def describe(job, loaded, inputs, options, target):
 
 
 def trained_with(loaded):
-    """{flag: value} of what only its training used, such as the network in a loss; None where it is not known.
+    """{flag: value} of what its training looked through, such as the network in a loss; None where it is not known.
 
     Exported weights are without these parts; their params.json says what they were.
     """
     system, params = loaded.system, loaded.params
     if "trained_with" in params or not params:
         return params.get("trained_with")
-    return {flag: params[flag] for flag in system.training_only_flags if flag in params}
+    return {flag: params[flag] for flag in (*system.training_only_flags, *system.identity_flags) if flag in params}
 
 
 def _name(loaded):
     """The checkpoint below its run folder's name; a TF1 checkpoint's own name."""
     path = loaded.checkpoint
     return path.name if loaded.run is None else f"{loaded.run.resolve().name}/{path.parent.name}/{path.name}"
+
+
+def _relative(folders, target):
+    return {name: os.path.relpath(folder, target) for name, folder in folders.items()}
 
 
 def _names_sha256(inputs):

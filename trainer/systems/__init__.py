@@ -9,7 +9,8 @@ import importlib
 from trainer.systems.flags_read import MAKING_FLAGS, SYSTEM_FLAGS
 from utils import runs
 from utils.errors import UserError
-from utils.flags import FLAGS, TRAINING
+from utils.flag import TRAINING
+from utils.flags import FLAGS
 
 SYSTEMS = {
     "facegan": "trainer.systems.facegan:FaceGan",

@@ -59,6 +59,7 @@ class IpGan(System):
     """
 
     shaping, flags = IPGAN_SHAPING, SYSTEM_FLAGS["ipgan"]
+    identity_flags = ("model_def",)
     rate_flags = "--g_lr and --d_lr"
 
     def __init__(self, options, labels, random=True):

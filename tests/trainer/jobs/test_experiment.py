@@ -129,7 +129,7 @@ def test_rows_beside_and_the_pairs_of_a_file(data, tmp_path, capsys, untraced):
     assert "at 100 %, with against renders: accuracy" in said and "[3/4] loss" in said and "[4/4] loss" not in said
     with open(tmp_path / "report" / "experiment_gain.csv", newline="") as file:
         compared = {(row["generated"], row["against"]) for row in csv.DictReader(file)}
-    assert compared == set(experiment_report.COMPARISONS)
+    assert compared == {pair for pair in experiment_report.COMPARISONS if "known" not in pair}
     (tmp_path / "pairs.txt").write_text("\n".join([*pairs[:-1], "Cy_Do\t1\tEd_Fu\t2"]) + "\n")
     assert run(data, tmp_path / "report", *words) == 2  # other pairs, other results
     assert "lfw_pairs" in capsys.readouterr().err
@@ -179,7 +179,7 @@ def test_pairs_with_a_turned_face_are_measured_apart(data, tmp_path, profiles, c
     ("table", "message"),
     [
         ("path,yaw\nAnn_Bo/Ann_Bo_0001.png,40\n", "turned by more than 30 degrees in 3 pairs, not in two of one"),
-        ("path,yaw\nAnn/1.png,40\n", "names no image of"),
+        ("path,yaw\nAnn/1.png,40\n", "names none of the images of"),
         ("path,pitch\nAnn_Bo/Ann_Bo_0001.png,40\n", "column yaw is missing"),
         ("path,yaw\nAnn_Bo/Ann_Bo_0001.png,far\n", "poses.csv line 2: column yaw is no number"),
         (None, "--lfw_poses: cannot read"),
@@ -266,7 +266,7 @@ def test_tables_by_hand():
         (["--fractions", "20,120"], "--fractions 20,120: percentages"),
         (["--fractions", "20,20"], "each once"),
         (["--test_share", "0.9"], "leaves 1 of 8 identities"),
-        (["--compare", "photographs"], "--compare: 'photographs' is none of renders, longer"),
+        (["--compare", "photographs"], "--compare: 'photographs' is none of renders, known, longer"),
         (["--compare", "renders"], "--compare renders: --syn_dataset names them"),
         (["--lfw_dir", "nowhere"], "--lfw_pairs: cannot read data/pairs.txt"),
         (["--save_syn_dataset", "real"], "real is no folder that generate has made"),
@@ -317,3 +317,60 @@ def test_what_a_cell_depends_on_holds_the_content_of_files_and_every_flag(tmp_pa
         (tmp_path / "facenet.index").write_text(f"checksums {number}")
         found.append(_contents("--pretrained_rec", tmp_path / "facenet"))
     assert found[2] != found[3]
+
+
+def test_generated_images_of_real_people_beside_those_of_new_ones(data, tmp_path, capsys, untraced):
+    """CFS, Table 2: known people go to the photographs' head, new ones to their own."""
+    words = ["--system", "cfs", "--compare", "known", "--syn_dataset", "generated"]
+    assert run(data, tmp_path / "report", *words) == 0
+    cells = tmp_path / "report" / "cells"
+    heads = {row: json.loads((cells / f"100_{row}_1" / "params.json").read_text())["label_names"]
+             for row in ("known", "with")}  # fmt: skip
+    assert heads["known"]["synthetic"] == heads["known"]["labelled"]
+    assert heads["with"]["synthetic"] == ["p0", "p1", "p2"] != heads["with"]["labelled"]
+    with open(tmp_path / "report" / "experiment_published.csv", newline="") as file:
+        assert {row["without"] for row in csv.DictReader(file)} == {"0.9223", "0.9312"}
+    assert run(data, tmp_path / "none", "--compare", "known,renders", "--syn_dataset", "generated") == 2
+    assert "--compare: renders or known: --syn_dataset names one" in capsys.readouterr().err
+
+
+def test_few_frontal_photographs_of_each_person(data, tmp_path, capsys, untraced):
+    table = [f"p{number // 3}/{number % 3}.png,{(50, -5, 20)[number % 3]}" for number in range(24)]
+    (tmp_path / "poses.csv").write_text("\n".join(["path,yaw", *table]) + "\n")
+    words = ["--system", "ipgan", "--most_frontal", "2"]
+    assert run(data, tmp_path / "none", *words) == 2
+    assert "--most_frontal 2: --dataset_poses names a table" in capsys.readouterr().err
+    assert run(data, tmp_path / "report", *words, "--dataset_poses", str(tmp_path / "poses.csv")) == 0
+    assert cells(tmp_path / "report")["100_without_1"]["trained_images"] == 8
+    index = experiment._frontal(experiment.index_folder(options_of(data), "dataset", labelled=True),
+                                options_of(data, *words, "--dataset_poses", str(tmp_path / "poses.csv")))  # fmt: skip
+    assert [index.relative_path(i) for i in range(4)] == ["p0/1.png", "p0/2.png", "p1/1.png", "p1/2.png"]
+
+
+def options_of(data, *words):
+    folders = ["--data_dir", str(data), "--dataset", "real", "--asset_dir", str(data.parent / "cache")]
+    return command_line.parse(["experiment", *folders, *words], main.JOBS)[1]
+
+
+def test_whom_a_recogniser_sees_in_several_folders(data, tmp_path, capsys, untraced):
+    """CFS, Table 1: kept and gone on with; its numbers are those of the recogniser's own answers."""
+    for number in range(12):
+        path = data / "drawn" / f"p{number % 4}" / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(face(number, 20)).save(path)
+    words = ["--image_sets", "real,drawn", "--seeds", "2"]
+    assert run(data, tmp_path / "report", *words) == 0
+    said = capsys.readouterr().out
+    assert "a guess: 0.1250" in said and said.count("[1/2] loss") == 2
+    with open(tmp_path / "report" / "classification_classification.csv", newline="") as file:
+        rows = list(csv.reader(file))
+    assert [row[:2] for row in rows[1:]] == [["real", "24"], ["drawn", "12"]]
+    assert all(0 <= float(row[2]) <= 1 and 1 <= float(row[4]) <= 8 for row in rows[1:])
+    assert run(data, tmp_path / "report", *words) == 0 and "loss" not in capsys.readouterr().out
+    assert run(data, tmp_path / "report", "--image_sets", "real", "--seeds", "2") == 2
+    assert "image_sets" in capsys.readouterr().err
+    assert run(data, tmp_path / "none", "--image_sets", "real,generated") == 2
+    assert "--image_sets generated: the inception score needs at least 10 images, has 9" in capsys.readouterr().err
+    assert run(data, tmp_path / "none", "--image_sets", "real,strangers") == 2
+    assert "--image_sets strangers: shows q0, of whom --dataset real has no photographs" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()

@@ -153,3 +153,34 @@ def test_exports_take_two_images(home):
               for i, kind in enumerate(("identity", "pose"))}  # fmt: skip
     served = tf.saved_model.load(str(home / "served" / "1")).signatures["uint8"](**images)["generated"].numpy()
     assert served.shape == (1, 16, 16, 3) and served.dtype == np.uint8
+
+
+def test_evaluate_tells_whether_identity_and_pose_were_kept(home, tmp_path, monkeypatch):
+    """The section's figures on a face network and a pose that are known: each image's first pixel, and its second."""
+    from trainer.evaluation import recombination
+
+    monkeypatch.setattr("trainer.systems.ipgan.refuse_faceless", lambda index, options: None)  # blobs are no faces
+    assert generate(home, "judged", "--dataset", "people", "--pose_dataset", "people") == 0
+
+    class Pose(recombination._PoseMeasure):
+        def __init__(self, options):
+            pass
+
+        def __call__(self, path):
+            pixel = np.asarray(Image.open(path))[8, 8]
+            return float(pixel[0]), float(pixel[1])
+
+    monkeypatch.setattr(recombination, "_PoseMeasure", Pose)
+    report = tmp_path / "report"
+    run = ["--pretrained_gen", str(only_run(home / "straight")), "--log_dir", str(home / "straight")]
+    where = ["--data_dir", str(home / "data"), "--save_syn_dataset", "judged", "--report_dir", str(report)]
+    judge = ["--model_def", "models.dlib_resnet"]  # here, where nothing else need be fetched
+    assert main.main(["evaluate", *where, *run, *judge, "--align", "none"]) == 0
+    found = json.loads((report / "evaluation.json").read_text())["recombination"]
+    assert found["pose_images"] == 18 and found["pose_found_share"] == 1 and found["probe_people"] == 3
+    assert found["probe_chance"] == pytest.approx(1 / 3) and 0 <= found["identity_auc"] <= 1
+    truth = [[Pose(None)(home / "data" / folder / row[column])[0] for row in rows(home, "judged")]
+             for folder, column in (("judged", "file_name"), ("people", "pose_image"))]  # fmt: skip
+    assert found["yaw_error"] == pytest.approx(np.abs(np.subtract(*truth)).mean())
+    run = json.loads((home / "data" / "judged" / "run.json").read_text())
+    assert run["trained_with"] == {"model_def": "models.dlib_resnet"}  # so that another network judges

@@ -25,7 +25,7 @@ from PIL import Image
 import main
 from data_loader import assets
 from tests import compare_size
-from tests.small import CFS, DAGAN, LOGS, NETWORKS
+from tests.small import CFS, DAGAN, IPGAN, LOGS, NETWORKS
 from trainer.benchmark import machine, measure
 from utils.flags import FLAGS
 
@@ -44,6 +44,7 @@ SMALLER = {  # job, or module of tests/ -> flags that keep its test short; image
     "train": f"{SMALL} {shlex.join(LOGS)} --max_step 4 --method_c none --keep_best none",  # which fetches FaceNet
     "train dagan": f"{shlex.join(DAGAN)} {shlex.join(LOGS)} --max_step 2",
     "train cfs": f"{shlex.join(CFS)} {shlex.join(LOGS)} --max_step 2",
+    "train ipgan": f"{shlex.join(IPGAN)} {shlex.join(LOGS)} --max_step 2",
     "resume": "--max_step 6",
     "test": "",
     "generate": "",
@@ -53,9 +54,11 @@ SMALLER = {  # job, or module of tests/ -> flags that keep its test short; image
     "evaluate": "--model_def models.dlib_resnet",  # FaceNet is 85 MB to fetch
     "train_recognizer": "--image_size 16 --batch_size 2 --max_step 2",
     "experiment": f"{EXPERIMENT} --report_dir experiment",
-    "experiment dagan": EXPERIMENT,
+    **dict.fromkeys(("experiment dagan", "experiment cfs", "experiment ipgan"), EXPERIMENT),
     "benchmark": f"{SMALL} --steps 2 --method_c none",
     "help": "",
+    "status": "",
+    "merge": "",
     "tests.compare_speed": f"{SMALL} --steps 1 --method_c none",
     "tests.compare_size": "",
     "saved_model_cli": "",
@@ -140,11 +143,11 @@ def in_process(words, real=subprocess.run, **options):
 
 def smaller(command, folder, small=None):
     """The words of a command of a page, with flags that make it small. RUN is the oldest run in `folder`, DAGAN_RUN and
-    CFS_RUN the newest of these systems."""
+    the like the newest of these systems."""
     runs = (folder / "logs").glob("*_gen_*")
     oldest = min(runs, key=lambda run: run.name.partition("_gen_")[2], default=Path("RUN"))  # by the time in its name
     command = re.sub(r"\bRUN\b", f"logs/{oldest.name}", command.replace(*FEWER.get(command, ("", ""))))
-    for task in ("dagan", "cfs"):
+    for task in ("dagan", "cfs", "ipgan"):
         if f"{task.upper()}_RUN" in command:
             command = command.replace(f"{task.upper()}_RUN", str(max((folder / "logs").glob(f"{task}_gen_*"))))
     return shlex.split(f"{command} {SMALLER[job(command)] if small is None else small}")
@@ -221,7 +224,14 @@ def test_every_command_is_known():
     assert all(name in globals() for name in TESTED_ALONE.values())
 
 
-@pytest.mark.parametrize("command", OTHERS, ids=job)
+# Those of systems that go the same ways as DA-GAN, which the README's commands train.
+LATER = {command for name in ("cfs", "ipgan") for command in commands_of(ROOT / "docs" / f"{name}.md")}
+LATER = {" ".join(command.split()) for command in LATER}
+
+
+@pytest.mark.parametrize(
+    "command", [pytest.param(c, marks=pytest.mark.slow) if c in LATER else c for c in OTHERS], ids=job
+)
 def test_command(command, home, monkeypatch):
     monkeypatch.setattr(subprocess, "run", in_process)
     monkeypatch.setattr(compare_size, "BATCHES", 2)

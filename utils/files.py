@@ -5,6 +5,7 @@ import os
 import re
 import tempfile
 import unicodedata
+import uuid
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath, PureWindowsPath
 
@@ -101,6 +102,26 @@ def atomic_write(path, mode="wb", durable=True, **open_options):
             os.replace(temporary, path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def atomic_path(path):
+    """The path of a file to be written by others, which becomes `path` at the end of the block, or is gone.
+
+    Args:
+        path: its folder exists.
+    """
+    path = Path(path)
+    with naming(path):
+        temporary = path.parent / f".{uuid.uuid4().hex}{TEMPORARY}"
+        try:
+            yield temporary
+            with open(temporary, "rb+") as file:
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
             raise
 
 

@@ -15,6 +15,7 @@ from utils.flag import (
     FITTING,
     INPUTS,
     MERGING,
+    PACKING,
     RECOGNISER,
     RECOGNISING,
     RENDERING,
@@ -38,7 +39,7 @@ GROUPS = {
         _flag("fit_dataset", False, "without a job: run G' over the photographs when neither", jobs=()),
     ],
     "data": [
-        _flag("data_dir", "c:/data", "where data set folders are", jobs=(*INPUTS, *RENDERING, *FILTERING, *MERGING), path="machine"),
+        _flag("data_dir", "c:/data", "where data set folders are", jobs=(*INPUTS, *RENDERING, *FILTERING, *MERGING, *PACKING), path="machine"),
         _flag("dataset", "vgg-aligned-64", "real photographs, folder under data_dir; labelled for train_recognizer, evaluate and experiment, of which the first two take several as A,B", jobs=INPUTS, path="many"),
         _flag("syn_dataset", "syn_lsfm-64", "renders, folder under data_dir: <identity>/<file>", jobs=("train", *WRITING, "test", *RENDERING, *EVALUATION, *EXPERIMENT, *BENCHMARK), path="one"),
         _flag("dataset_3dmm", "paired_data-64", "photographs with renders, under data_dir; '' trains without; `pair` writes it", jobs=("train", "pair", *BENCHMARK), path="one", empty=TRAINING),
@@ -150,7 +151,7 @@ GROUPS = {
     ],
     "out of a trained system": [
         _flag("pretrained_gen", "pretrained_models/gen", "run folder, its name under log_dir, one checkpoint, or a TF1 checkpoint of the published code; train, where named: start from its weights (not TF1); evaluate: the ipgan whose codes are probed", jobs=("train", *WEIGHTS, *EVALUATION), path="one"),
-        _flag("save_syn_dataset", "generated", "folder of generated images under data_dir: written by generate, read by filter, evaluate and experiment", jobs=("generate", *MERGING, *FILTERING, *EVALUATION, *EXPERIMENT), path="one"),
+        _flag("save_syn_dataset", "generated", "folder of generated images under data_dir: written by generate, read by filter, evaluate and experiment", jobs=("generate", *MERGING, *PACKING, *FILTERING, *EVALUATION, *EXPERIMENT), path="one"),
         _flag("save_fitting", "fitting", "output folder of fit under data_dir", jobs=("fit",), path="one"),
         _flag("scores", "all", "confidence scores to compute: all, none, or names with commas between, the ending _score left out or not; those left out stay empty and their networks do not run", jobs=("generate",)),
         _flag("grid", "", "where a PNG of the first num_log_samples images of the first num_log_id people goes, once all are made; '': none", jobs=WRITING, path="one"),
@@ -165,6 +166,11 @@ GROUPS = {
         _flag("score_limits", "", "drop images whose scores are worse, NAME=LIMIT with commas between: larger, or smaller where high is good", jobs=FILTERING),
         _flag("score_percentiles", "", "keep so many per cent of the images, those that are best by a score: NAME=90", jobs=FILTERING),
         _flag("min_images", 1, "drop identities of which fewer images are left", low=1, jobs=FILTERING),
+    ],
+    "package": [
+        _flag("package_format", "webdataset", "kind of file; parquet needs requirements-package.txt", choices=("webdataset", "parquet", "tfrecord", "zip"), jobs=PACKING),
+        _flag("package_dir", "package", "folder of the files", jobs=PACKING, path="one"),
+        _flag("package_images", 10_000, "images in a file", low=1, jobs=PACKING),
     ],
     "experiment": [
         _flag("fractions", "20,50,100", "per cent of the real identities that recognisers learn; 0: generated data alone", jobs=EXPERIMENT),

@@ -47,10 +47,10 @@ GROUPS = {
         _flag("random_flip", False, "mirror half of the photographs, drawn at each step (published: no effect)", jobs=(*ANY_TRAINING, *BENCHMARK)),
         _flag("vary_photographs", False, "move, zoom and light the photographs anew at each step: D_R would learn a few hundred by heart (ours)", jobs=TRAINING),
         _flag("sample_weights", "", "CSV of file_name and weight: photographs are drawn in proportion to their weight; those that it does not name weigh 1 (ours)", jobs=("train",), path="one"),
-        _flag("num_worker", 4, "threads that decode images, and that write them (no more than processors); processes that render or simulate (demo, where not named: 2)", low=1, high=256, jobs=(*ANY_TRAINING, *WRITING, *FITTING, *RENDERING, "demo", *EVALUATION, *BENCHMARK)),
+        _flag("num_worker", 4, "threads that decode images, and that write them (no more than processors); processes that render or simulate (demo, where not named: 2)", low=1, high=256, jobs=(*ANY_TRAINING, *WRITING, *FITTING, *RENDERING, "demo", *EVALUATION, *FILTERING, *BENCHMARK)),
         _flag("cache", "none", "keep decoded images: in memory (half of what is available at most), or on disk under asset_dir, for the next run too", choices=("none", "memory", "disk"), jobs=(*ANY_TRAINING, *BENCHMARK)),
         _flag("n_id", 10, "identities to render (demo, where not named: 100); of --system cfs: new people to generate, each a mixture of three, in place of the known; in training counted from the labelled folder", low=1, high=10**7, jobs=(*RENDERING, "demo", "generate", *BENCHMARK)),
-        _flag("asset_dir", "~/.cache/facegan", "where fetched models, faces and indexes are kept", jobs=(*INPUTS, *RENDERING, "demo"), path="machine"),
+        _flag("asset_dir", "~/.cache/facegan", "where fetched models, faces and indexes are kept", jobs=(*INPUTS, *RENDERING, *FILTERING, "demo"), path="machine"),
         _flag("random_seed", 123, "seed of weights, order of images, dropout, crops and renders", low=0, high=2**31 - 1, jobs=SEEDED),
     ],
     "networks": [
@@ -104,12 +104,12 @@ GROUPS = {
     ],
     **SYSTEM_GROUPS,
     "identity network": [
-        _flag("model_def", "models.dlib_resnet", "its network; without it --pretrained_rec says (published: models.nn4); evaluate, where neither is named: one that the identity loss did not look through", jobs=(*SHAPE, *EVALUATION)),
+        _flag("model_def", "models.dlib_resnet", "its network; without it --pretrained_rec says (published: models.nn4); evaluate, where neither is named: one that the identity loss did not look through", jobs=(*SHAPE, *EVALUATION, *FILTERING)),
         _flag("pretrained_rec", "facenet_model/model-20171214-014943.ckpt-80000", "its weights: FaceNet's TF1 checkpoint (prefix) or Keras 2 file (.h5), or a run folder of train_recognizer; those of models.dlib_resnet and models.facenet_keras are fetched; train_recognizer, where named: what it starts from", jobs=FACE_NETWORKS, path="one"),
         _flag("embedding_size", 128, "size of its embedding; train_recognizer, where not named: the network's own", low=1, jobs=(*FACE_NETWORKS, *BENCHMARK, *WEIGHTS)),
         _flag("facenet_scope", "InceptionResnetV1", "scope of its variables in the checkpoint", jobs=(*FACE_NETWORKS, *WEIGHTS)),
         _flag("use_fixed_image_standardization", False, "(x - 127.5) / 128, for FaceNet's 2018 models, instead of per image", jobs=(*FACE_NETWORKS, *BENCHMARK, *WEIGHTS)),
-        _flag("align", "auto", "faces cut as the network was trained on, by landmarks, or none: images as they lie", choices=("auto", "none"), jobs=("evaluate",)),
+        _flag("align", "auto", "faces cut as the network was trained on, by landmarks, or none: images as they lie", choices=("auto", "none"), jobs=(*EVALUATION, *FILTERING)),
     ],
     "recogniser (train_recognizer)": [
         _flag("recognizer", "inception_resnet_v1", "its network", jobs=RECOGNISER),
@@ -165,6 +165,9 @@ GROUPS = {
         _flag("save_filtered", "filtered", "output folder under data_dir", jobs=FILTERING, path="one"),
         _flag("score_limits", "", "drop images whose scores are worse, NAME=LIMIT with commas between: larger, or smaller where high is good", jobs=FILTERING),
         _flag("score_percentiles", "", "keep so many per cent of the images, those that are best by a score: NAME=90", jobs=FILTERING),
+        _flag("real_dataset", "", "photographs of real people, one folder for each, whom no image may look like; several as A,B", jobs=FILTERING, path="many"),
+        _flag("max_leakage", 0.0, "with real_dataset: drop images whose squared distance to the centre or to a photograph of a real person is less, to evaluate's face network; 0: none", low=0, jobs=FILTERING),
+        _flag("max_twins", 0.0, "drop identities whose mean is nearer to that of an earlier one; 0: none", low=0, jobs=FILTERING),
         _flag("min_images", 1, "drop identities of which fewer images are left", low=1, jobs=FILTERING),
     ],
     "package": [

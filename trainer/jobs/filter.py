@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from data_loader.generated_folder import TABLE, read_run, read_scores
+from data_loader.training_sources import index_folder
 from data_loader.truth import Truth
 from trainer.output import card
 from trainer.output.resumable_folder import OutputFolder, target_folder
 from trainer.output.scores import ENDING
 from utils.errors import UserError
-from utils.files import atomic_write
+from utils.files import atomic_write, several
 from utils.progress import Progress
 from utils.runs import shortened
 from utils.signals import StopRequest
@@ -25,7 +26,9 @@ def run(options):
     """Copy the images of data_dir/save_syn_dataset that pass every rule into data_dir/save_filtered.
 
     A rule is a limit of a score (--score_limits NAME=0.2), or a percentage of all images, those that are best by a
-    score (--score_percentiles NAME=90). What is left of an identity with fewer than --min_images images goes too.
+    score (--score_percentiles NAME=90). With --real_dataset what looks like a real person goes (--max_leakage), and
+    with --max_twins people who look like another generated one. What is left of an identity with fewer than
+    --min_images images goes too.
     dropped.csv names every image that was left out, and why. A second run goes on where the first one stopped.
 
     Returns:
@@ -38,13 +41,15 @@ def run(options):
     target = target_folder("save_filtered", options, ("save_syn_dataset", "dataset", "syn_dataset", "dataset_3dmm"))
     table = read_scores(source, "--save_syn_dataset")
     description = read_run(source, "--save_syn_dataset")
+    real = _real(options)
     rules = _rules(table, description.get("scores") or {}, options)
-    reasons = _reasons(table, rules, options.min_images)
+    looks = _look_alike(source, table, real, options)
+    reasons = _reasons(table, rules, looks, options.min_images)
     kept = [reason == "" for reason in reasons]
     if not any(kept):
         raise UserError(f"filter: nothing of {source} passes; for the first image: {reasons[0]}")
     identities = len({identity for identity, keep in zip(table.identities, kept, strict=True) if keep})
-    description = _describe(description, source, target, rules, identities, options)
+    description = _describe(description, source, target, rules, real, identities, options)
     truth = Truth(_Images(source, table.paths), description["settings"]["input_scale_size"])
     description["columns"] = list(truth.columns)
     scores = tuple(table.values)
@@ -111,9 +116,28 @@ def _rules(table, told, options):
                 limit = float(np.percentile(values, 100 - value if high else value))
             rule = Rule(limit, high, f"--{flag} {score}={value:g}")
             rules[score] = (max if high else min)(rules.get(score, rule), rule, key=lambda rule: rule.limit)
-    if not rules and options.min_images <= 1:
-        raise UserError("filter: no rule; give --score_limits, --score_percentiles, --min_images or several of them")
+    if not rules and options.min_images <= 1 and not options.max_leakage and not options.max_twins:
+        raise UserError("filter: no rule; give --score_limits, --score_percentiles, --max_leakage, --max_twins, "
+                        "--min_images or several of them")
     return rules
+
+
+def _real(options):
+    """Indexes of the folders of --real_dataset that generated images may not look like."""
+    if bool(options.max_leakage) != bool(options.real_dataset):
+        raise UserError("--max_leakage and --real_dataset: give both, how near to whom is too near")
+    data = Path(options.data_dir).expanduser()
+    names = several(options.real_dataset, lambda name: (data / name).is_dir()) if options.real_dataset else []
+    return [index_folder(options.changed(real_dataset=name), "real_dataset", labelled=True) for name in names]
+
+
+def _look_alike(source, table, real, options):
+    """For each image why it looks like somebody whom it must not, '' where it does not."""
+    if not real and not options.max_twins:
+        return [""] * len(table.paths)
+    from trainer.evaluation.gate import look_alike  # here: TensorFlow takes seconds, and scores need none
+
+    return look_alike(source, table, real, options)
 
 
 def _assignments(flag, text, scores):
@@ -135,9 +159,9 @@ def _assignments(flag, text, scores):
     return values
 
 
-def _reasons(table, rules, min_images):
-    """For each image why it is dropped; '' for those that stay."""
-    reasons = [""] * len(table.paths)
+def _reasons(table, rules, looks, min_images):
+    """For each image why it is dropped; '' for those that stay. looks: the reasons that are known already."""
+    reasons = list(looks)
     for score, rule in rules.items():
         for i in np.flatnonzero(~rule.passes(table.values[score])):
             reasons[i] = reasons[i] or f"{score} {table.values[score][i]:.6g}, not {rule}"
@@ -150,15 +174,20 @@ def _reasons(table, rules, min_images):
     return reasons
 
 
-def _describe(run, source, target, rules, identities, options):
+def _describe(run, source, target, rules, real, identities, options):
     """run.json: that of the generated folder, with what was done to it."""
     settings = run["settings"] | {
         "filtered_sha256": hashlib.sha256((source / TABLE).read_bytes()).hexdigest(),
         "rules": {score: rule.limit for score, rule in rules.items()},
         "min_images": options.min_images,
     }
+    if real or options.max_twins:
+        names = ("max_leakage", "max_twins", "model_def", "pretrained_rec", "align")
+        settings["looks"] = {name: getattr(options, name) for name in names} | {"real": [i.digest for i in real]}
     flags = run["flags"] | {"save_syn_dataset": shortened(options.save_filtered)}  # the name on the card
     told = [f"{score} {rule}" for score, rule in rules.items()]
+    told += [f"no image nearer than {options.max_leakage:g} to a person of {options.real_dataset}"] * bool(real)
+    told += [f"no identity nearer than {options.max_twins:g} to another"] * bool(options.max_twins)
     told.append(f"at least {options.min_images} images an identity")
     folder = run["inputs"]["folder"]  # from the generated folder
     inputs = run["inputs"] | {"folder": folder and os.path.relpath(source / folder, target)}

@@ -4,10 +4,14 @@ import csv
 import hashlib
 import json
 import shutil
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 import main
+from trainer.evaluation import gate
+from trainer.face_networks.embedding import Embeddings
 from trainer.jobs import filter as filter_job
 
 SCORES = {  # path -> d, s, c
@@ -168,3 +172,57 @@ def test_a_filtered_folder_can_be_filtered_again(data):
     shutil.rmtree(data / "generated")
     assert run(data, "--save_syn_dataset", "filtered", "--save_filtered", "twice", "--score_limits", "d=0.2") == 0
     assert kept(data / "twice") == {"a/1.png", "a/2.png", "b/2.png"}
+
+
+@pytest.fixture
+def looks(data, monkeypatch):
+    """A face network that sees the place of an image's name: people at 0, 10 and 11, real ones at 0.2 and 50."""
+    places = {"a": 0.0, "b": 10.0, "c": 11.0, "near": 0.2, "far": 50.0}
+
+    def embed(network, index, options):
+        names = [index.relative_path(i) for i in range(len(index))]
+        features = [[places[name.partition("/")[0]] + 0.01 * int(name[-5])] for name in names]
+        return Embeddings(np.array(features, np.float32), index.labels, np.arange(len(names)), names,
+                          index.label_names, [])  # fmt: skip
+
+    network = SimpleNamespace(unit_length=False)
+    monkeypatch.setattr(gate, "open_named_or_judge", lambda *_: (network, {}))
+    monkeypatch.setattr(gate, "embed_folder", embed)
+    for name in ("near/1.png", "near/3.png", "far/1.png"):
+        (data / "people" / name).parent.mkdir(parents=True, exist_ok=True)
+        (data / "people" / name).write_bytes(name.encode())
+    return data
+
+
+def test_who_looks_like_a_real_person_or_like_another_goes(looks, capsys):
+    """Images of a are at .01, .02, .03, the real person at .21 and .23, its centre at .22."""
+    where = ["--asset_dir", str(looks.parent / "cache"), "--real_dataset", "people"]
+    assert run(looks, *where, "--max_leakage", "0.0362", "--save_filtered", "gated") == 0
+    assert dropped(looks / "gated") == {
+        "a/2.png": "distance 0.0361 to near/1.png of people, under --max_leakage 0.0362",
+        "a/3.png": "distance 0.0324 to near/1.png of people, under --max_leakage 0.0362",
+    }
+    assert "no image nearer than 0.0362 to a person of people" in (looks / "gated" / "README.md").read_text()
+    assert run(looks, "--asset_dir", str(looks.parent / "cache"), "--max_twins", "1.5", "--save_filtered", "alone") == 0
+    assert dropped(looks / "alone") == {"c/1.png": "identity c is at 0.9900 of b, under --max_twins 1.5"}
+    assert run(looks, *where, "--max_leakage", "0.1", "--save_filtered", "gated") == 2  # another limit, another folder
+    assert "looks" in capsys.readouterr().err
+    for words in (["--real_dataset", "people"], ["--max_leakage", "1"]):
+        assert run(looks, *words, "--save_filtered", "none") == 2
+        assert "--max_leakage and --real_dataset: give both" in capsys.readouterr().err
+
+
+def test_a_photograph_is_nearer_than_its_centre_and_the_parts_change_nothing(monkeypatch):
+    rng = np.random.default_rng(0)
+    made, real = (Embeddings(rng.normal(size=(n, 3)).astype(np.float32), np.arange(n) // 2, np.arange(n),
+                             [f"{kind}{i}" for i in range(n)], [f"{kind}{i}" for i in range(n // 2)], [])
+                  for kind, n in (("g", 10), ("r", 8)))  # fmt: skip
+    distances, names = gate.nearest_real(made, [real], unit_length=False)
+    centres = real.features.reshape(4, 2, 3).mean(axis=1)
+    points = np.concatenate([centres, real.features]).astype(np.float64)
+    expected = ((made.features[:, None] - points[None]) ** 2).sum(axis=2)
+    np.testing.assert_allclose(distances, expected.min(axis=1), rtol=1e-5)
+    told = [f"the centre of r{i}" for i in range(4)] + real.paths
+    assert names == [told[i] for i in expected.argmin(axis=1)]
+    monkeypatch.setattr(gate, "AT_ONCE", 3)
+    np.testing.assert_array_equal(gate.nearest_real(made, [real], unit_length=False)[0], distances)

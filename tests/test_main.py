@@ -50,7 +50,8 @@ SMALLER = {  # job, or module of tests/ -> flags that keep its test short; image
     "generate": "",
     "fit": "",
     "export": "",
-    "filter": "--save_filtered kept",
+    "filter": "--model_def models.dlib_resnet",
+    "package": "",
     "evaluate": "--model_def models.dlib_resnet",  # FaceNet is 85 MB to fetch
     "train_recognizer": "--image_size 16 --batch_size 2 --max_step 2",
     "experiment": f"{EXPERIMENT} --report_dir experiment",
@@ -71,6 +72,7 @@ NOT_RUN = {  # command -> why
     "pip install -r requirements.txt": "changes the environment",
     "pip install -r requirements-dev.txt": "changes the environment",
     "pip install -r requirements-faces.txt": "changes the environment",
+    "pip install -r requirements-package.txt": "changes the environment",
     'pip install "tensorflow[and-cuda]==2.21.0"': "changes the environment",
     "tensorboard --logdir logs": "serves until it is stopped",
 }

@@ -80,11 +80,13 @@ def signatures(maker):
 
     serving_default: the maker's arguments, images float32 [n, s, s, 3] in [-1, 1] -> generated, the same.
     uint8: the same with images uint8 -> generated, uint8, the very pixels that the job `generate` writes.
+    encoded: the same with images as the bytes of PNG or JPEG files, [n] -> generated_bytes, those of PNG files.
     scores: as serving_default -> the scores that need nothing else, float32 [n]; where there are any.
     """
     specs = {name: tf.TensorSpec(spec.shape, spec.dtype, name) for name, (_, spec) in maker.arguments.items()}
     pixels = {name: tf.TensorSpec(spec.shape, tf.uint8, name) if _is_image(spec) else spec
               for name, spec in specs.items()}  # fmt: skip
+    files = {name: tf.TensorSpec([None], tf.string, name) if _is_image(spec) else spec for name, spec in specs.items()}
     own = tuple(name for name, score in maker.scores.items() if not score.needs)
 
     def made(arguments, scores=()):
@@ -94,12 +96,21 @@ def signatures(maker):
     def serving_default(**arguments):
         return {"generated": made(arguments)["image"]}
 
-    @tf.function
-    def uint8(**arguments):
+    def levels_of(arguments):
         floats = {name: tf.cast(value, tf.float32) / 127.5 - 1.0 if _is_image(specs[name]) else value
                   for name, value in arguments.items()}  # fmt: skip
         levels = tf.clip_by_value((made(floats)["image"] + 1.0) * 127.5, 0.0, 255.0)
-        return {"generated": tf.cast(tf.round(levels), tf.uint8)}
+        return tf.cast(tf.round(levels), tf.uint8)
+
+    @tf.function
+    def uint8(**arguments):
+        return {"generated": levels_of(arguments)}
+
+    @tf.function
+    def encoded(**arguments):
+        decoded = {name: _decoded(value, specs[name].shape[1]) if _is_image(specs[name]) else value
+                   for name, value in arguments.items()}  # fmt: skip
+        return {"generated_bytes": tf.map_fn(tf.io.encode_png, levels_of(decoded), fn_output_signature=tf.string)}
 
     @tf.function
     def scores(**arguments):
@@ -110,7 +121,31 @@ def signatures(maker):
         "serving_default": serving_default.get_concrete_function(**specs),
         "uint8": uint8.get_concrete_function(**pixels),
     }
+    if any(map(_is_image, specs.values())):
+        functions["encoded"] = encoded.get_concrete_function(**files)
     return functions | ({"scores": scores.get_concrete_function(**specs)} if own else {})
+
+
+def _decoded(files, size):
+    """Bytes of PNG and JPEG files [n] -> uint8 [n, size, size, 3]: the square in the middle, as the job reads images.
+
+    Of another size it is resized, which differs from the job's by a level or two.
+    """
+
+    def one(data):
+        pixels = tf.cond(
+            tf.io.is_jpeg(data),
+            lambda: tf.io.decode_jpeg(data, 3, dct_method="INTEGER_ACCURATE"),
+            lambda: tf.io.decode_png(data, 3),
+        )
+        height, width = tf.unstack(tf.shape(pixels)[:2])
+        side = tf.minimum(height, width)
+        square = tf.image.crop_to_bounding_box(pixels, (height - side) // 2, (width - side) // 2, side, side)
+        resized = tf.image.resize(square, [size, size], "lanczos3", antialias=True)
+        resized = tf.cast(tf.round(tf.clip_by_value(resized, 0.0, 255.0)), tf.uint8)
+        return tf.ensure_shape(tf.cond(tf.equal(side, size), lambda: square, lambda: resized), [size, size, 3])
+
+    return tf.map_fn(one, files, fn_output_signature=tf.TensorSpec([size, size, 3], tf.uint8))
 
 
 def _is_image(spec):

@@ -20,7 +20,7 @@ from utils.images import to_uint8
 ELSEWHERE = """
 import numpy as np, tensorflow as tf
 model = tf.saved_model.load("model/1")
-assert sorted(model.signatures) == ["scores", "serving_default", "uint8"]
+assert sorted(model.signatures) == ["encoded", "scores", "serving_default", "uint8"]
 pixels = np.load("renders.npy")
 results = {}
 for count in (1, 5):
@@ -29,6 +29,15 @@ for count in (1, 5):
     results[f"float{count}"] = generated
     results |= {f"{name}{count}": score for name, score in model.signatures["scores"](images=images).items()}
     results[f"uint8{count}"] = model.signatures["uint8"](images=tf.constant(pixels[:count]))["generated"]
+    files = tf.constant([tf.io.encode_png(image).numpy() for image in pixels[:count]])
+    encoded = model.signatures["encoded"](images=files)["generated_bytes"].numpy()
+    results[f"encoded{count}"] = np.stack([tf.io.decode_png(data) for data in encoded])
+for broken in (b"", b"no picture", files.numpy()[0][:60]):
+    try:
+        model.signatures["encoded"](images=tf.constant([broken]))
+    except tf.errors.InvalidArgumentError:
+        continue
+    raise SystemExit(f"took {broken}")
 np.savez("results.npz", **results)
 """
 
@@ -57,11 +66,24 @@ def test_runs_with_plain_tensorflow(exported):
         for count in (1, 5):
             assert results[f"uint8{count}"].dtype == np.uint8
             assert np.abs(results[f"uint8{count}"] - images[:count]).max() <= 1
+            np.testing.assert_array_equal(results[f"encoded{count}"], results[f"uint8{count}"])
             assert results[f"float{count}"].dtype == np.float32
             assert np.abs((results[f"float{count}"] + 1) * 127.5 - images[:count]).max() < 1.001
             for column, name in ((2, "d_score"), (3, "s_score")):
                 expected = [float(row.split(",")[column]) for row in rows[:count]]
                 np.testing.assert_allclose(results[f"{name}{count}"], expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_files_are_read_as_the_job_reads_them(tmp_path, kind):
+    """Those of the right size to a level, as two JPEG decoders differ; others are cut to the square and resized."""
+    rng = np.random.default_rng(0)
+    for shape in ((16, 16), (40, 28)):
+        smooth = Image.fromarray(np.uint8(rng.uniform(0, 255, (5, 5, 3)))).resize(shape[::-1], Image.Resampling.BICUBIC)
+        smooth.save(tmp_path / "image", kind, quality=95)
+        ours = folders.decode(tmp_path / "image", 16).astype(int)
+        served = serving._decoded(tf.constant([(tmp_path / "image").read_bytes()]), 16)[0].numpy()
+        assert served.dtype == np.uint8 and np.abs(served - ours).max() <= 2 * (kind == "JPEG" or shape != (16, 16))
 
 
 def test_saved_model_cli_gives_the_pixels_of_generate(exported):

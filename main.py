@@ -22,6 +22,7 @@ JOBS = {  # the file of each is trainer/jobs/<name>.py
     "generate": "turn renders into a labelled data set of generated photographs",
     "merge": "complete a folder that shards of generate have written, or name those that are missing",
     "status": "how far a folder of generated images has come",
+    "gallery": "a page to look at a folder of images: people, scores, what they were made of; scrolls through 100,000",
     "package": "pack a finished folder into WebDataset, Parquet, TFRecord or zip files, with its card and checksums",
     "filter": "keep the generated images whose scores are good enough, in a folder of their own",
     "fit": "turn photographs into renders with G'",

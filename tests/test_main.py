@@ -52,6 +52,7 @@ SMALLER = {  # job, or module of tests/ -> flags that keep its test short; image
     "export": "",
     "filter": "--model_def models.dlib_resnet",
     "package": "",
+    "gallery": "",
     "evaluate": "--model_def models.dlib_resnet",  # FaceNet is 85 MB to fetch
     "train_recognizer": "--image_size 16 --batch_size 2 --max_step 2",
     "experiment": f"{EXPERIMENT} --report_dir experiment",

@@ -11,12 +11,12 @@ ANY_TRAINING = ("train", *RECOGNISING)
 EVALUATION = ("evaluate",)
 WRITING = ("generate", "fit")
 FILTERING = ("filter",)
-MERGING, PACKING = ("merge", "status"), ("package",)
+MERGING, PACKING, SHOWING = ("merge", "status"), ("package",), ("gallery",)
 FACE_NETWORKS = (*ANY_TRAINING, *EVALUATION, *FILTERING)
 WEIGHTS = ("generate", "fit", "test", "export")
 SHAPE = (*TRAINING, *WEIGHTS)  # that read a flag which shapes weights: of trained ones it may only repeat the run's
 INPUTS = (*ANY_TRAINING, *WRITING, "test", *CROPPING, *EVALUATION, *BENCHMARK)  # that read folders of images
-RUNS = (*ANY_TRAINING, *WEIGHTS, *EVALUATION, *FILTERING)  # that make or look for run folders
+RUNS = (*ANY_TRAINING, *WEIGHTS, *EVALUATION, *FILTERING, *SHOWING)  # that make or look for run folders
 SEEDED = (*ANY_TRAINING, *WEIGHTS, *RENDERING, *EVALUATION, *BENCHMARK)
 
 

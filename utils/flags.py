@@ -22,6 +22,7 @@ from utils.flag import (
     RUNS,
     SEEDED,
     SHAPE,
+    SHOWING,
     TRAINING,
     WEIGHTS,
     WRITING,
@@ -39,7 +40,7 @@ GROUPS = {
         _flag("fit_dataset", False, "without a job: run G' over the photographs when neither", jobs=()),
     ],
     "data": [
-        _flag("data_dir", "c:/data", "where data set folders are", jobs=(*INPUTS, *RENDERING, *FILTERING, *MERGING, *PACKING), path="machine"),
+        _flag("data_dir", "c:/data", "where data set folders are", jobs=(*INPUTS, *RENDERING, *FILTERING, *MERGING, *PACKING, *SHOWING), path="machine"),
         _flag("dataset", "vgg-aligned-64", "real photographs, folder under data_dir; labelled for train_recognizer, evaluate and experiment, of which the first two take several as A,B", jobs=INPUTS, path="many"),
         _flag("syn_dataset", "syn_lsfm-64", "renders, folder under data_dir: <identity>/<file>", jobs=("train", *WRITING, "test", *RENDERING, *EVALUATION, *EXPERIMENT, *BENCHMARK), path="one"),
         _flag("dataset_3dmm", "paired_data-64", "photographs with renders, under data_dir; '' trains without; `pair` writes it", jobs=("train", "pair", *BENCHMARK), path="one", empty=TRAINING),
@@ -47,10 +48,10 @@ GROUPS = {
         _flag("random_flip", False, "mirror half of the photographs, drawn at each step (published: no effect)", jobs=(*ANY_TRAINING, *BENCHMARK)),
         _flag("vary_photographs", False, "move, zoom and light the photographs anew at each step: D_R would learn a few hundred by heart (ours)", jobs=TRAINING),
         _flag("sample_weights", "", "CSV of file_name and weight: photographs are drawn in proportion to their weight; those that it does not name weigh 1 (ours)", jobs=("train",), path="one"),
-        _flag("num_worker", 4, "threads that decode images, and that write them (no more than processors); processes that render or simulate (demo, where not named: 2)", low=1, high=256, jobs=(*ANY_TRAINING, *WRITING, *FITTING, *RENDERING, "demo", *EVALUATION, *FILTERING, *BENCHMARK)),
+        _flag("num_worker", 4, "threads that decode images, and that write them (no more than processors); processes that render or simulate (demo, where not named: 2)", low=1, high=256, jobs=(*ANY_TRAINING, *WRITING, *FITTING, *RENDERING, "demo", *EVALUATION, *FILTERING, *SHOWING, *BENCHMARK)),
         _flag("cache", "none", "keep decoded images: in memory (half of what is available at most), or on disk under asset_dir, for the next run too", choices=("none", "memory", "disk"), jobs=(*ANY_TRAINING, *BENCHMARK)),
         _flag("n_id", 10, "identities to render (demo, where not named: 100); of --system cfs: new people to generate, each a mixture of three, in place of the known; in training counted from the labelled folder", low=1, high=10**7, jobs=(*RENDERING, "demo", "generate", *BENCHMARK)),
-        _flag("asset_dir", "~/.cache/facegan", "where fetched models, faces and indexes are kept", jobs=(*INPUTS, *RENDERING, *FILTERING, "demo"), path="machine"),
+        _flag("asset_dir", "~/.cache/facegan", "where fetched models, faces and indexes are kept", jobs=(*INPUTS, *RENDERING, *FILTERING, *SHOWING, "demo"), path="machine"),
         _flag("random_seed", 123, "seed of weights, order of images, dropout, crops and renders", low=0, high=2**31 - 1, jobs=SEEDED),
     ],
     "networks": [
@@ -150,8 +151,8 @@ GROUPS = {
         _flag("num_log_samples", 8, "images of each identity in the grid (columns)", low=1, jobs=("train", "test", *WRITING)),
     ],
     "out of a trained system": [
-        _flag("pretrained_gen", "pretrained_models/gen", "run folder, its name under log_dir, one checkpoint, or a TF1 checkpoint of the published code; train, where named: start from its weights (not TF1); evaluate: the ipgan whose codes are probed", jobs=("train", *WEIGHTS, *EVALUATION), path="one"),
-        _flag("save_syn_dataset", "generated", "folder of generated images under data_dir: written by generate, read by filter, evaluate and experiment", jobs=("generate", *MERGING, *PACKING, *FILTERING, *EVALUATION, *EXPERIMENT), path="one"),
+        _flag("pretrained_gen", "pretrained_models/gen", "run folder, its name under log_dir, one checkpoint, or a TF1 checkpoint of the published code; train, where named: start from its weights (not TF1); evaluate: the ipgan whose codes are probed; gallery: the run whose curves are shown", jobs=("train", *WEIGHTS, *EVALUATION, *SHOWING), path="one"),
+        _flag("save_syn_dataset", "generated", "folder of generated images under data_dir: written by generate, read by filter, evaluate and experiment", jobs=("generate", *MERGING, *PACKING, *SHOWING, *FILTERING, *EVALUATION, *EXPERIMENT), path="one"),
         _flag("save_fitting", "fitting", "output folder of fit under data_dir", jobs=("fit",), path="one"),
         _flag("scores", "all", "confidence scores to compute: all, none, or names with commas between, the ending _score left out or not; those left out stay empty and their networks do not run", jobs=("generate",)),
         _flag("grid", "", "where a PNG of the first num_log_samples images of the first num_log_id people goes, once all are made; '': none", jobs=WRITING, path="one"),
@@ -169,6 +170,11 @@ GROUPS = {
         _flag("max_leakage", 0.0, "with real_dataset: drop images whose squared distance to the centre or to a photograph of a real person is less, to evaluate's face network; 0: none", low=0, jobs=FILTERING),
         _flag("max_twins", 0.0, "drop identities whose mean is nearer to that of an earlier one; 0: none", low=0, jobs=FILTERING),
         _flag("min_images", 1, "drop identities of which fewer images are left", low=1, jobs=FILTERING),
+    ],
+    "gallery": [
+        _flag("gallery_dir", "gallery", "where index.html and its sheets go", jobs=SHOWING, path="one"),
+        _flag("gallery_size", 64, "pixels of a side of each image", low=16, high=512, jobs=SHOWING),
+        _flag("beside", "", "folders under data_dir whose images of the same names are shown left of each: the renders, say, or what fit made; several as A,B", jobs=SHOWING, path="many"),
     ],
     "package": [
         _flag("package_format", "webdataset", "kind of file; parquet needs requirements-package.txt", choices=("webdataset", "parquet", "tfrecord", "zip"), jobs=PACKING),

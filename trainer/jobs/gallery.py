@@ -1,0 +1,96 @@
+"""The job `gallery`: a page to look at a folder of images, or at a run."""
+
+from pathlib import Path
+
+import numpy as np
+
+from data_loader.folders import index_images
+from data_loader.generated_folder import TABLE, is_generated
+from data_loader.image_names import finder
+from data_loader.morphable.parameters import METADATA
+from data_loader.training_sources import index_cache
+from trainer.output.gallery import curves, write_page, write_sheets
+from utils import runs
+from utils.claim import Claim
+from utils.errors import UserError
+from utils.files import several
+from utils.signals import StopRequest
+from utils.tables import PATHS, Table
+
+MOST_LANDMARKS = ("x_", "y_", "visible_", "x5_", "y5_")  # columns of which there are too many to sort by
+
+
+def run(options):
+    """Write gallery_dir/index.html and its sheets; goes on where it was stopped.
+
+    Returns:
+        Exit status: 0; 1 where a signal stopped it.
+
+    Raises:
+        UserError: no such folder or run, or results of other settings.
+    """
+    data, flag = Path(options.data_dir).expanduser(), "--save_syn_dataset"
+    index = _indexed(data / options.save_syn_dataset, flag, options)
+    is_generated(index.folder, flag)
+    beside = {name: _indexed(data / name, "--beside", options) for name in
+              (several(options.beside, lambda name: (data / name).is_dir()) if options.beside else [])}  # fmt: skip
+    target, figures = Path(options.gallery_dir).expanduser(), []
+    for folder in (index.folder, *(other.folder for other in beside.values())):
+        if Path(folder).resolve() in (target.resolve(), *target.resolve().parents):
+            raise UserError(f"--gallery_dir: {target} is in {folder}, where nothing is written")
+    if "pretrained_gen" in options.explicit:
+        figures = curves(_scalars(runs.find_weights(options.pretrained_gen, options.log_dir, "pretrained_gen").run))
+    settings = {"gallery_size": options.gallery_size, "images": index.digest,
+                "beside": {name: other.digest for name, other in beside.items()}}  # fmt: skip
+    with Claim(target, "gallery.json", settings, "--gallery_dir"), StopRequest() as stop:
+        numbers = _numbers(index)
+        done = write_sheets(target, index, list(beside.values()), options.gallery_size, options.num_worker, stop)
+        if stop.name:
+            print(f"stopped by {stop.name} after {done} sheets; the same command goes on there")
+            return 1
+        title = Path(index.folder).name
+        page = write_page(target, title, index, numbers, list(beside), options.gallery_size, figures)
+    print(f"{page}: {len(index)} images; open it in a browser")
+    return 0
+
+
+def _indexed(folder, flag, options):
+    """Labelled where the folder has people, else not."""
+    inside = folder.iterdir() if folder.is_dir() else ()
+    labelled = any(path.is_dir() and not path.name.startswith(".") for path in inside)
+    return index_images(folder, index_cache(options), labelled, flag=flag)
+
+
+def _numbers(index):
+    """{column of metadata.csv: float64 [n]} of those that hold numbers, landmarks left out; of older folders the scores
+    alone; {} without a table."""
+    path = next((path for name in (METADATA, TABLE) if (path := Path(index.folder) / name).is_file()), None)
+    if path is None:
+        return {}
+    table, find = Table(path, index.flag), finder(index)
+    name_at = table.path_place()
+    wanted = [(place, name) for place, name in enumerate(table.header)
+              if name not in (*PATHS, "identity", "index") and not name.startswith(MOST_LANDMARKS)]  # fmt: skip
+    found = {name: np.full(len(index), np.nan) for _, name in wanted}
+    for line, row in table:
+        if (i := find(row[name_at])) is None:
+            continue
+        for place, name in list(wanted):
+            try:
+                found[name][i] = table.number(line, row, place) if row[place] else np.nan
+            except UserError:  # words, not numbers
+                wanted.remove((place, name))
+                del found[name]
+    return {name: values for name, values in found.items() if np.isfinite(values).any()}
+
+
+def _scalars(run):
+    """{tag: (steps, values)} of a run's TensorBoard files."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(run), size_guidance={"tensors": 2000, "scalars": 2000}).Reload()
+    import tensorflow as tf
+
+    return {tag: tuple(zip(*((event.step, float(tf.make_ndarray(event.tensor_proto))) for event in events.Tensors(tag)),
+                           strict=True))
+            for tag in events.Tags()["tensors"] if events.Tensors(tag)[0].tensor_proto.dtype == 1}  # fmt: skip

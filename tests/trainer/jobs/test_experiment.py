@@ -319,6 +319,7 @@ def test_what_a_cell_depends_on_holds_the_content_of_files_and_every_flag(tmp_pa
     assert found[2] != found[3]
 
 
+@pytest.mark.slow
 def test_generated_images_of_real_people_beside_those_of_new_ones(data, tmp_path, capsys, untraced):
     """CFS, Table 2: known people go to the photographs' head, new ones to their own."""
     words = ["--system", "cfs", "--compare", "known", "--syn_dataset", "generated"]
@@ -334,6 +335,7 @@ def test_generated_images_of_real_people_beside_those_of_new_ones(data, tmp_path
     assert "--compare: renders or known: --syn_dataset names one" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_few_frontal_photographs_of_each_person(data, tmp_path, capsys, untraced):
     table = [f"p{number // 3}/{number % 3}.png,{(50, -5, 20)[number % 3]}" for number in range(24)]
     (tmp_path / "poses.csv").write_text("\n".join(["path,yaw", *table]) + "\n")

@@ -97,6 +97,7 @@ def test_three_shards_in_any_order_are_one_run(trained_run, renders, whole, tmp_
     assert not [path for path in target.glob(".shard*")] and contents(target) == whole
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("untraced")
 def test_a_merge_that_was_killed_is_done_by_hand(trained_run, renders, whole, tmp_path, monkeypatch):
     """All shards are done, and the last one dies before, in, or behind the lists."""

@@ -53,8 +53,10 @@ VARIANTS = {  # {case: (system, more flags, labelled sources that come with them
     ),
     "recognizer of shared people": ("recognizer", "--shared_people", ("synthetic",)),
 }
-# What a variant of cfs is asked takes seconds, since cfs makes 64 pixels at least; cfs itself is asked the same.
-ALL = [*PLAIN, *(pytest.param(case, marks=pytest.mark.slow) if case.startswith("cfs") else case for case in VARIANTS)]
+# What a variant of cfs or ipgan is asked takes seconds, since cfs makes 64 pixels at least and ipgan looks through dlib's
+# network; both themselves are asked the same.
+LONG = ("cfs", "ipgan")
+ALL = [*PLAIN, *(pytest.param(case, marks=pytest.mark.slow) if case.startswith(LONG) else case for case in VARIANTS)]
 MAKING = [case for case in ALL if not str(case).startswith("recognizer")]
 
 
@@ -171,7 +173,7 @@ def test_a_group_moves_through_its_own_optimizer_only(case, untraced):
         assert moved == set(system.players.groups) - {still}
 
 
-@pytest.mark.parametrize("case", [pytest.param(c, marks=pytest.mark.slow) if c == "cfs" else c for c in PLAIN])
+@pytest.mark.parametrize("case", [pytest.param(c, marks=pytest.mark.slow) if c in LONG else c for c in PLAIN])
 def test_a_step_is_traced_once_and_goes_on_bit_by_bit_after_saving_and_restoring(case, tmp_path):
     system, batch = built(case)
     system.train_step(batch)

@@ -113,8 +113,10 @@ def test_bad_input_of_a_training_is_one_line(home, words, message, capsys):
 
 
 @pytest.mark.parametrize(("words", "message"), [
-    (["--dataset", "people", "--pose_dataset", "people"], "--pose_dataset: no face found in the first 6 images of"),
-    (["--identity_image", "{a}", "--pose_image", "{b}"], "--identity_image: no face found in"),
+    pytest.param(["--dataset", "people", "--pose_dataset", "people"],
+                 "--pose_dataset: no face found in the first 6 images of", marks=pytest.mark.slow),
+    pytest.param(["--identity_image", "{a}", "--pose_image", "{b}"], "--identity_image: no face found in",
+                 marks=pytest.mark.slow),
     (["--identity_image", "{a}"], "--pose_image: name both"),
     (["--identity_image", "{gone}", "--pose_image", "{b}"], "--identity_image: "),
     (["--strips", "3"], "--strips: --system ipgan does not read it; it is for cfs"),
@@ -155,6 +157,7 @@ def test_exports_take_two_images(home):
     assert served.shape == (1, 16, 16, 3) and served.dtype == np.uint8
 
 
+@pytest.mark.slow
 def test_evaluate_tells_whether_identity_and_pose_were_kept(home, tmp_path, monkeypatch):
     """The section's figures on a face network and a pose that are known: each image's first pixel, and its second."""
     from trainer.evaluation import recombination

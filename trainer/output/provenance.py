@@ -10,7 +10,8 @@ from utils.runs import shortened, without_machine
 from utils.versions import versions
 
 ROOT = Path(__file__).resolve().parents[2]
-ONE_PROCESS = {"shard": "", "grid": ""}  # flags that say which process does what, and nothing about the images
+# Flags that say which process does what, and nothing about the images.
+ONE_PROCESS = {"shard": "", "grid": "", "engine": "none", "shards": 0, "ray_address": ""}
 
 
 def describe(job, loaded, inputs, options, target):

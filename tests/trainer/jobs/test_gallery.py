@@ -104,7 +104,8 @@ def test_a_runs_curves_are_in_the_page(data, trained_run, tmp_path):
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 def test_the_page_sorts_filters_and_opens_in_a_browser(made, tmp_path):
     actions = """<script>
-    const found = {}, shown = () => [...document.querySelectorAll(".cell")].map(cell => cell.getAttribute("aria-label"));
+    const found = {}, cells = () => [...document.querySelectorAll(".cell")];
+    const shown = () => cells().map(cell => cell.getAttribute("aria-label"));
     const set = (id, value) => { get(id).value = value; get(id).dispatchEvent(new Event("input")); };
     const key = name => document.dispatchEvent(new KeyboardEvent("keydown", {key: name, bubbles: true}));
     found.all = shown(); set("sort", "d_score"); found.sorted = shown();

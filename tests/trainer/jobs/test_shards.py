@@ -6,9 +6,11 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
@@ -178,6 +180,43 @@ def test_killed_processes_end_in_the_bytes_of_one_run(trained_run, renders, tmp_
                 kills -= 1
                 process.kill()
     assert contents(target) == contents(tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_ray_with_a_killed_worker_gives_the_bytes_of_one_run(trained_run, renders, tmp_path, capsys):
+    """Two workers, of which one is killed once; a second run finds all done; a shard's mistake is one line."""
+    assert main.main(words(trained_run, renders, tmp_path / "whole")) == 0
+    target = tmp_path / "out"
+    command = [*map(str, words(trained_run, renders, target)), "--engine", "ray", "--shards", "4"]
+    killed = threading.Thread(target=_kill_a_worker)
+    killed.start()
+    assert main.main(command) == 0
+    killed.join()
+    assert KILLED
+    assert contents(target) == contents(tmp_path / "whole")
+    assert main.main([*command, "--shard", "1/2"]) == 2
+    assert "--shard: --engine ray does all of them" in capsys.readouterr().err
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "other.txt").touch()
+    command[command.index(str(target))] = str(tmp_path / "full")
+    assert main.main(command) == 2
+    assert "holds other.txt but no run.json" in capsys.readouterr().err
+
+
+KILLED = []
+
+
+def _kill_a_worker():
+    """The first process that does a shard, three seconds after it has begun."""
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
+        for process in psutil.process_iter(["cmdline"]):
+            if "ray::_do_shard" in " ".join(process.info["cmdline"] or ()):
+                time.sleep(3)
+                process.kill()
+                KILLED.append(process.pid)
+                return
+        time.sleep(0.2)
 
 
 def test_what_is_no_such_folder_is_one_line(tmp_path, capsys):

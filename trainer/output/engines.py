@@ -1,5 +1,6 @@
 """Many shards at once by an engine that others maintain: Ray hands them out, tries again, and spans machines."""
 
+import importlib
 import importlib.util
 import os
 import sys
@@ -67,10 +68,8 @@ def _do_shard(root, folder, words):
 
     sys.path.insert(0, root)
     os.chdir(folder)
-    import main
-
-    errors = io.StringIO()
+    errors, program = io.StringIO(), importlib.import_module("main")  # as a user starts it: no arrow leads up there
     with contextlib.redirect_stderr(errors):
-        status = main.main(words)
+        status = program.main(words)
     lines = [line for line in errors.getvalue().splitlines() if line.startswith("error: ")]
     return status, lines[-1].removeprefix("error: ") if lines else ""

@@ -338,7 +338,7 @@ def test_identity_is_kept_by_dlibs_network_unless_another_is_named(data, logs, u
     assert "--pretrained_rec" in capsys.readouterr().err and not logs.exists()
 
     assert main.main(words) == 0
-    assert "9 of 9 renders in" in capsys.readouterr().out  # no metadata.csv
+    assert "9 of 9 images in" in capsys.readouterr().out  # no metadata.csv
     run = only_run(logs)
     saved = arrays(run)
     network = DlibResnet()

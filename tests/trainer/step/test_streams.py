@@ -24,7 +24,7 @@ def test_numbers_keep_their_meaning():
     """A changed number changes every run that is resumed: System.streams must grow with it."""
     assert {stream.name: int(stream) for stream in Stream} == {
         "PHOTOGRAPH_FLIP": 100, "PHOTOGRAPH_VARIATION": 200, "IDENTITY_FLIP": 300, "AUGMENTED_REAL": 400,
-        "AUGMENTED_FAKE": 500, "LATENT": 600, "BETWEEN": 700, "REPLICA": 1000,
+        "AUGMENTED_FAKE": 500, "LATENT": 600, "BETWEEN": 700, "POSE_INPUT": 800, "REPLICA": 1000,
     }  # fmt: skip
     assert [int(stream) for stream in RecognizerStream] == [0, 1]
     seed = tf.constant([123, 5], tf.int64)

@@ -354,6 +354,7 @@ def options_of(data, *words):
     return command_line.parse(["experiment", *folders, *words], main.JOBS)[1]
 
 
+@pytest.mark.slow
 def test_whom_a_recogniser_sees_in_several_folders(data, tmp_path, capsys, untraced):
     """CFS, Table 1: kept and gone on with; its numbers are those of the recogniser's own answers."""
     for number in range(12):

@@ -98,6 +98,7 @@ def test_new_people_are_mixtures(home):
     assert first != other
 
 
+@pytest.mark.slow  # the strips draw them again
 def test_photographs_are_drawn_again_as_themselves_or_as_another(home, capsys):
     assert generate(home, "redrawn", "--dataset", "people") == 0
     assert [row["path"] for row in rows(home, "redrawn")] == [f"{name}/{i}.png" for name in "abcd" for i in (0, 1)]

@@ -93,6 +93,7 @@ def test_a_best_that_could_not_be_saved_is_none(tmp_path, values, monkeypatch, c
     assert "step 1: kid 1.000000; best: none saved yet" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_run_that_ends_before_it_saves_has_no_checkpoint(tmp_path, values, monkeypatch):
     """A run that goes on from step 4 and is killed at once must not leave step 2, the best, as its newest."""
     make_data(tmp_path / "data")

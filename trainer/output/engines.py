@@ -39,7 +39,9 @@ def with_ray(job, options):
     count = options.shards or os.cpu_count() or 1
     words = [job, *(f"--{name}={getattr(options, name)}" for name in sorted(options.explicit - set(OWN)))]
     try:
-        ray.init(address=options.ray_address or None, include_dashboard=False, log_to_driver=False)
+        paths = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+        ray.init(address=options.ray_address or None, include_dashboard=False, log_to_driver=False,
+                 runtime_env={"env_vars": {"PYTHONPATH": paths}})  # fmt: skip
     except ConnectionError as error:
         raise UserError(f"--ray_address {options.ray_address}: {str(error).splitlines()[0]}") from error
     try:
@@ -55,7 +57,7 @@ def with_ray(job, options):
                 del waiting[done]
                 progress.update()
     except ray.exceptions.RayError as error:
-        raise UserError(f"--engine ray: {str(error).splitlines()[0]}; the same command goes on") from error
+        raise UserError(f"--engine ray: {str(error).strip().splitlines()[-1]}; the same command goes on") from error
     finally:
         ray.shutdown()
     return 0

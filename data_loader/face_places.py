@@ -27,7 +27,7 @@ def known_places(index, alignment):
     from, where the render has the same path but for its ending.
 
     Args:
-        index: data_loader.folders.ImageIndex.
+        index: data_loader.folders.ImageIndex, or joined.JoinedIndex, each of whose folders has its own table.
         alignment: "chip", "square" or "arcface".
 
     Returns:
@@ -36,6 +36,8 @@ def known_places(index, alignment):
     Raises:
         UserError: a metadata.csv or run.json that is damaged, lacks a column, or is about other images.
     """
+    if parts := getattr(index, "parts", None):
+        return np.concatenate([known_places(part, alignment) for part in parts])
     places = np.full((len(index), 4), np.nan, np.float32)
     folder = described(Path(index.folder))
     if folder is None:

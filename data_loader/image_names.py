@@ -30,5 +30,17 @@ def finder(index):
     return find
 
 
+def rows_of(table, index):
+    """Yield (number of the image, line, row) for each row of a utils.tables.Table that names one of an index's images.
+
+    Raises:
+        UserError: the table has no column of paths, or is damaged.
+    """
+    place, find = table.path_place(), finder(index)
+    for line, row in table:
+        if (i := find(row[place])) is not None:
+            yield i, line, row
+
+
 def _stem(path):
     return os.path.splitext(path)[0]

@@ -21,6 +21,7 @@ class Input:
         label_names: list of str.
         flag: the flag that named it.  folder: of its files, for messages.
         digest: hex name of its content.
+        each: images of each label, where all have as many; 0: they differ.
         columns: of metadata.csv, what `row` gives: where each image comes from.
         sources: {column: folder} of those that name files.
     """
@@ -31,6 +32,7 @@ class Input:
     flag: str
     folder: str
     digest: str
+    each: int = 0
     columns: tuple[str, ...] = ()
     sources: dict[str, str] = {}
 
@@ -47,7 +49,7 @@ class Input:
 
     def name(self, i):
         """Relative path of the image that is made of input i, with forward slashes, without an ending."""
-        return f"{self.label_name(i)}/{i + 1:05d}"
+        return f"{self.label_name(i)}/{(i % self.each if self.each else i) + 1:05d}"
 
     def row(self, i):
         """Values of `columns`, for the image that is made of input i."""

@@ -63,10 +63,6 @@ class PeopleInput(Input):
         row[random.choice(len(self.known), MIXED, replace=False)] = random.dirichlet(np.ones(MIXED))
         return row
 
-    def name(self, i):
-        person, image = divmod(int(i), self.each)
-        return f"{self.label_names[person]}/{image + 1:05d}"
-
     def _latent_seeds(self, person, image):
         if self.options.same_latents:
             return [self.options.random_seed, 2, image + 1]
@@ -91,7 +87,7 @@ class StripInput(Input):
     columns = ("from_image", "to_image", "share")
 
     def __init__(self, index, size, steps, people):
-        self.index, self.size, self.steps, self.people = index, size, steps, people
+        self.index, self.size, self.each, self.people = index, size, steps, people
         firsts = np.flatnonzero(np.diff(index.labels, prepend=-1))
         lasts = np.append(firsts[1:], len(index)) - 1
         self.ends = [(int(a), int(b)) for a, b in zip(firsts, lasts, strict=True) if a < b]
@@ -115,11 +111,8 @@ class StripInput(Input):
         (first, last), share = self._place(i)
         return [self.index.relative_path(first), self.index.relative_path(last), f"{share:.6g}"]
 
-    def name(self, i):
-        return f"{self.label_name(i)}/{i % self.steps + 1:05d}"
-
     def path(self, i):
         return self.index.path(self._place(i)[0][0])
 
     def _place(self, i):
-        return self.ends[i // self.steps], i % self.steps / (self.steps - 1)
+        return self.ends[i // self.each], i % self.each / (self.each - 1)

@@ -59,9 +59,6 @@ class RecombinedInput(Input):
         """Which image of `poses` gives its pose to image i."""
         return i % self.each if self.all_poses else int(self._random(i).integers(len(self.poses)))
 
-    def name(self, i):
-        return f"{self.label_name(i)}/{i % self.each + 1:05d}"
-
     def row(self, i):
         source = self.poses.relative_path(self.pose(i)) if self.poses else "-".join(map(str, self._seeds(i)))
         return [self.people.relative_path(int(self.firsts[i // self.each])), source]

@@ -7,7 +7,7 @@ from pathlib import Path
 from data_loader import folders
 from data_loader.joined import JoinedIndex, with_shared_people
 from data_loader.sample_weights import read_weights
-from utils.files import several as split_names
+from utils.files import several
 
 
 @dataclass(frozen=True)
@@ -79,11 +79,21 @@ def index_folder(options, flag, labelled=False, least=1, several=False):
 
     several: the JoinedIndex of all that it names with commas between, where these are more than one.
     """
-    data, value = Path(options.data_dir).expanduser(), getattr(options, flag)
-    names = split_names(value, lambda name: (data / name).is_dir()) if several else [value]
-    parts = [folders.index_images(data / name, index_cache(options), labelled, min_per_label=least, flag=f"--{flag}")
-             for name in names]  # fmt: skip
+    names = folder_names(options, flag) if several else [getattr(options, flag)]
+    parts = [index_named(name, options, flag, labelled, least) for name in names]
     return JoinedIndex(parts) if len(parts) > 1 else parts[0]
+
+
+def index_named(name, options, flag, labelled=False, least=1):
+    """The ImageIndex of one of the folders under data_dir that a flag names."""
+    folder = Path(options.data_dir).expanduser() / name
+    return folders.index_images(folder, index_cache(options), labelled, min_per_label=least, flag=f"--{flag}")
+
+
+def folder_names(options, flag):
+    """The folders under data_dir that a flag names with commas between, list of str; [] of ''."""
+    data, value = Path(options.data_dir).expanduser(), getattr(options, flag)
+    return several(value, lambda name: (data / name).is_dir()) if value else []
 
 
 def index_cache(options):

@@ -1,5 +1,6 @@
 """Small data sets and small networks, so that tests run the real entry points in seconds."""
 
+import csv
 import shlex
 import warnings
 from contextlib import contextmanager
@@ -80,6 +81,25 @@ def train_words(data, logs, *more):
     folders = ["--data_dir", data, "--syn_dataset", "syn", "--dataset", "real", "--dataset_3dmm", "paired"]
     where = ["--log_dir", logs, "--asset_dir", logs.parent / "cache"]
     return ["train", *map(str, [*folders, *where, "--method_c", "none", *NETWORKS, *LOGS, *more])]
+
+
+def make_people(folder, names, images=2, size=20):
+    """Write <folder>/<name>/<number>.png, so many of each person; names: one letter each, say."""
+    for place, name in enumerate(names):
+        for image in range(images):
+            _save(folder / name / f"{image}.png", face(100 * place + image, size))
+
+
+def newest_arrays(logs):
+    """{name: array} of the newest checkpoint of the one run folder below `logs`."""
+    with np.load(max(only_run(logs).glob("checkpoints/*.npz"))) as file:
+        return {name: file[name] for name in file.files}
+
+
+def read_csv(path):
+    """The rows of a table, list of dict."""
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def only_run(logs):

@@ -41,7 +41,7 @@ class Claim:
     def __init__(self, folder, note, content, flag, settings=dict):
         self.folder, self.path = Path(folder), Path(folder) / note
         self.content, self.flag, self.settings = content, flag, settings
-        self._lock = None
+        self._locks = []
 
     def earlier(self):
         """What the note says where the folder holds results already; None where it is missing or empty.
@@ -78,7 +78,7 @@ class Claim:
             remove_leftovers(self.folder)
 
     def hold(self, name=LOCK, what="writes into", wait=False):
-        """Keep other processes from holding the same, until `release`.
+        """Keep other processes from holding the same, until `release`. Several may be held at once.
 
         Args:
             name: of a hidden file in the folder that stands for what is held, by default the folder.
@@ -88,10 +88,11 @@ class Claim:
         Raises:
             UserError: another process holds it; or it cannot be made.
         """
-        self._lock = FileLock(self.folder / name)
+        lock = FileLock(self.folder / name)
         with self._errors_named():
             try:
-                self._lock.acquire(timeout=-1 if wait else 0)
+                lock.acquire(timeout=-1 if wait else 0)
+                self._locks.append(lock)
             except Timeout:
                 raise UserError(f"{self.flag}: another process {what} {self.folder}: wait for it, or name another "
                                 "folder") from None
@@ -104,9 +105,9 @@ class Claim:
         self.release()
 
     def release(self):
-        """Let other processes hold what this one held. The end of the process does it too."""
-        if self._lock:
-            self._lock.release()
+        """Let other processes hold all that this one held. The end of the process does it too."""
+        while self._locks:
+            self._locks.pop().release()
 
     def rewrite(self, content):
         """Give the note another content, of the same settings. Raises OSError."""

@@ -1,23 +1,20 @@
 """Table 1 of the CFS paper: whom a recogniser of photographs sees in images of the same people, and how they vary."""
 
-import json
-import shutil
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from data_loader.folders import UnreadableImage, decode
-from data_loader.training_sources import index_folder
+from data_loader.training_sources import folder_names, index_named
 from trainer.evaluation import report
 from trainer.evaluation.experiment_report import mean_and_sd
 from trainer.evaluation.image_quality import SPLITS, inception_score
 from trainer.systems.recognizer import Recognizer
 from trainer.training import checkpoint
-from trainer.training.recognition import train_recognizer
+from trainer.training.recognition import kept_result
 from utils import runs
 from utils.errors import UserError
-from utils.files import atomic_write, several
 from utils.images import to_float
 from utils.progress import Progress
 
@@ -43,9 +40,9 @@ def read_sets(people, options):
     Raises:
         UserError: a folder that shows a person whom it does not know, or fewer images than the score needs.
     """
-    data, found = Path(options.data_dir).expanduser(), {}
-    for name in several(options.image_sets, lambda name: (data / name).is_dir()):
-        found[name] = index_folder(options.changed(image_sets=name), "image_sets", labelled=True)
+    found = {}
+    for name in folder_names(options, "image_sets"):
+        found[name] = index_named(name, options, "image_sets", labelled=True)
         if strangers := sorted(set(found[name].label_names) - set(people)):
             raise UserError(f"--image_sets {name}: shows {strangers[0]}, of whom --dataset {options.dataset} has no "
                             "photographs")  # fmt: skip
@@ -66,27 +63,14 @@ def measured(folder, seed, real, sets, options):
         sets: {name: labelled index}.
         options: those of a recogniser.
     """
-    path = folder / "result.json"
-    if path.is_file():
-        try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise UserError(f"--report_dir: {path} is damaged ({error}): remove it, and it is done anew") from error
     options = options.changed(random_seed=seed, max_minutes=0.0, task=folder.name, shared_people=False)
-    newest = runs.newest_checkpoint(folder)
-    if runs.steps_done(newest) < options.max_step:
-        resumed = runs.Weights(folder, newest) if newest else None
-        train_recognizer(options, {"labelled": real}, folder=folder, resumed=resumed)
-        newest = runs.newest_checkpoint(folder)
-    if runs.steps_done(newest) < options.max_step:
-        return None
-    system = Recognizer(options, {"labelled": len(real.label_names)})
-    checkpoint.restore(system, newest)
-    found = {name: _of_set(system, index, real.label_names) for name, index in sets.items()}
-    with atomic_write(path, "w", encoding="utf-8") as file:
-        json.dump(found, file, indent=1)
-    shutil.rmtree(folder / "checkpoints")
-    return found
+
+    def measure():
+        system = Recognizer(options, {"labelled": len(real.label_names)})
+        checkpoint.restore(system, runs.newest_checkpoint(folder))
+        return {name: _of_set(system, index, real.label_names) for name, index in sets.items()}
+
+    return kept_result(folder, options, {"labelled": real}, measure, set(sets))
 
 
 def write(folder, results, real, options):

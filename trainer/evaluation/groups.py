@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from data_loader.face_places import described
-from data_loader.image_names import finder
+from data_loader.image_names import rows_of
 from data_loader.index_file import natural_key
 from data_loader.morphable.parameters import LANDMARKS, METADATA
 from trainer.evaluation import figures, image_quality, separability, verification
@@ -118,12 +118,9 @@ def _counted(generated, chosen, means, threshold, kid):
 
 def _values(table, columns, generated):
     """Of each image of an index its row's values of these columns, a list; None where the table does not name it."""
-    name_at, places, find = table.path_place(), table.places(columns), finder(generated)
-    values = [None] * len(generated)
-    for line, row in table:
-        i = find(row[name_at])
-        if i is not None:
-            values[i] = [_value(table, line, row, place) for place in places]
+    places, values = table.places(columns), [None] * len(generated)
+    for i, line, row in rows_of(table, generated):
+        values[i] = [_value(table, line, row, place) for place in places]
     if not any(values):
         raise UserError(f"--groups: {table.path} names no image of {generated.folder}")
     return values

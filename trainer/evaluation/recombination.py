@@ -19,7 +19,7 @@ from data_loader import assets
 from data_loader.face_places import described
 from data_loader.folders import UnreadableImage, decode, decode_whole, index_images
 from data_loader.generated_folder import read_run
-from data_loader.image_names import finder
+from data_loader.image_names import finder, rows_of
 from data_loader.joined import SubsetIndex
 from data_loader.morphable.fitting import Fitter
 from data_loader.morphable.landmarks import Detector
@@ -74,12 +74,9 @@ def read_sources(generated, options):
     if SOURCES[0] not in table.header or SOURCES[0] not in told:
         return None
     indexes = {name: index_images(folder / told[name], index_cache(options), flag=flag) for name in told}
-    name_at, places, find = table.path_place(), table.places(tuple(indexes)), finder(generated)
-    finders = [finder(index) for index in indexes.values()]
+    places, finders = table.places(tuple(indexes)), [finder(index) for index in indexes.values()]
     found = np.full((len(indexes), len(generated)), -1)
-    for line, row in table:
-        if (i := find(row[name_at])) is None:
-            continue
+    for i, line, row in rows_of(table, generated):
         for number, (place, find_source) in enumerate(zip(places, finders, strict=True)):
             if (source := find_source(row[place])) is None:
                 raise UserError(f"{table.where(line)}: {row[place]} is not in {told[tuple(indexes)[number]]} any more")
@@ -197,9 +194,9 @@ def _told_poses(index):
     table = Table(folder / METADATA, index.flag) if folder else None
     if table is None or not {"yaw", "pitch"} <= set(table.header):
         return found
-    name_at, places, find = table.path_place(), table.places(("yaw", "pitch")), finder(index)
-    for line, row in table:
-        if (i := find(row[name_at])) is not None and row[places[0]]:
+    places = table.places(("yaw", "pitch"))
+    for i, line, row in rows_of(table, index):
+        if row[places[0]]:
             found[i] = [table.number(line, row, place) for place in places]
     return found
 

@@ -121,8 +121,7 @@ def with_sizes(options):
         UserError: a size that the network cannot take.
     """
     name, kind = options.recognizer, kind_of(options.recognizer)
-    own = {"image_size": kind.size, "embedding_size": kind.embedding}
-    options = options.changed(**{flag: value for flag, value in own.items() if flag not in options.explicit})
+    options = options.defaulting(image_size=kind.size, embedding_size=kind.embedding)
     if not kind.smallest <= options.image_size <= kind.largest:
         sizes = f"{kind.size} only" if kind.smallest == kind.largest else f"{kind.smallest} to {kind.largest}"
         raise UserError(f"--image_size {options.image_size}: {name} takes images of {sizes}")

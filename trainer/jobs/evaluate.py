@@ -10,7 +10,7 @@ import numpy as np
 from data_loader import folders, ijba
 from data_loader.generated_folder import is_generated
 from data_loader.protocols import read_bin_set, read_lfw_pairs
-from data_loader.training_sources import index_cache
+from data_loader.training_sources import folder_names, index_cache
 from trainer.evaluation import (
     generated,
     generated_sections,
@@ -27,7 +27,7 @@ from trainer.face_networks.embedding import embed_folder
 from trainer.face_networks.judge import open_named_or_judge
 from trainer.training.devices import tell_device
 from utils.errors import UserError
-from utils.files import check_writable, several
+from utils.files import check_writable
 from utils.versions import versions
 
 EVALUATED = {  # flag -> what it names
@@ -98,9 +98,8 @@ def read_inputs(options):
         )
     inputs = Inputs(report=Path(options.report_dir).expanduser())
     if "dataset" in named:
-        data = Path(options.data_dir).expanduser()
-        names = several(options.dataset, lambda name: (data / name).is_dir())
-        inputs.real = [_labelled_index(name, "--dataset", options) for name in names if name]
+        names = filter(None, folder_names(options, "dataset"))
+        inputs.real = [_labelled_index(name, "--dataset", options) for name in names]
     if "save_syn_dataset" in named:
         inputs.generated = _labelled_index(options.save_syn_dataset, "--save_syn_dataset", options)
         inputs.scores = generated.indexed_scores(inputs.generated)

@@ -7,9 +7,7 @@ renders in their place, and real images alone for as many images in all. Each of
 which draw the split, the weights and the batches. The result of a finished cell is kept, its checkpoints are deleted.
 """
 
-import json
 import math
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,14 +25,13 @@ from trainer.face_networks.network import open_recognizer
 from trainer.face_networks.table import with_sizes
 from trainer.systems.flags_read import SYSTEM_FLAGS
 from trainer.training.devices import tell_device
-from trainer.training.recognition import train_recognizer
+from trainer.training.recognition import kept_result
 from utils import runs
 from utils.claim import Claim
 from utils.errors import UserError
-from utils.files import atomic_write, sha256_of
+from utils.files import sha256_of
 from utils.flags import FLAGS
 
-RESULT = "result.json"
 FILES = ("learning_rate_schedule_file", "pretrained_rec")  # of these flags the content counts
 # What a cell's result depends on, beside the data and these files: all that a recogniser reads but where it lies.
 SHAPING = (
@@ -158,11 +155,6 @@ def split_identities(count, test_count, fraction, seeds):
 
 def _result(folder, cell, indexes, test, options):
     """A cell's metrics: read where they are there, else trained and measured; None where a signal stopped it."""
-    path = folder / RESULT
-    if path.is_file():
-        metrics = _read_result(path)
-        shutil.rmtree(folder / "checkpoints", ignore_errors=True)  # where it was killed before it removed them
-        return metrics
     real, seed = indexes["real"], options.random_seed + 1000 * cell.seed
     steps = options.max_step * (2 if cell.data == "longer" else 1)
     options = options.changed(random_seed=seed, max_minutes=0.0, task=cell.name, max_step=steps)
@@ -179,28 +171,12 @@ def _result(folder, cell, indexes, test, options):
             if beside is None:
                 raise UserError(f"--fractions {cell.fraction}: none of its people is in {indexes[cell.data].folder}")
         sources["synthetic" if sources else "labelled"] = beside
-    newest = runs.newest_checkpoint(folder)
-    if runs.steps_done(newest) < options.max_step:
-        train_recognizer(options, sources, folder=folder, resumed=runs.Weights(folder, newest) if newest else None)
-    if runs.steps_done(runs.newest_checkpoint(folder)) < options.max_step:
-        return None
-    metrics = test.measure(open_recognizer(folder), real, tested, options)
-    metrics |= {"trained_identities": len(trained), "trained_images": sum(map(len, sources.values()))}
-    with atomic_write(path, "w", encoding="utf-8") as file:
-        json.dump(metrics, file, indent=1)
-    shutil.rmtree(folder / "checkpoints")
-    return metrics
 
+    def measure():
+        metrics = test.measure(open_recognizer(folder), real, tested, options)
+        return metrics | {"trained_identities": len(trained), "trained_images": sum(map(len, sources.values()))}
 
-def _read_result(path):
-    """The metrics of a finished cell."""
-    try:
-        metrics = json.loads(path.read_text(encoding="utf-8"))
-        if missing := {*experiment_report.METRICS, "trained_images"} - metrics.keys():
-            raise KeyError(min(missing))
-        return metrics
-    except (OSError, ValueError, AttributeError, KeyError) as error:
-        raise UserError(f"--report_dir: {path} is damaged ({error!r}): remove it, and its cell is done anew") from error
+    return kept_result(folder, options, sources, measure, {*experiment_report.METRICS, "trained_images"})
 
 
 def _rows(options):

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from data_loader.generated_folder import TABLE, read_run, read_scores
-from data_loader.training_sources import index_folder
+from data_loader.training_sources import folder_names, index_named
 from data_loader.truth import Truth
 from trainer.output import card
 from trainer.output.resumable_folder import OutputFolder, target_folder
 from trainer.output.scores import ENDING
 from utils.errors import UserError
-from utils.files import atomic_write, several
+from utils.files import atomic_write
 from utils.progress import Progress
 from utils.runs import shortened
 from utils.signals import StopRequest
@@ -126,9 +126,8 @@ def _real(options):
     """Indexes of the folders of --real_dataset that generated images may not look like."""
     if bool(options.max_leakage) != bool(options.real_dataset):
         raise UserError("--max_leakage and --real_dataset: give both, how near to whom is too near")
-    data = Path(options.data_dir).expanduser()
-    names = several(options.real_dataset, lambda name: (data / name).is_dir()) if options.real_dataset else []
-    return [index_folder(options.changed(real_dataset=name), "real_dataset", labelled=True) for name in names]
+    names = folder_names(options, "real_dataset")
+    return [index_named(name, options, "real_dataset", labelled=True) for name in names]
 
 
 def _look_alike(source, table, real, options):

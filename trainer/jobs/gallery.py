@@ -6,14 +6,13 @@ import numpy as np
 
 from data_loader.folders import index_images
 from data_loader.generated_folder import TABLE, is_generated
-from data_loader.image_names import finder
+from data_loader.image_names import rows_of
 from data_loader.morphable.parameters import METADATA
-from data_loader.training_sources import index_cache
+from data_loader.training_sources import folder_names, index_cache
 from trainer.output.gallery import curves, write_page, write_sheets
 from utils import runs
 from utils.claim import Claim
 from utils.errors import UserError
-from utils.files import several
 from utils.signals import StopRequest
 from utils.tables import PATHS, Table
 
@@ -33,7 +32,7 @@ def run(options):
     index = _indexed(data / options.save_syn_dataset, flag, options)
     is_generated(index.folder, flag)
     beside = {name: _indexed(data / name, "--beside", options) for name in
-              (several(options.beside, lambda name: (data / name).is_dir()) if options.beside else [])}  # fmt: skip
+              folder_names(options, "beside")}  # fmt: skip
     target, figures = Path(options.gallery_dir).expanduser(), []
     for folder in (index.folder, *(other.folder for other in beside.values())):
         if Path(folder).resolve() in (target.resolve(), *target.resolve().parents):
@@ -67,14 +66,11 @@ def _numbers(index):
     path = next((path for name in (METADATA, TABLE) if (path := Path(index.folder) / name).is_file()), None)
     if path is None:
         return {}
-    table, find = Table(path, index.flag), finder(index)
-    name_at = table.path_place()
+    table = Table(path, index.flag)
     wanted = [(place, name) for place, name in enumerate(table.header)
               if name not in (*PATHS, "identity", "index") and not name.startswith(MOST_LANDMARKS)]  # fmt: skip
     found = {name: np.full(len(index), np.nan) for _, name in wanted}
-    for line, row in table:
-        if (i := find(row[name_at])) is None:
-            continue
+    for i, line, row in rows_of(table, index):
         for place, name in list(wanted):
             try:
                 found[name][i] = table.number(line, row, place) if row[place] else np.nan
@@ -87,10 +83,12 @@ def _numbers(index):
 def _scalars(run):
     """{tag: (steps, values)} of a run's TensorBoard files."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorflow import float32, make_ndarray
 
-    events = EventAccumulator(str(run), size_guidance={"tensors": 2000, "scalars": 2000}).Reload()
-    import tensorflow as tf
-
-    return {tag: tuple(zip(*((event.step, float(tf.make_ndarray(event.tensor_proto))) for event in events.Tensors(tag)),
-                           strict=True))
-            for tag in events.Tags()["tensors"] if events.Tensors(tag)[0].tensor_proto.dtype == 1}  # fmt: skip
+    events = EventAccumulator(str(run), size_guidance={"tensors": 2000}).Reload()
+    found = {}
+    for tag in events.Tags()["tensors"]:
+        written = events.Tensors(tag)
+        if written[0].tensor_proto.dtype == float32.as_datatype_enum:  # the others are images
+            found[tag] = [e.step for e in written], [float(make_ndarray(e.tensor_proto)) for e in written]
+    return found

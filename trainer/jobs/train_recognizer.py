@@ -1,17 +1,14 @@
 """The job `train_recognizer`: labelled folders in, a run folder with a face recogniser out."""
 
-from pathlib import Path
 
-from data_loader import folders
 from data_loader.generated_folder import is_generated
 from data_loader.joined import JoinedIndex
-from data_loader.training_sources import index_cache
+from data_loader.training_sources import folder_names, index_named
 from trainer.training import setup
 from trainer.training.devices import tell_device
 from trainer.training.recognition import train_recognizer
 from utils import runs
 from utils.errors import UserError
-from utils.files import several
 
 
 def run(options):
@@ -31,14 +28,13 @@ def read_roots(options):
     Raises:
         UserError: a root is missing, named twice or not labelled.
     """
-    data, cache = Path(options.data_dir).expanduser(), index_cache(options)
-    names = several(options.dataset, lambda name: (data / name).is_dir())
+    names = folder_names(options, "dataset")
     for name in names:
         if not name or names.count(name) > 1:
             raise UserError(f"--dataset {options.dataset}: {'a folder is named twice' if name else 'an empty name'}")
     parts = {"labelled": [], "synthetic": []}
     for name in names:
-        index = folders.index_images(data / name, cache, labelled=True, flag="--dataset")
+        index = index_named(name, options, "dataset", labelled=True)
         parts["synthetic" if is_generated(index.folder, "--dataset") else "labelled"].append(index)
     if not parts["labelled"]:
         print("--dataset: all of it was generated, and is trained on as real images would be (lambda_syn is off)")

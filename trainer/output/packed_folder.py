@@ -94,8 +94,10 @@ class PackedFolder:
 
 
 def _is_number(text):
+    """Whether a value is a number, or says nothing."""
     try:
-        return not text or float(text) is not None
+        float(text or 0)
+        return True
     except ValueError:
         return False
 

@@ -11,7 +11,7 @@ from utils.versions import versions
 
 ROOT = Path(__file__).resolve().parents[2]
 # Flags that say which process does what, and nothing about the images.
-ONE_PROCESS = {"shard": "", "grid": "", "engine": "none", "shards": 0, "ray_address": ""}
+ONE_PROCESS = {name: FLAGS[name].default for name in ("shard", "grid", "engine", "shards", "ray_address")}
 
 
 def describe(job, loaded, inputs, options, target):

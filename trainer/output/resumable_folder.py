@@ -144,13 +144,13 @@ class OutputFolder:
     @contextmanager
     def _merging(self):
         """No other process merges, or writes a shard: each lets go of its own before it asks for this."""
-        with ExitStack() as stack:
+        try:
             for name in (LOCK, *map(_lock_name, self.shards)):
-                claim = Claim(self.folder, RUN, self._new, self.flag, self._settings)
-                claim.hold(name, wait=True)
-                stack.callback(claim.release)
+                self._claim.hold(name, wait=True)
             remove_leftovers(self.folder)
             yield
+        finally:
+            self._claim.release()
         for shard in self.shards:  # of a finished folder nobody holds one again
             (self.folder / _lock_name(shard)).unlink(missing_ok=True)
 
@@ -169,7 +169,7 @@ class OutputFolder:
         return written, skipped
 
     def _remove_rows(self):
-        for path in (self.folder / ROWS, *self.folder.glob(rows_name(Shard(1, 2)).replace("1-of-2", "*-of-*"))):
+        for path in self.folder.glob(ROWS.replace(".partial", "*.partial")):  # those of all shards
             path.unlink(missing_ok=True)
 
     def _look(self):
@@ -189,7 +189,6 @@ class OutputFolder:
 
     def _write_lists(self):
         written = skipped = 0
-        truth = len(self.scores) + len(self.columns) > 0
         with ExitStack() as stack:
             sums, bad = (stack.enter_context(atomic_write(self.folder / name, "w", **TEXT))
                          for name in ("SHA256SUMS", self.skipped))  # fmt: skip
@@ -198,7 +197,7 @@ class OutputFolder:
             if self.scores:
                 scores = stack.enter_context(atomic_write(self.folder / TABLE, "w", **TEXT))
                 write_rows(scores, [["path", "identity", *self.scores]])
-            if truth:
+            if self.scores or self.columns:
                 metadata = stack.enter_context(atomic_write(self.folder / METADATA, "w", **TEXT))
                 write_rows(metadata, [[PATHS[0], "identity", *self.scores, *self.columns]])
             for *values, digest, reason in self._rows_in_order():

@@ -7,7 +7,7 @@ from trainer.output.resumable_folder import OutputFolder
 from utils.errors import UserError
 from utils.shards import Shard
 
-FLAGS = {"generate": "save_syn_dataset", "fit": "save_fitting"}  # job -> the flag of the folder that it writes
+JOBS = ("generate", "fit")  # that write such folders
 
 
 def open_folder(options):
@@ -18,8 +18,8 @@ def open_folder(options):
     """
     flag, folder = "--save_syn_dataset", Path(options.data_dir).expanduser() / options.save_syn_dataset
     run = read_run(folder, flag)
-    if run.get("job") not in FLAGS or "finished" not in run:
-        raise UserError(f"{flag}: {folder} is no folder that {' or '.join(FLAGS)} writes")
+    if run.get("job") not in JOBS or "finished" not in run:
+        raise UserError(f"{flag}: {folder} is no folder that {' or '.join(JOBS)} writes")
     try:
         shards = Shard(1, int(run.get("shards", 1)))
         return OutputFolder(folder, run, flag, tuple(run["scores"]), columns=run.get("columns", ()), shard=shards)

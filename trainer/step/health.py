@@ -55,14 +55,9 @@ class PatchHealth(_Health):
             values: {tag: float} of one logged step: misc/diversity, loss/d_loss_real, loss/d_loss_fake, misc/d_real,
                 misc/d_fake, misc/k_t2.
         """
-        loss = values["loss/d_loss_real"] + values["loss/d_loss_fake"]
-        won = f"D_R knows photographs from fakes nearly always (loss {loss:.3f}): lower --d_lr, raise --r1, --augment"
-        largest = max(abs(values["misc/d_real"]), abs(values["misc/d_fake"]))
-        bad = f"D_R's scores reach {largest:.0f}: {BLOWN_UP} {self.rate_flags}, or raise --r1"
         return self.signs.lasting({
             "alike": _alike(values, "raise --lambda_c or --r1, lower --g_lr"),
-            "won": (loss < WON, PATIENCE, won),
-            "blown up": (largest > UNBOUNDED, IMPATIENCE, bad),
+            **_of_patches(values, "D_R", self.rate_flags),
             "misc/k_t2": _stuck(values, "misc/k_t2"),
         })  # fmt: skip
 
@@ -96,16 +91,11 @@ class RecombinationHealth(_Health):
             values: {tag: float} of one logged step: misc/diversity, misc/pose_spread, loss/d_loss_real,
                 loss/d_loss_fake, misc/d_real, misc/d_fake.
         """
-        loss = values["loss/d_loss_real"] + values["loss/d_loss_fake"]
-        won = f"the discriminator knows nearly all (loss {loss:.3f}): lower --d_lr, raise --r1, --augment"
-        largest = max(abs(values["misc/d_real"]), abs(values["misc/d_fake"]))
-        bad = f"the discriminator's scores reach {largest:.0f}: {BLOWN_UP} {self.rate_flags}, or raise --r1"
         spread = values["misc/pose_spread"]
         empty = f"all faces have one pose code (spread {spread:.4f}): lower --lambda_kl, raise --lambda_pixel"
         return self.signs.lasting({
             "alike": _alike(values, "raise --r1, lower --g_lr"),
-            "won": (loss < WON, PATIENCE, won),
-            "blown up": (largest > UNBOUNDED, IMPATIENCE, bad),
+            **_of_patches(values, "the discriminator", self.rate_flags),
             "empty": (spread < EMPTY, PATIENCE, empty),
         })  # fmt: skip
 
@@ -134,6 +124,15 @@ def _alike(values, cure):
     spread = values["misc/diversity"]
     text = f"the fakes stay alike (spread {spread:.3f} of the photographs'): mode collapse; {cure}"
     return spread < 0.05, PATIENCE, text
+
+
+def _of_patches(values, name, rate_flags):
+    """Signs of a discriminator that scores patches: it has won, its scores are without bound."""
+    loss = values["loss/d_loss_real"] + values["loss/d_loss_fake"]
+    won = f"{name} knows photographs from fakes nearly always (loss {loss:.3f}): lower --d_lr, raise --r1, --augment"
+    largest = max(abs(values["misc/d_real"]), abs(values["misc/d_fake"]))
+    bad = f"{name}'s scores reach {largest:.0f}: {BLOWN_UP} {rate_flags}, or raise --r1"
+    return {"won": (loss < WON, PATIENCE, won), "blown up": (largest > UNBOUNDED, IMPATIENCE, bad)}
 
 
 def _stuck(values, tag):

@@ -89,8 +89,7 @@ class Cfs(System):
     @classmethod
     def with_defaults(cls, options):
         """The paper's z, rates, beta1 and loss where none is named; the rates fall from half of the steps on."""
-        own = DEFAULTS | {"lr_update_step": max(1, options.max_step // 2)}
-        return options.changed(**{name: value for name, value in own.items() if name not in options.explicit})
+        return options.defaulting(**DEFAULTS, lr_update_step=max(1, options.max_step // 2))
 
     @classmethod
     def resolved(cls, options):

@@ -37,6 +37,10 @@ class IdentityNetwork:
         """What the network makes of images, as `prepare` takes them: float32 [n, embedding_size], not normalised."""
         return tf.cast(self.network(self.prepare(images, crop_seed, chip)), tf.float32)
 
+    def features(self, images, crop_seed, chip=None):
+        """As `embed`, of length 1."""
+        return tf.math.l2_normalize(self.embed(images, crop_seed, chip), axis=1, epsilon=1e-10)
+
     def maps(self, images, chip=None):
         """Its last maps of images, before they are pooled: float32 [n, h, w, c]; of dlib's network alone."""
         return tf.cast(self.network.maps(self.prepare(images, None, chip)), tf.float32)
@@ -142,8 +146,7 @@ class IdentityLoss(IdentityNetwork):
         """Identity score of each generated image, float32 [n] (magnet), centroids left alone; None elsewhere."""
         if self.options.method_c != "magnet":
             return None
-        codes = self.embed(images, None, chip)
-        return self._magnet(tf.math.l2_normalize(codes, axis=1, epsilon=1e-10), labels)
+        return self._magnet(self.features(images, None, chip), labels)
 
     def _magnet(self, features, labels):
         squared = not self.options.paper_variance
@@ -168,7 +171,7 @@ def chip_places(index):
     Args:
         index: data_loader.folders.ImageIndex, or JoinedIndex.
     """
-    places = np.concatenate([known_places(part, "chip") for part in getattr(index, "parts", [index])])
+    places = known_places(index, "chip")
     unknown = np.isnan(places[:, 0])
     places[unknown] = chips.FIXED
     if unknown.any():

@@ -99,23 +99,19 @@ class IpGan(System):
     @classmethod
     def with_defaults(cls, options):
         """Ours, where the command line names none; the rates fall from half of the steps on."""
-        own = DEFAULTS | {"lr_update_step": max(1, options.max_step // 2)}
-        return options.changed(**{name: value for name, value in own.items() if name not in options.explicit})
+        return options.defaulting(**DEFAULTS, lr_update_step=max(1, options.max_step // 2))
 
     @classmethod
     def resolved(cls, options):
         """The flags with the identity network that `--pretrained_rec` holds.
 
         Raises:
-            UserError: a size that no doublings make, maps of a network that gives none, or as chosen_network.
+            UserError: a size that no doublings make, or as chosen_network.
         """
         size = options.input_scale_size
         if size < 8 or size & (size - 1):
             raise UserError(f"--input_scale_size {size}: --system ipgan makes 8, 16, 32, 64 …")
-        options = face_networks.chosen_network(options)
-        if options.identity_code == "map" and options.model_def != DLIB:
-            raise UserError(f"--identity_code map: of {DLIB} only")
-        return options
+        return face_networks.chosen_network(options)
 
     def load_pretrained(self):
         """Read the identity network's weights."""
@@ -196,7 +192,7 @@ class IpGan(System):
         options, fakes = self.options, tf.stop_gradient(fakes)
         with tf.GradientTape() as tape:
             tape.watch(fakes)
-            features = tf.math.l2_normalize(self.identity.embed(fakes, None, chip), axis=1, epsilon=1e-10)
+            features = self.identity.features(fakes, None, chip)
             identity = tf.reduce_mean(1.0 - tf.reduce_sum(features * wanted, axis=1))
             pose = losses.absolute_error(self.pose_encoder(fakes)[0], poses)
             loss = options.lambda_id * identity + options.lambda_pose * pose
@@ -204,7 +200,7 @@ class IpGan(System):
 
     def _identified(self, images, chip):
         """(features of length 1, [n, d]; the identity code, [n, numbers], of mean square 1)."""
-        wanted = tf.math.l2_normalize(self.identity.embed(images, None, chip), axis=1, epsilon=1e-10)
+        wanted = self.identity.features(images, None, chip)
         code = wanted
         if self.options.identity_code == "map":
             maps = self.identity.maps(images, chip)
@@ -266,10 +262,9 @@ class IpGan(System):
         image = self.generator(code, pose)
         results = {"image": image}
         if "d_score" in scores:
-            results["d_score"] = tf.reduce_mean(self.discriminator(image), axis=[1, 2, 3])
+            results["d_score"] = self.judge.scores(image)
         if "identity_score" in scores:
-            features = tf.math.l2_normalize(self.identity.embed(image, None), axis=1, epsilon=1e-10)
-            results["identity_score"] = 1.0 - tf.reduce_sum(features * wanted, axis=1)
+            results["identity_score"] = 1.0 - tf.reduce_sum(self.identity.features(image, None) * wanted, axis=1)
         if "pose_score" in scores:
             results["pose_score"] = tf.reduce_mean(tf.abs(self.pose_encoder(image)[0] - pose), axis=1)
         return results

@@ -1,5 +1,8 @@
 """The training of a face recogniser, for the jobs `train_recognizer` and `experiment`."""
 
+import json
+import shutil
+
 from data_loader.generated_folder import alignment_of
 from data_loader.joined import with_shared_people
 from trainer.face_networks import network as face_networks
@@ -11,6 +14,9 @@ from trainer.systems.recognizer import SOURCES, Recognizer
 from trainer.training import checkpoint, setup
 from utils import runs
 from utils.errors import UserError
+from utils.files import atomic_write
+
+RESULT = "result.json"
 
 
 def train_recognizer(options, indexes, folder=None, resumed=None):
@@ -61,6 +67,50 @@ def train_recognizer(options, indexes, folder=None, resumed=None):
     runs.write_params(folder, options, alignment=alignment, **setup.people(SOURCES, indexes))
     setup.run_loop(system, data, folder, options)
     return system
+
+
+def kept_result(folder, options, indexes, measure, needed):
+    """What one recogniser of an experiment gives: read where it is there, else trained, measured and kept.
+
+    Its checkpoints are deleted once the result is there.
+
+    Args:
+        folder: Path of its run folder.
+        options, indexes: as train_recognizer takes them; max_step is named.
+        measure: a function without arguments: {name: value}, for JSON, of the trained recogniser in `folder`.
+        needed: names that a result has.
+
+    Returns:
+        The result; None where a signal stopped the training.
+
+    Raises:
+        UserError: as train_recognizer, or a damaged result.
+    """
+    path = folder / RESULT
+    if path.is_file():
+        result = _read_result(path, needed)
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)  # where it was killed before it removed them
+        return result
+    newest = runs.newest_checkpoint(folder)
+    if runs.steps_done(newest) < options.max_step:
+        train_recognizer(options, indexes, folder=folder, resumed=runs.Weights(folder, newest) if newest else None)
+    if runs.steps_done(runs.newest_checkpoint(folder)) < options.max_step:
+        return None
+    result = measure()
+    with atomic_write(path, "w", encoding="utf-8") as file:
+        json.dump(result, file, indent=1)
+    shutil.rmtree(folder / "checkpoints")
+    return result
+
+
+def _read_result(path, needed):
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+        if missing := needed - result.keys():
+            raise KeyError(min(missing))
+        return result
+    except (OSError, ValueError, AttributeError, KeyError) as error:
+        raise UserError(f"--report_dir: {path} is damaged ({error!r}): remove it, and its cell is done anew") from error
 
 
 def starting_point(options):

@@ -15,6 +15,7 @@ from trainer.evaluation import experiment_report
 from trainer.jobs import experiment
 from trainer.jobs.experiment import Cell, split_identities
 from trainer.systems.flags_read import SYSTEM_FLAGS
+from trainer.training import recognition
 from utils import command_line
 from utils.errors import UserError
 from utils.flags import FLAGS
@@ -91,15 +92,15 @@ def test_keeps_finished_cells_and_repeats_the_others(data, finished, capsys, unt
 def test_goes_on_from_a_cells_checkpoint(data, finished, tmp_path, monkeypatch, capsys, untraced):
     """Stopped after one of two steps, a cell is trained to its end and gives what an uninterrupted one gives."""
     report = tmp_path / "report"
-    train = experiment.train_recognizer
+    train = recognition.train_recognizer
 
     def one_step(options, *arguments, **more):
         train(options.changed(max_step=1), *arguments, **more)
 
-    monkeypatch.setattr(experiment, "train_recognizer", one_step)
+    monkeypatch.setattr(recognition, "train_recognizer", one_step)
     assert run(data, report) == 1
     assert not cells(report)
-    monkeypatch.setattr(experiment, "train_recognizer", train)
+    monkeypatch.setattr(recognition, "train_recognizer", train)
     capsys.readouterr()
     assert run(data, report) == 0
     assert cells(report) == cells(finished)

@@ -1,6 +1,5 @@
 """Conditional face synthesis through the jobs: trained, resumed, known and new people made."""
 
-import csv
 import json
 
 import numpy as np
@@ -10,25 +9,18 @@ from PIL import Image
 
 import main
 from data_loader.people import PeopleInput
-from tests.small import CFS, LOGS, face, only_run, untraced
+from tests.small import CFS, LOGS, face, make_people, newest_arrays, only_run, read_csv, untraced
 from utils import command_line
 from utils.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("untraced")
 
 
-def people(folder, names, images=2):
-    for place, name in enumerate(names):
-        for image in range(images):
-            (folder / name).mkdir(parents=True, exist_ok=True)
-            Image.fromarray(face(100 * place + image, 64)).save(folder / name / f"{image}.png")
-
-
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
     """data/people: two photographs each of a, b, c, d; a run of four steps below straight/."""
     folder = tmp_path_factory.mktemp("cfs")
-    people(folder / "data" / "people", "abcd")
+    make_people(folder / "data" / "people", "abcd", size=64)
     with untraced():
         assert train(folder, "straight", "--max_step", "4") == 0
     return folder
@@ -39,11 +31,6 @@ def train(folder, logs, *words):
     return main.main(["train", "--system", "cfs", *map(str, where), "--dataset", "people", *CFS, *LOGS, *words])
 
 
-def newest(logs):
-    with np.load(max(only_run(logs).glob("checkpoints/*.npz"))) as file:
-        return {name: file[name] for name in file.files}
-
-
 def generate(home, out, *words):
     run = ["--pretrained_gen", str(only_run(home / "straight")), "--log_dir", str(home / "straight")]
     where = ["--data_dir", str(home / "data"), "--save_syn_dataset", out, "--image_format", "png"]
@@ -51,8 +38,7 @@ def generate(home, out, *words):
 
 
 def rows(home, out):
-    with open(home / "data" / out / "confidence_scores.csv") as file:
-        return list(csv.DictReader(file))
+    return read_csv(home / "data" / out / "confidence_scores.csv")
 
 
 @pytest.mark.slow  # dagan's is not, and test_contract restores cfs
@@ -61,7 +47,7 @@ def test_four_steps_are_two_and_two(home):
     second = only_run(home / "half") / "checkpoints" / "step-000000002.npz"
     words = ["--load_path", str(second), "--log_dir", str(home / "resumed"), "--data_dir", str(home / "data")]
     assert main.main(["train", *words]) == 0
-    straight, parts = newest(home / "straight"), newest(home / "resumed")
+    straight, parts = newest_arrays(home / "straight"), newest_arrays(home / "resumed")
     assert straight.keys() == parts.keys() and int(straight["state/step"]) == 4
     assert [name for name in straight if straight[name].tobytes() != parts[name].tobytes()] == []
 
@@ -108,15 +94,14 @@ def test_photographs_are_drawn_again_as_themselves_or_as_another(home, capsys):
     assert same == {f"{name}/{i}.png": name == "b" for name in "abcd" for i in (0, 1)}
     assert generate(home, "none", "--dataset", "people", "--person", "z") == 2
     assert "--person: the training did not know z" in capsys.readouterr().err
-    people(home / "data" / "strangers", "az")
+    make_people(home / "data" / "strangers", "az", size=64)
     assert generate(home, "none", "--dataset", "strangers") == 2
     assert "strangers: the training did not know z; --person names" in capsys.readouterr().err
     assert not (home / "data" / "none").exists()
 
 
 def metadata(home, out):
-    with open(home / "data" / out / "metadata.csv") as file:
-        return list(csv.DictReader(file))
+    return read_csv(home / "data" / out / "metadata.csv")
 
 
 def test_metadata_tells_who_is_mixed_and_which_vector_is_whose(home):
@@ -157,7 +142,7 @@ def test_a_recogniser_that_was_trained_here_keeps_the_identity(home, capsys):
     assert train(home, "kept", "--max_step", "1", "--lambda_id", "1", *named) == 0
     params = json.loads((only_run(home / "kept") / "params.json").read_text())
     assert params["model_def"] == "recognizers.light_cnn9.16" and params["embedding_size"] == 8
-    ours, theirs = newest(home / "kept"), newest(home / "rec")
+    ours, theirs = newest_arrays(home / "kept"), newest_arrays(home / "rec")
     names = [name.removeprefix("state/average/recognizer/") for name in theirs if "average/recognizer" in name]
     assert names
     for name in names:
@@ -197,7 +182,7 @@ def test_exports_serve_and_generate_the_same_faces(home):
     (["--dataset", "flat"], "flat"),
 ])  # fmt: skip
 def test_bad_input_is_one_line(home, words, message, capsys):
-    people(home / "data" / "alone", "ab", 1)
+    make_people(home / "data" / "alone", "ab", 1, size=64)
     (home / "data" / "flat").mkdir(exist_ok=True)
     Image.fromarray(face(1, 64)).save(home / "data" / "flat" / "0.png")
     assert train(home, "none", *words) == 2

@@ -11,11 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
 
 import main
 from data_loader.folders import decode
-from tests.small import DAGAN, LOGS, face, only_run, untraced
+from tests.small import DAGAN, LOGS, make_people, newest_arrays, only_run, untraced
 from trainer.benchmark.data import random_batch
 from trainer.systems.dagan import DaGan
 from trainer.training.checkpoint import named_variables
@@ -27,19 +26,12 @@ MAIN = Path(main.__file__)
 pytestmark = pytest.mark.usefixtures("untraced")
 
 
-def people(folder, names, images):
-    for place, name in enumerate(names):
-        for image in range(images):
-            (folder / name).mkdir(parents=True, exist_ok=True)
-            Image.fromarray(face(100 * place + image)).save(folder / name / f"{image}.png")
-
-
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
     """data/views of a, b, c; data/people: photographs of b, c, d; a run of eight steps below straight/."""
     folder = tmp_path_factory.mktemp("dagan")
-    people(folder / "data" / "views", "abc", 3)
-    people(folder / "data" / "people", "bcd", 2)
+    make_people(folder / "data" / "views", "abc", 3)
+    make_people(folder / "data" / "people", "bcd", 2)
     with untraced():
         assert train(folder, "straight", "--max_step", "8") == 0
     return folder
@@ -51,16 +43,11 @@ def train(folder, logs, *words):
     return main.main(["train", *map(str, [*where, *named, *words])])
 
 
-def newest(logs):
-    with np.load(max(only_run(logs).glob("checkpoints/*.npz"))) as file:
-        return {name: file[name] for name in file.files}
-
-
 def test_eight_steps_are_four_and_four(home):
     assert train(home, "half", "--max_step", "4", "--task", "first") == 0
     resumed = ["--load_path", str(only_run(home / "half")), "--log_dir", str(home / "resumed"), "--max_step", "8"]
     assert main.main(["train", "--data_dir", str(home / "data"), *resumed]) == 0
-    straight, parts = newest(home / "straight"), newest(home / "resumed")
+    straight, parts = newest_arrays(home / "straight"), newest_arrays(home / "resumed")
     assert straight.keys() == parts.keys() and int(straight["state/step"]) == 8
     assert [name for name in straight if straight[name].tobytes() != parts[name].tobytes()] == []
 
@@ -85,7 +72,7 @@ def test_eight_steps_are_four_a_kill_and_four(home):
     assert killed.wait() == -signal.SIGKILL
     fourth = only_run(home / "killed") / kept
     assert start("on", "--load_path", str(fourth), "--max_step", "8", "--save_secs", "300").wait(300) == 0
-    whole, parts = newest(home / "whole"), newest(home / "on")
+    whole, parts = newest_arrays(home / "whole"), newest_arrays(home / "on")
     assert whole.keys() == parts.keys() and int(whole["state/step"]) == 8
     assert [name for name in whole if whole[name].tobytes() != parts[name].tobytes()] == []
 
@@ -93,7 +80,7 @@ def test_eight_steps_are_four_a_kill_and_four(home):
 def test_photographs_and_views_have_one_list_of_people(home):
     params = json.loads((only_run(home / "straight") / "params.json").read_text())
     assert params["label_names"] == {"real": list("abcd"), "synthetic": list("abcd")}
-    assert newest(home / "straight")["identity_head/001/logits/bias"].shape == (4,)
+    assert newest_arrays(home / "straight")["identity_head/001/logits/bias"].shape == (4,)
 
 
 def generate(home, out, *words):
@@ -109,7 +96,7 @@ def test_refines_views_with_scores_of_realism_and_identity(home, capsys):
     assert [row["path"] for row in rows] == [f"{person}/{image}.png" for person in "abc" for image in range(3)]
     assert all(float(row["d_score"]) > 0 and float(row["identity_score"]) > 0 for row in rows)
     assert "`identity_score`" in (home / "data" / "refined" / "README.md").read_text()
-    people(home / "data" / "others", "bz", 1)
+    make_people(home / "data" / "others", "bz", 1)
     capsys.readouterr()
     rows = generate(home, "strangers", "--syn_dataset", "others")
     assert "did not know z" in capsys.readouterr().out
@@ -118,9 +105,9 @@ def test_refines_views_with_scores_of_realism_and_identity(home, capsys):
 
 def test_the_identity_is_scored_against_the_persons_own_place(home):
     """b has place 1 in the training's list, and 0 among these views."""
-    people(home / "data" / "only_b", "b", 1)
+    make_people(home / "data" / "only_b", "b", 1)
     (row,) = generate(home, "b_refined", "--syn_dataset", "only_b")
-    arrays = newest(home / "straight")
+    arrays = newest_arrays(home / "straight")
     system = make()
     for name, variable in named_variables(system).items():
         variable.assign(arrays.get(f"state/average/{name}", arrays[name]))
@@ -154,7 +141,7 @@ def test_exports_with_and_without_whom_it_knows(home):
 def test_bad_input_is_one_line(tmp_path, data, words, message, capsys):
     for folder, names in ({"people": {"a": 2, "b": 2}, "views": {"a": 2, "c": 1}} | data).items():
         for name, images in names.items():
-            people(tmp_path / "data" / folder, [name], images)
+            make_people(tmp_path / "data" / folder, [name], images)
     assert train(tmp_path, "logs", *words) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert message.format(tmp_path / "data") in line
@@ -166,8 +153,8 @@ def test_another_size_or_other_people_than_the_runs_are_one_line(home, tmp_path,
     words = ["generate", "--pretrained_gen", run, "--data_dir", str(home / "data"), "--syn_dataset", "views"]
     assert main.main([*words, "--input_scale_size", "32"]) == 2
     assert "--input_scale_size 32" in capsys.readouterr().err
-    people(tmp_path / "views", "abz", 2)
-    people(tmp_path / "people", "bcd", 2)
+    make_people(tmp_path / "views", "abz", 2)
+    make_people(tmp_path / "people", "bcd", 2)
     assert main.main(["train", "--load_path", run, "--data_dir", str(tmp_path), "--log_dir", str(tmp_path / "l")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "other people" in line and "added z" in line

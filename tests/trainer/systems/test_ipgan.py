@@ -1,7 +1,6 @@
 """IP-GAN through the jobs: trained, resumed, people made in random poses, in those of others, and one face in another's
 pose."""
 
-import csv
 import json
 
 import numpy as np
@@ -11,7 +10,7 @@ from PIL import Image
 
 import main
 from data_loader import chips
-from tests.small import IPGAN, LOGS, face, only_run, untraced
+from tests.small import IPGAN, LOGS, face, make_people, newest_arrays, only_run, read_csv, untraced
 
 pytestmark = pytest.mark.usefixtures("untraced")
 
@@ -20,27 +19,15 @@ pytestmark = pytest.mark.usefixtures("untraced")
 def home(tmp_path_factory):
     """data/people: two images each of a, b, c; a run of two steps below straight/."""
     folder = tmp_path_factory.mktemp("ipgan")
-    people(folder / "data" / "people", "abc")
+    make_people(folder / "data" / "people", "abc", size=16)
     with untraced():
         assert train(folder, "straight", "--max_step", "2") == 0
     return folder
 
 
-def people(folder, names, images=2):
-    for place, name in enumerate(names):
-        for image in range(images):
-            (folder / name).mkdir(parents=True, exist_ok=True)
-            Image.fromarray(face(100 * place + image, 16)).save(folder / name / f"{image}.png")
-
-
 def train(folder, logs, *words):
     where = ["--data_dir", folder / "data", "--log_dir", folder / logs]
     return main.main(["train", "--system", "ipgan", *map(str, where), "--dataset", "people", *IPGAN, *LOGS, *words])
-
-
-def newest(logs):
-    with np.load(max(only_run(logs).glob("checkpoints/*.npz"))) as file:
-        return {name: file[name] for name in file.files}
 
 
 def generate(home, out, *words):
@@ -50,8 +37,7 @@ def generate(home, out, *words):
 
 
 def rows(home, out, name="metadata.csv"):
-    with open(home / "data" / out / name) as file:
-        return list(csv.DictReader(file))
+    return read_csv(home / "data" / out / name)
 
 
 def test_its_settings_are_told_and_people_stand_in_rows(home):
@@ -69,7 +55,7 @@ def test_four_steps_are_two_and_two(home):
     second = only_run(home / "four") / "checkpoints" / "step-000000002.npz"
     words = ["--load_path", str(second), "--log_dir", str(home / "resumed"), "--data_dir", str(home / "data")]
     assert main.main(["train", *words]) == 0
-    straight, parts = newest(home / "four"), newest(home / "resumed")
+    straight, parts = newest_arrays(home / "four"), newest_arrays(home / "resumed")
     assert straight.keys() == parts.keys() and int(straight["state/step"]) == 4
     assert [name for name in straight if straight[name].tobytes() != parts[name].tobytes()] == []
 
@@ -106,7 +92,7 @@ def test_people_in_random_poses_and_in_those_of_others(home):
     (["--gamma", "1"], "--gamma: --system ipgan does not read it"),
 ])  # fmt: skip
 def test_bad_input_of_a_training_is_one_line(home, words, message, capsys):
-    people(home / "data" / "alone", "a")
+    make_people(home / "data" / "alone", "a", size=16)
     assert train(home, "none", *words) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("error: ") and message in error and not (home / "none").exists()

@@ -158,8 +158,8 @@ GROUPS = {
         _flag("grid", "", "where a PNG of the first num_log_samples images of the first num_log_id people goes, once all are made; '': none", jobs=WRITING, path="one"),
         _flag("image_format", "jpg", "format of written images (jpg at image_quality)", choices=("jpg", "png"), jobs=("generate", "fit", "render", *CROPPING)),
         _flag("image_quality", 95, "JPEG quality of generated images (published: 75)", low=1, high=100, jobs=WRITING),
-        _flag("export_dir", "export", "where the SavedModel goes: <export_dir>/1/; the run folder of export_format weights", jobs=("export",), path="one"),
-        _flag("export_format", "saved_model", "a SavedModel, or averaged weights alone, at half precision, as a small run folder", choices=("saved_model", "weights"), jobs=("export",)),
+        _flag("export_dir", "export", "where the SavedModel goes: <export_dir>/1/; <export_dir>/model.onnx; the run folder of export_format weights", jobs=("export",), path="one"),
+        _flag("export_format", "saved_model", "a SavedModel, an ONNX file, or averaged weights alone, at half precision, as a small run folder", choices=("saved_model", "onnx", "weights"), jobs=("export",)),
         _flag("reference", "", "reference run: path without ending, reads .json and .npz", jobs=("fidelity",), path="one"),
     ],
     "filter": [

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from data_loader import licences
 from trainer.output.provenance import trained_with
 from trainer.training import checkpoint
 from utils.errors import UserError
@@ -67,6 +68,7 @@ def export_weights(loaded, base):
     params = {name: loaded.params[name] for name in how if name in loaded.params and name not in WEIGHTS}
     labels = loaded.system.label_counts(loaded.params)
     params = without_machine(params) | loaded.system.training_only_off
+    params |= {"licences": licences.written(licences.of_run(loaded.params))}
     params |= {"labels": labels, "label_names": {}, "trained_with": trained_with(loaded)}
     with atomic_write(base / "params.json", "w") as file:
         json.dump(params, file, indent=1)
@@ -83,23 +85,20 @@ def signatures(maker):
     encoded: the same with images as the bytes of PNG or JPEG files, [n] -> generated_bytes, those of PNG files.
     scores: as serving_default -> the scores that need nothing else, float32 [n]; where there are any.
     """
-    specs = {name: tf.TensorSpec(spec.shape, spec.dtype, name) for name, (_, spec) in maker.arguments.items()}
+    specs = specs_of(maker)
     pixels = {name: tf.TensorSpec(spec.shape, tf.uint8, name) if _is_image(spec) else spec
               for name, spec in specs.items()}  # fmt: skip
     files = {name: tf.TensorSpec([None], tf.string, name) if _is_image(spec) else spec for name, spec in specs.items()}
     own = tuple(name for name, score in maker.scores.items() if not score.needs)
 
-    def made(arguments, scores=()):
-        return maker.make({key: arguments[name] for name, (key, _) in maker.arguments.items()}, scores=scores)
-
     @tf.function
     def serving_default(**arguments):
-        return {"generated": made(arguments)["image"]}
+        return {"generated": made(maker, arguments)["image"]}
 
     def levels_of(arguments):
         floats = {name: tf.cast(value, tf.float32) / 127.5 - 1.0 if _is_image(specs[name]) else value
                   for name, value in arguments.items()}  # fmt: skip
-        levels = tf.clip_by_value((made(floats)["image"] + 1.0) * 127.5, 0.0, 255.0)
+        levels = tf.clip_by_value((made(maker, floats)["image"] + 1.0) * 127.5, 0.0, 255.0)
         return tf.cast(tf.round(levels), tf.uint8)
 
     @tf.function
@@ -114,7 +113,7 @@ def signatures(maker):
 
     @tf.function
     def scores(**arguments):
-        results = made(arguments, own)
+        results = made(maker, arguments, own)
         return {name: results[name] for name in own}
 
     functions = {
@@ -124,6 +123,16 @@ def signatures(maker):
     if any(map(_is_image, specs.values())):
         functions["encoded"] = encoded.get_concrete_function(**files)
     return functions | ({"scores": scores.get_concrete_function(**specs)} if own else {})
+
+
+def specs_of(maker):
+    """{name: tf.TensorSpec of any batch size} of what a maker is given."""
+    return {name: tf.TensorSpec(spec.shape, spec.dtype, name) for name, (_, spec) in maker.arguments.items()}
+
+
+def made(maker, arguments, scores=()):
+    """What it makes of {name: tensor}, as `Maker.make` gives it."""
+    return maker.make({key: arguments[name] for name, (key, _) in maker.arguments.items()}, scores=scores)
 
 
 def _decoded(files, size):

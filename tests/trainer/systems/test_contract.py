@@ -6,12 +6,14 @@ from types import SimpleNamespace
 
 import keras
 import numpy as np
+import onnxruntime
 import pytest
 import tensorflow as tf
 
 import main
 from tests.small import CFS, DAGAN, IPGAN, NETWORKS
 from trainer.benchmark.data import random_arguments, random_batch
+from trainer.output import onnx_file
 from trainer.systems import SYSTEMS, system_class
 from trainer.training import checkpoint
 from trainer.training.setup import seed_everything
@@ -228,3 +230,15 @@ def test_makers_give_images_and_the_scores_that_are_named(case, untraced):
                 np.testing.assert_array_equal(scored[name], all_of_them[name])
         needed = {key for key, _ in maker.arguments.values()}
         np.testing.assert_array_equal(maker.make({k: batch[k] for k in needed}, scores=())["image"], image)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", [case for case in PLAIN if case != "recognizer"])
+def test_an_onnx_file_gives_its_images(case, tmp_path):
+    system, _ = built(case)
+    maker = system.makers["generate"]
+    batch = random_arguments(system, maker, options_of(case))
+    path, names = onnx_file.export_onnx(maker, tmp_path)
+    given = {name: np.asarray(batch[maker.arguments[name][0]]) for name in names}
+    (image,) = onnxruntime.InferenceSession(path).run(["generated"], given)
+    np.testing.assert_allclose(image, maker.make(batch, scores=())["image"], atol=1 / 127.5)

@@ -128,11 +128,11 @@ class ImageIndex:
 class PairIndex:
     """Photographs and their renders.
 
-    Attributes: `folder`, `flag`, `digest` as of an ImageIndex, and the ImageIndexes `photographs` and `renders`.
+    Attributes: `folder`, `roots`, `flag`, `digest` as of an ImageIndex; `photographs` and `renders`, ImageIndexes.
     """
 
     def __init__(self, photographs, renders, matches):
-        self.folder, self.flag = photographs.folder, photographs.flag
+        self.folder, self.roots, self.flag = photographs.folder, photographs.roots, photographs.flag
         self.photographs, self.renders = photographs, renders
         self.digest = f"{photographs.digest}+{renders.digest}"
         self._matches = matches  # int32 [n], the render of each photograph

@@ -70,6 +70,7 @@ def make_data(folder, identities=3, images=3, photographs=6, pairs=4):
             _save(folder / "syn" / f"{identity + 1:05d}" / f"{image + 1:05d}.png", face(100 * identity + image))
     for photograph in range(photographs):
         _save(folder / "real" / f"{photograph}.jpg", 255 - face(1000 + photograph, 24))
+    (folder / "real" / "licences.json").write_text('[{"what": "photographs", "by": "nobody", "licence": "CC0"}]')
     for pair in range(pairs):
         _save(folder / "paired" / f"{pair}.png", 255 - face(2000 + pair))
         _save(folder / "paired" / "3dmm" / f"{pair}.png", face(2000 + pair))

@@ -193,6 +193,15 @@ def find_weights(value, log_dir, flag):
     raise UserError(f"--{flag}: no run folder and no checkpoint at {value} (nor under {log_dir})")
 
 
+def run_at(value, log_dir):
+    """The run folder that a flag's value leads to, or lies in; None where there is none, as of weights of others."""
+    for path in (Path(value).expanduser().absolute(), Path(log_dir).expanduser().absolute() / value):
+        for folder in (path, *path.parents[:2]):
+            if (folder / "params.json").is_file():
+                return folder
+    return None
+
+
 def _folder_of(path):
     """The folder that a path means: RUN for RUN/checkpoints and RUN/params.json, <folder> for <folder>/model.ckpt."""
     inside = path.name in ("checkpoints", "params.json") and (path.parent / "params.json").is_file()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_loader import five_points
+from data_loader import five_points, licences
 from data_loader.align import COLUMNS, Aligner
 from data_loader.crops import check_folders
 from data_loader.face_places import known_places
@@ -13,6 +13,8 @@ from data_loader.generated_folder import is_generated
 from data_loader.outcome import Outcome
 from data_loader.training_sources import index_folder
 from trainer.training.devices import tell_device
+
+DETECTORS = {"dlib": ("dlib", "landmarks"), "mtcnn": ("mtcnn",)}  # names in licences.KNOWN
 
 
 def run(options):
@@ -43,6 +45,7 @@ def run(options):
     if options.detector == "mtcnn":
         tell_device(options)
     with Outcome(folder, "align", ("file", "path", *COLUMNS[options.crop]), settings, "--save_aligned") as outcome:
+        licences.write(folder, DETECTORS[options.detector], [source])
         outcome.work_through(files, options.image_format, Aligner(source, folder, options, known))
     print(f"align: {len(outcome.succeeded)} faces in {folder}, {len(outcome.failed)} photographs in failed.csv")
 

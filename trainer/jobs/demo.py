@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_loader import assets
+from data_loader import assets, licences
 from data_loader.folders import UnreadableImage, decode_whole
 from utils import runs
 from utils.errors import UserError
@@ -113,6 +113,7 @@ class Demo:
         partial = self.data / ".att.partial"
         shutil.rmtree(partial, ignore_errors=True)
         shutil.copytree(source, partial)
+        licences.write(partial, ["att_faces"])
         partial.rename(target)
         return False
 

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from data_loader import portraits
+from data_loader import licences, portraits
 from data_loader.crops import check_folders
 from data_loader.folders import RENDERS, index_images
 from data_loader.morphable import parameters
+from data_loader.morphable.sources import MAKEHUMAN
 from data_loader.outcome import Outcome
 from data_loader.pair import Pairer
 from data_loader.training_sources import index_cache
@@ -16,6 +17,7 @@ from utils.files import atomic_write
 from utils.tables import TEXT
 
 CROPS = ("face", "centre")
+USED = {MAKEHUMAN: ["makehuman", "landmarks"]}  # names in licences.KNOWN; the fits of other models are given
 
 
 def run(options):
@@ -43,6 +45,7 @@ def run(options):
     settings = {name: getattr(options, name) for name in ("size", "image_format", "max_fit_error", "pair_crop")}
     settings |= {"morphable_model": Path(options.morphable_model).name, "input_content": index.digest}
     with Outcome(folder, "pair", ("file", *pairer.columns), settings, "--dataset_3dmm") as outcome:
+        licences.write(folder, USED.get(options.morphable_model, ["licensed model"]), [source])
         outcome.work_through(files, options.image_format, pairer, options.num_worker)
     _write_parameters(folder, ("path", *pairer.parameters), outcome.succeeded.values())
     errors = [float(row["error"]) for row in outcome.succeeded.values() if row["error"] != "nan"]

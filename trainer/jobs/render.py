@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from data_loader import licences
 from data_loader.crops import check_format
 from data_loader.morphable.parameters import METADATA
 from data_loader.render import RenderFolder
@@ -32,6 +33,7 @@ def run(options):
     people = parse_shard(options.shard).part(range(1, options.n_id + 1))
     renders = RenderFolder(Path(options.data_dir).expanduser() / options.syn_dataset, options)
     Claim(renders.folder, "render.json", renders.settings, "--syn_dataset").take()  # by all shards, at once perhaps
+    licences.write(renders.folder, [licences.of_model(options.morphable_model)], [options.statistics_dir])
     if renders.source.note:
         print(renders.source.note, file=sys.stderr)
     missing = [(person, images) for person in people if (images := renders.missing(person))]

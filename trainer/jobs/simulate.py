@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from data_loader import licences
 from data_loader.crops import check_folders
 from data_loader.folders import index_images
 from data_loader.morphable.parameters import METADATA
@@ -42,6 +43,7 @@ def run(options):
     settings |= {name: getattr(options, name) for name in SETTINGS}
     people = parse_shard(options.shard).part(list(simulated.people))
     Claim(folder, "simulate.json", settings, "--save_simulated").take()  # by all shards, at once perhaps
+    licences.write(folder, ["makehuman", "landmarks"], [source])
     missing = [(person, entries) for person in people if (entries := simulated.missing(person))]
     total = sum(len(simulated.people[person]) for person in people)
     work_through(simulated.simulate, missing, total, "simulate", options.num_worker)

@@ -63,7 +63,8 @@ def run(options):
             if resumed:
                 best.carry_over(resumed.run, runs.steps_done(resumed.checkpoint))
         folder = runs.new_run_folder(options)
-        runs.write_params(folder, options, streams=kind.streams(options), image_weights=digests(weights), **people)
+        more = {"licences": setup.licences_of(indexes, options), **people}
+        runs.write_params(folder, options, streams=kind.streams(options), image_weights=digests(weights), **more)
     setup.run_loop(system, data, folder, options, grid, devices, best)
 
 

@@ -60,8 +60,10 @@ it was not asked for, or its network was not at hand.
 - made of: `{input}`, {input_images} images of {input_identities} identities
 - the system was trained on: {trained_on}
 
-The licences of both, and of the 3D face model, bind what may be done with these images. The license above is left
-open: set it when you have checked them.
+{licences}
+
+These licences, and those of all photographs and renders that the system was trained on or given, bind what may be done
+with these images. The license above is left open: set it when you have checked them.
 
 ## Use
 
@@ -102,8 +104,20 @@ def text(run, images):
         input=printable(last_part(inputs["folder"])),
         input_images=inputs["images"],
         input_identities=inputs["identities"],
+        licences=_licences(run.get("licences")),
         trained_on=", ".join(trained_on) or "not known",
     )
+
+
+def _licences(told):
+    """A table of run.json's licences, and whether they leave room for commercial use."""
+    if not told:
+        return "Whose work they rest on is not recorded: the folders and the run are of an earlier version."
+    rows = [[each["what"], each["by"], each["licence"], each.get("limit") or "not excluded"] for each in told]
+    lines = [["work that they rest on", "by", "licence", "commercial use"], ["---"] * 4, *rows]
+    table = "\n".join(f"| {' | '.join(value.replace('|', chr(92) + '|') for value in line)} |" for line in lines)
+    limited = ", ".join(each["what"] for each in told if each.get("limit")) or "none of these"
+    return f"{table}\n\nCommercial use is excluded, or has to be asked for, by: {limited}."
 
 
 def _yaml(name):

@@ -5,6 +5,7 @@ import os
 import subprocess
 from pathlib import Path
 
+from data_loader import licences
 from utils.flags import FLAGS
 from utils.runs import shortened, without_machine
 from utils.versions import versions
@@ -46,6 +47,7 @@ def describe(job, loaded, inputs, options, target):
         "checkpoint": _name(loaded),
         "trained_on": {flag: shortened(params[flag]) for flag in flags if flag in params} if params else None,
         "trained_with": trained_with(loaded),
+        "licences": licences.written(licences.of_run(params).union(*map(licences.of_folder, _folders(inputs)))),
         "inputs": {
             "flag": inputs.flag,
             "folder": inputs.folder and os.path.relpath(inputs.folder, target),  # "": not made of files
@@ -61,6 +63,11 @@ def describe(job, loaded, inputs, options, target):
         "commit": _commit(),
         "finished": False,
     }
+
+
+def _folders(inputs):
+    """Those that images are made of."""
+    return {*filter(None, [inputs.folder]), *inputs.sources.values()}
 
 
 def trained_with(loaded):

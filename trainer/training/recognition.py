@@ -64,7 +64,8 @@ def train_recognizer(options, indexes, folder=None, resumed=None):
     folder.mkdir(parents=True, exist_ok=True)
     roots = [root for index in indexes.values() for root in index.roots]
     alignment = alignment_of(roots, "--dataset")
-    runs.write_params(folder, options, alignment=alignment, **setup.people(SOURCES, indexes))
+    more = {"licences": setup.licences_of(indexes, options), **setup.people(SOURCES, indexes)}
+    runs.write_params(folder, options, alignment=alignment, **more)
     setup.run_loop(system, data, folder, options)
     return system
 

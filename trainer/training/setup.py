@@ -7,7 +7,9 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from data_loader import pipeline, pixel_cache, sample_weights
+from data_loader import licences, pipeline, pixel_cache, sample_weights
+from trainer.face_networks.identity_loss import identity_network
+from trainer.face_networks.table import RUNS
 from trainer.systems import system_class
 from trainer.training.devices import Devices
 from trainer.training.loop import Loop
@@ -168,6 +170,20 @@ def people(sources, indexes):
     counts = label_counts(sources, indexes)
     names = {name: list(indexes[name].label_names) for name in counts}
     return {"labels": counts, "label_names": names} | ({"n_id": next(iter(counts.values()))} if counts else {})
+
+
+def licences_of(indexes, options):
+    """What params.json says of whose work a run rests on: that of its folders, of the face network of its identity
+    loss, and of the runs that it goes on from, starts from or looks through."""
+    roots = [root for index in indexes.values() for root in index.roots]
+    found, kind = set().union(*map(licences.of_folder, roots)), system_class(options.system)
+    looked = {flag: getattr(options, flag) for flag in (*kind.training_only_flags, *kind.identity_flags)}
+    if (network := identity_network(looked)) and not network.startswith(RUNS):
+        found.add(licences.KNOWN[licences.of_network(network)])
+    for flag in {"load_path", "pretrained_gen", "pretrained_rec"} & options.explicit:
+        if run := runs.run_at(getattr(options, flag), options.log_dir):
+            found |= licences.of_run(runs.read_params(run))
+    return licences.written(found)
 
 
 def run_loop(system, data, folder, options, grid=None, devices=None, best=None):

@@ -72,6 +72,9 @@ def test_every_photograph_gives_a_crop_or_a_reason(faces):
     for row in good.values():
         with Image.open(faces / row["path"]) as image:
             assert image.size == (108, 108)
+    rests_on = {each["what"]: each["limit"] for each in json.loads((faces / "licences.json").read_text())}
+    assert ("commercially" in rests_on.get("face detector mtcnn", "")) == (faces.name == "mtcnn")
+    assert "images of photographs" in rests_on
     reasons = {file: row["reason"] for file, row in bad.items()}
     assert set(reasons) == {"none.jpg", "tiny.png", "strip.png", "broken.jpg", "trip/one.webp"}
     assert reasons["none.jpg"] == "no face found" and reasons["tiny.png"].startswith("1x1 pixels")

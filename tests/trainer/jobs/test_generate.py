@@ -186,6 +186,10 @@ def test_run_json_card_and_checksums(trained_run, renders, tmp_path, untraced):
     card = (target / "README.md").read_text()
     assert card.startswith("---\n# license:") and "pretty_name: my-faces" in card and "- face-recognition\n" in card
     assert "| identities | 2 " in card and "| images | 5 |" in card and "16 x 16" in card
+    rests_on = {each["what"]: each for each in run["licences"]}
+    assert set(rests_on) == {"photographs", "images of renders", "images of syn", "images of paired"}
+    assert "| photographs | nobody | CC0 | not excluded |" in card
+    assert "has to be asked for, by: images of paired, images of renders, images of syn.\n" in card
     for line in (target / "SHA256SUMS").read_text(encoding="utf-8").splitlines():
         digest, _, name = line.partition("  ")
         assert hashlib.sha256((target / name).read_bytes()).hexdigest() == digest

@@ -1,4 +1,5 @@
 import csv
+import json
 import shutil
 from types import SimpleNamespace
 
@@ -69,6 +70,8 @@ def test_photographs_become_pairs_or_reasons(data, tmp_path):
         face = render[24:44, 16:48, 0].astype(float), photograph[24:44, 16:48, 0].astype(float)
         assert abs(face[0].mean() - face[1].mean()) < 25 and np.corrcoef(*map(np.ravel, face))[0, 1] > 0.3
     reasons = {file: row["reason"] for file, row in rows(data / "pairs" / "failed.csv", "file").items()}
+    rests_on = {each["what"] for each in json.loads((data / "pairs" / "licences.json").read_text())}
+    assert rests_on == {"3D face model", "68-point landmark predictor of dlib", "images of photographs"}
     assert set(reasons) == {"none.png", "tiny.png", "broken.jpg"} and reasons["none.png"] == "no face found"
 
 

@@ -33,7 +33,8 @@ def first(tmp_path_factory):
 
 def test_folder_holds_people_pictures_and_parameters(tmp_path, first):
     assert sorted(first) == ["00001/00001.png", "00001/00002.png", "00001/metadata.csv",
-                             "00002/00001.png", "00002/00002.png", "00002/metadata.csv", "metadata.csv", "render.json"]
+                             "00002/00001.png", "00002/00002.png", "00002/metadata.csv",
+                             "licences.json", "metadata.csv", "render.json"]
     rows = list(csv.DictReader(first["metadata.csv"].decode().splitlines()))
     assert [row["path"] for row in rows] == sorted(name for name in first if name.endswith("png"))
     assert all(abs(float(row["yaw"])) <= 30 and abs(float(row["roll"])) <= 5 for row in rows)
@@ -41,7 +42,8 @@ def test_folder_holds_people_pictures_and_parameters(tmp_path, first):
         "renderer": 2, "identity_spread": 1,
         "morphable_model": "makehuman", "statistics_dir": "", "random_seed": 1, "syn_scale_size": 16,
         "published_pose": False, "yaw_range": 30, "pitch_range": 10, "roll_range": 5, "image_format": "png"}
-    assert len(set(first.values())) == 8
+    assert [each["what"] for each in json.loads(first["licences.json"])] == ["3D face model"]
+    assert len(set(first.values())) == 9
     render.run(options(tmp_path, image_format="jpg", n_id=1, images_per_id=1))
     with Image.open(tmp_path / "syn" / "00001" / "00001.jpg") as image:
         assert image.format == "JPEG" and image.size == (16, 16)
@@ -115,7 +117,7 @@ def test_a_statistical_model_is_drawn_in_processes_too(tmp_path):
     model = published.write_3ddfa(tmp_path / "3ddfa")
     for name, processes in (("one", 1), ("two", 2)):
         render.run(options(tmp_path, syn_dataset=name, morphable_model=str(model), num_worker=processes))
-    assert content(tmp_path / "one") == content(tmp_path / "two") and len(content(tmp_path / "one")) == 8
+    assert content(tmp_path / "one") == content(tmp_path / "two") and len(content(tmp_path / "one")) == 9
 
 
 def test_one_person_alone_is_the_same_person(tmp_path, first):

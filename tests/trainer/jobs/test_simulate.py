@@ -172,7 +172,7 @@ def test_without_folders_each_photograph_is_a_person(photographs, tmp_path):
         shutil.copy(photographs / "people" / name, tmp_path / "people" / new)
     assert run(tmp_path, "--yaws=-7.5", "--background", "plain") == 0
     assert set(content(tmp_path / "out")) == {"a/a_-7.5.png", "a/metadata.csv", "a/failed.csv", "b/failed.csv",
-                                              "metadata.csv", "failed.csv", "simulate.json"}
+                                              "metadata.csv", "failed.csv", "simulate.json", "licences.json"}
     reasons = {row["file"]: row["reason"] for row in rows(tmp_path / "out" / "failed.csv")}
     assert "same name" in reasons["a.png"] and reasons["b.png"] == "no face found"
 

@@ -1,30 +1,49 @@
 """The face in a photograph: found, cut out, written into a file."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from data_loader import five_points
+from data_loader import chips, five_points
 from data_loader.crops import NoOutput, read_photograph, resize, save
 from data_loader.detection import open_finder
 from data_loader.faces import crop_square
 
-# What is said of a crop: of the photograph, in its pixels. Of ArcFace's: its centre, its side, and by how many degrees
-# it is turned, clockwise.
-COLUMNS = {
-    "square": ("faces", "confidence", "left", "top", "side"),
-    "arcface": ("faces", "confidence", "x", "y", "side", "turn"),
+
+@dataclass(frozen=True)
+class Crop:
+    """What `--crop` names: the side in pixels where no --size is given (0: the flag's own), how a face network knows it
+    (data_loader/face_places.py), and what cuts: (pixels, place [4], side) -> uint8 [side, side, 3]."""
+
+    size: int
+    alignment: str
+    cut: Callable | None = None
+
+
+CROPS = {
+    "square": Crop(0, "square"),
+    "arcface": Crop(five_points.SIZE, "arcface", five_points.cut),
+    "facenet": Crop(160, "chip", chips.cut),  # dlib's chip in FaceNet's size, which MTCNN's box is cut in (ours)
+    "dlib": Crop(chips.SIZE, "chip", chips.cut),
 }
+SQUARE = ("faces", "confidence", "left", "top", "side")  # what is said of a crop, in pixels of the photograph
+TURNED = ("faces", "confidence", "x", "y", "side", "turn")  # centre, side, degrees clockwise
+
+
+def columns(crop):
+    """What is said of the crops that --crop names."""
+    return TURNED if CROPS[crop].cut else SQUARE
 
 
 class Aligner:
-    """Writes the crop of one photograph's face: a call takes (file, output) and gives [output, *values of COLUMNS].
+    """Writes the crop of one photograph's face: a call takes (file, output) and gives [output, *values of `columns`].
 
     Args:
         source: folder (Path) that `file` is relative to.  folder: that of `output`.
         options: crop, size, detector, asset_dir.
-        known: {file: place of the face's ArcFace crop float [4], fractions of the image's side}: of these nobody looks
-            for a face.
+        known: {file: place of the crop float [4], fractions of the image's side}: of these nobody looks for a face.
 
     Raises, in a call:
         UnreadableImage; NoOutput: too small, or no face; UserError: as open_finder.
@@ -36,7 +55,7 @@ class Aligner:
     def __call__(self, file, output):
         pixels, size = read_photograph(self.source / file), self.options.size
         if file in self.known:
-            crop, values = cut_arcface(pixels, self.known[file] * pixels.shape[1], size)
+            crop, values = cut_turned(pixels, self.known[file] * pixels.shape[1], self.options.crop, size)
             found = ["", ""]
         else:
             face = self._find(pixels)
@@ -53,26 +72,22 @@ class Aligner:
 
 
 def crop_face(pixels, face, crop, size):
-    """The crop of a face and where it was: (uint8 [size, size, 3], values of COLUMNS behind the confidence).
+    """The crop of a face and where it was: (uint8 [size, size, 3], values of `columns` behind the confidence).
 
     Args:
         pixels: uint8 [h, w, 3].
-        face: detection.Found.
-        crop: "square": what is around the face, by faces.crop_square; "arcface": five_points' crop.
-
-    Raises:
-        ValueError: another crop.
+        face: detection.Found; of a chip with its 68 landmarks.
+        crop: key of CROPS.
     """
     if crop == "square":
         left, top, side = crop_square(face.box, pixels.shape[1], pixels.shape[0])
         return resize(pixels[top:top + side, left:left + side], size), [left, top, side]
-    if crop == "arcface":
-        return cut_arcface(pixels, five_points.place(face.points), size)
-    raise ValueError(f"no crop {crop!r}; one of {', '.join(COLUMNS)}")
+    chip = CROPS[crop].alignment == "chip"
+    return cut_turned(pixels, chips.place(face.landmarks) if chip else five_points.place(face.points), crop, size)
 
 
-def cut_arcface(pixels, where, size):
+def cut_turned(pixels, where, crop, size):
     """As crop_face, of a place [4] in pixels."""
     x, y, *across = map(float, where)
     values = x, y, np.hypot(*across), np.degrees(np.arctan2(across[1], across[0]))
-    return five_points.cut(pixels, where, size), [f"{value:.2f}" for value in values]
+    return CROPS[crop].cut(pixels, where, size), [f"{value:.2f}" for value in values]

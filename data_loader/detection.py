@@ -30,6 +30,7 @@ class Found:
         box: float64 [4]: left, top, right, bottom, as MTCNN draws it.
         points: float64 [5, 2], as five_points.TEMPLATE.
         faces: how many there are.
+        landmarks: float64 [68, 2]; None of MTCNN.
         confidence: the detector's own: of MTCNN and of dlib's network about 1, of dlib's first detector from 0 up.
     """
 
@@ -37,6 +38,7 @@ class Found:
     points: np.ndarray
     faces: int
     confidence: float
+    landmarks: np.ndarray | None = None
 
 
 def open_finder(name, asset_dir):
@@ -75,7 +77,7 @@ class DlibFinder(Detector):
         if face is None:
             return None
         box = np.array(landmark_box(face.landmarks))
-        return Found(box, five_points.of_landmarks(face.landmarks), face.faces, face.score)
+        return Found(box, five_points.of_landmarks(face.landmarks), face.faces, face.score, face.landmarks)
 
     def look(self, pixels):
         found = super().look(pixels)

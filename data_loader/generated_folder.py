@@ -22,6 +22,7 @@ from utils.tables import ENCODING, Table
 
 RUN, ROWS, TABLE = "run.json", "confidence_scores.partial.csv", "confidence_scores.csv"
 ALIGNED = "align.json"
+ALIGNMENTS = {"arcface": "arcface", "facenet": "chip", "dlib": "chip"}  # of --crop, as data_loader/face_places.py
 
 
 def is_generated(folder, flag):
@@ -43,7 +44,7 @@ def is_generated(folder, flag):
 
 def alignment_of(roots, flag):
     """How the faces of image folders were cut, as a face network knows it: "arcface" where `align --crop arcface` made
-    all of them, "none" where it made none or only some.
+    all of them, "chip" where facenet or dlib, "none" where it made none, only some, or squares.
 
     Args:
         roots: paths.
@@ -51,7 +52,8 @@ def alignment_of(roots, flag):
     """
     crops = {_read(Path(root), flag, ALIGNED).get("crop") if (Path(root) / ALIGNED).is_file() else None
              for root in roots}  # fmt: skip
-    return "arcface" if crops == {"arcface"} else "none"
+    found = {ALIGNMENTS.get(crop, "none") for crop in crops}
+    return found.pop() if len(found) == 1 else "none"
 
 
 def read_run(folder, flag):

@@ -192,8 +192,8 @@ GROUPS = {
     ],
     "photographs": [
         _flag("detector", "dlib", "finds the face: dlib's two detectors, or mtcnn (requirements-faces.txt; its author asks that its weights be not used commercially)", choices=("dlib", "mtcnn"), jobs=("align",)),
-        _flag("crop", "square", "what is cut out: a square around the face, or arcface: turned and scaled to ArcFace's five points", choices=("square", "arcface"), jobs=("align",)),
-        _flag("size", 108, "height and width of the crops; --crop arcface, where not named: 112", low=16, high=2048, jobs=CROPPING),
+        _flag("crop", "square", "what is cut out: a square around the face; turned and scaled to ArcFace's five points; or dlib's face chip, in FaceNet's size or its own", choices=("square", "arcface", "facenet", "dlib"), jobs=("align",)),
+        _flag("size", 108, "height and width of the crops; where not named, --crop arcface: 112, facenet: 160, dlib: 150", low=16, high=2048, jobs=CROPPING),
         _flag("save_aligned", "aligned", "output folder of align under data_dir", jobs=("align",), path="one"),
         _flag("max_fit_error", 6.0, "landmark error, in per cent of the distance of the outer eye corners, over which a fit is not used", low=0, jobs=FITTING),
         _flag("pair_crop", "face", "what is cut out: the face, as align does, or the centre, as training does", choices=("face", "centre"), jobs=FITTING),

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_loader import align, five_points
-from data_loader.align import Aligner, crop_face
+from data_loader import align, chips, five_points
+from data_loader.align import CROPS, Aligner, crop_face
 from data_loader.crops import NoOutput
 from data_loader.detection import Found, MtcnnFinder
 from data_loader.folders import UnreadableImage
@@ -67,8 +67,15 @@ def test_arcfaces_crop_is_that_of_the_points_and_told():
     x, y, *across = place = five_points.place(POINTS)
     assert (crop == five_points.cut(pixels, place, 56)).all() and crop.shape == (56, 56, 3)
     assert values == [f"{v:.2f}" for v in (x, y, np.hypot(*across), np.degrees(np.arctan2(*across[::-1])))]
-    with pytest.raises(ValueError, match="'oval'; one of square, arcface"):
-        crop_face(pixels, Found(np.zeros(4), POINTS, 1, 1.0), "oval", 56)
+
+
+@pytest.mark.parametrize(("crop", "side"), [("facenet", 160), ("dlib", 150)])
+def test_a_chip_is_dlibs_of_the_landmarks(crop, side):
+    pixels, landmarks = photograph(120, 100), np.random.default_rng(2).uniform(30, 80, (68, 2))
+    cut, values = crop_face(pixels, Found(np.zeros(4), POINTS, 1, 1.0, landmarks), crop, side)
+    assert (cut == chips.cut(pixels, chips.place(landmarks), side)).all() and cut.shape == (side, side, 3)
+    assert values[:2] == [f"{value:.2f}" for value in chips.place(landmarks)[:2]]
+    assert CROPS[crop].size == side
 
 
 def test_no_detector_before_there_is_something_to_look_at(tmp_path, monkeypatch):

@@ -62,7 +62,7 @@ def embed_folder(face_network, index, options):
     Raises:
         UserError: no image can be read; a damaged metadata.csv.
     """
-    if face_network.alignment == "arcface" == alignment_of(index.roots, index.flag):
+    if face_network.alignment == alignment_of(index.roots, index.flag):
         options = options.changed(align="none")  # they are cut already
     cutter = _Cutter(face_network, options)
     places = _known_places(index, face_network.alignment) if cutter.aligns else np.full((len(index), 4), np.nan)

@@ -146,8 +146,8 @@ def _chosen_run(options):
     if "model_def" in options.explicit:
         raise UserError(f"--model_def: {options.pretrained_rec} says itself which network it is")
     if getattr(params, "alignment", "none") != "none":
-        raise UserError(f"--pretrained_rec: {options.pretrained_rec} was shown faces cut by ArcFace's points; whole "
-                        "images are looked at here")  # fmt: skip
+        raise UserError(f"--pretrained_rec: {options.pretrained_rec} was shown faces that `align --crop` had turned; "
+                        "whole images are looked at here")  # fmt: skip
     own = {name: getattr(params, name) for name in ("embedding_size", "use_fixed_image_standardization")}
     return options.changed(model_def=of_run(params), **own)
 

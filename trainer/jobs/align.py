@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data_loader import five_points, licences
-from data_loader.align import COLUMNS, Aligner
+from data_loader import licences
+from data_loader.align import CROPS, Aligner, columns
 from data_loader.crops import check_folders
 from data_loader.face_places import known_places
 from data_loader.faces import MARGIN
@@ -13,6 +13,7 @@ from data_loader.generated_folder import is_generated
 from data_loader.outcome import Outcome
 from data_loader.training_sources import index_folder
 from trainer.training.devices import tell_device
+from utils.errors import UserError
 
 DETECTORS = {"dlib": ("dlib", "landmarks"), "mtcnn": ("mtcnn",)}  # names in licences.KNOWN
 
@@ -20,8 +21,9 @@ DETECTORS = {"dlib": ("dlib", "landmarks"), "mtcnn": ("mtcnn",)}  # names in lic
 def run(options):
     """Cut the face out of every photograph of data_dir/dataset into data_dir/save_aligned, folders kept.
 
-    One face a photograph, by faces.choose_face. --crop square: what is around it, by faces.crop_square; arcface: by
-    five points, which for renders, for images generated from them and for pairs come from their metadata.csv.
+    One face a photograph, by faces.choose_face. --crop square: what is around it, by faces.crop_square; arcface,
+    facenet, dlib: turned and scaled, by landmarks, which for renders, for images generated from them and for pairs come
+    from their metadata.csv.
     success.csv says where each crop was, failed.csv why there is none. A second run goes on where the first stopped.
 
     Args:
@@ -32,25 +34,28 @@ def run(options):
     """
     data = Path(options.data_dir).expanduser()
     source, folder = data / options.dataset, data / options.save_aligned
-    if options.crop == "arcface" and "size" not in options.explicit:
-        options = options.changed(size=five_points.SIZE)
+    crop = CROPS[options.crop]
+    if crop.size:
+        options = options.defaulting(size=crop.size)
+    if crop.alignment == "chip" and options.detector == "mtcnn":
+        raise UserError(f"--crop {options.crop} is cut by 68 landmarks, of which mtcnn finds five: --detector dlib")
     check_folders(source, folder, "--save_aligned", options)
     index = index_folder(options, "dataset")
     files = [index.relative_path(i) for i in range(len(index))]
-    known = _known(index, files) if options.crop == "arcface" else {}
+    known = _known(index, files, crop.alignment) if crop.cut else {}
     settings = {name: getattr(options, name) for name in ("crop", "detector", "size", "image_format")}
     settings |= {"margin": round(MARGIN, 6)} if options.crop == "square" else {"landmarks_known": len(known)}
     settings |= {"input_content": index.digest}
     settings |= {"generated": True} if is_generated(source, "--dataset") else {}
     if options.detector == "mtcnn":
         tell_device(options)
-    with Outcome(folder, "align", ("file", "path", *COLUMNS[options.crop]), settings, "--save_aligned") as outcome:
+    with Outcome(folder, "align", ("file", "path", *columns(options.crop)), settings, "--save_aligned") as outcome:
         licences.write(folder, DETECTORS[options.detector], [source])
         outcome.work_through(files, options.image_format, Aligner(source, folder, options, known))
     print(f"align: {len(outcome.succeeded)} faces in {folder}, {len(outcome.failed)} photographs in failed.csv")
 
 
-def _known(index, files):
-    """{file: place of its ArcFace crop, fractions of its side} of the images whose landmarks a metadata.csv has."""
-    places = known_places(index, "arcface")
+def _known(index, files, alignment):
+    """{file: place of its crop, fractions of its side} of the images whose landmarks a metadata.csv has."""
+    places = known_places(index, alignment)
     return {file: places[i] for i, file in enumerate(files) if np.isfinite(places[i]).all()}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_loader import assets, five_points
+from data_loader import assets, chips, face_places, five_points
 from data_loader.generated_folder import alignment_of, is_generated
 from data_loader.morphable.landmarks import Detector
 from data_loader.morphable.parameters import LANDMARKS, csv_line, landmark_numbers
@@ -116,7 +116,9 @@ def test_arcfaces_crop_brings_the_eyes_to_their_place(data):
         align.run(options(data, save_aligned="arcface", size=112))
 
 
-def test_renders_and_what_was_made_of_them_are_cut_by_their_table(data, tmp_path):
+@pytest.mark.parametrize(("crop", "side", "alignment"), [("arcface", 112, "arcface"), ("facenet", 160, "chip"),
+                                                          ("dlib", 150, "chip")])  # fmt: skip
+def test_renders_and_what_was_made_of_them_are_cut_by_their_table(tmp_path, crop, side, alignment):
     """No face is found in noise; that the crops were generated is not lost."""
     landmarks = np.random.default_rng(0).normal(30, 8, (68, 2)).round(1)
     pixels = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
@@ -127,19 +129,30 @@ def test_renders_and_what_was_made_of_them_are_cut_by_their_table(data, tmp_path
     (tmp_path / "syn" / "metadata.csv").write_text(csv_line(["path", *LANDMARKS]) + csv_line(row))
     run = {"finished": True, "inputs": {"folder": "../syn"}, "settings": {}, "flags": {}}
     (tmp_path / "made" / "run.json").write_text(json.dumps(run))
-    expected = five_points.cut(pixels, five_points.place(five_points.of_landmarks(landmarks)))
+    place = face_places.place(landmarks, alignment, 64, 64)
+    expected = (chips if alignment == "chip" else five_points).cut(pixels, place, side)
     for folder, generated in (("syn", False), ("made", True)):
-        align.run(options(tmp_path, dataset=folder, save_aligned=f"cut_{folder}", crop="arcface"))
+        align.run(options(tmp_path, dataset=folder, save_aligned=f"cut_{folder}", crop=crop))
         with Image.open(tmp_path / f"cut_{folder}" / "a" / "1.png") as image:
             assert abs(np.asarray(image).astype(int) - expected).max() <= 1  # the table's place is float32
         assert is_generated(tmp_path / f"cut_{folder}", "--dataset") == generated
-        assert alignment_of([tmp_path / f"cut_{folder}"], "--dataset") == "arcface"
+        assert alignment_of([tmp_path / f"cut_{folder}"], "--dataset") == alignment
     assert alignment_of([tmp_path / "cut_syn", tmp_path / "syn"], "--dataset") == "none"
+    if crop == "arcface":
+        refuse_points_in_one_place(tmp_path)
+
+
+def refuse_points_in_one_place(tmp_path):
     (tmp_path / "syn" / "metadata.csv").write_text(csv_line(["path", *LANDMARKS])
                                                    + csv_line(["a/1.png", *landmark_numbers(np.ones((68, 2)),
                                                                                             np.ones(68, bool))]))
     with pytest.raises(UserError, match="metadata.csv: a/1.png: five points in one place"):
         align.run(options(tmp_path, dataset="syn", save_aligned="none", crop="arcface"))
+
+
+def test_mtcnn_finds_no_68_landmarks(data):
+    with pytest.raises(UserError, match="--crop dlib is cut by 68 landmarks, of which mtcnn finds five"):
+        align.run(options(data, crop="dlib", detector="mtcnn", save_aligned="new"))
 
 
 def test_a_folder_of_the_version_before_goes_on_with_its_detector(data):

@@ -56,7 +56,10 @@ def read_photograph(path, longest=None):
 
 
 def save(pixels, path):
-    """Write uint8 [h, w, 3] as JPEG of quality 100, or PNG, by the path's ending; its folder is made."""
+    """Write uint8 [h, w, 3] as JPEG of quality 100, or PNG, by the path's ending; its folder is made.
+
+    As PNG grey levels too, uint8 or uint16 [h, w].
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     quality = {"quality": 100, "subsampling": 0} if path.suffix == ".jpg" else {}
     encoded = io.BytesIO()

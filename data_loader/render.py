@@ -15,13 +15,14 @@ RENDERER = 2  # raised whenever the same settings draw other people: 2 gave them
 class RenderFolder:
     """Pictures in <folder>/<person>/<picture>.<image_format>, both counted from 1, and their parameters.
 
+    With --maps, <folder>_maps/<map>/ has a picture of the same name for each, always PNG.
     Picture and parameters depend on `settings`, person and picture alone, so that any order and several processes at
     once give the same bytes. <person>/metadata.csv holds a row for each of the person's pictures.
     It can be pickled: another process opens the model anew.
 
     Args:
         folder: the data set's, Path.
-        options: n_id, images_per_id, image_format, those of sources.open_source and those of SETTINGS.
+        options: n_id, images_per_id, image_format, maps, those of sources.open_source and those of SETTINGS.
         fits: the statistics that sources.open_source takes, where they have been read before.
 
     Attributes:
@@ -33,6 +34,8 @@ class RenderFolder:
 
     def __init__(self, folder, options, fits=None):
         self.folder, self.options = folder, options
+        self.maps = [name.strip() for name in options.maps.split(",")] if options.maps else []
+        self.maps_folder = folder.with_name(f"{folder.name}_maps")
         self.source = open_source(options, fits)
         self.header = parameters.csv_line([*parameters.PICTURE, *self.source.columns])
         self.settings = {"renderer": RENDERER, **self.source.settings,
@@ -42,11 +45,12 @@ class RenderFolder:
         return RenderFolder, (self.folder, self.options, self.source.fits)
 
     def missing(self, person):
-        """Numbers of a person's pictures that are not there yet, or are but have no row."""
+        """Numbers of a person's pictures that are not there yet, or are but have no row, or lack a map."""
         there = {f"{person:05d}/{path.name}" for path in self._person_folder(person).glob("*")}
         rows = self._rows(person)
         return [index for index in range(1, self.options.images_per_id + 1)
-                if self._path(person, index) not in there or index not in rows]
+                if self._path(person, index) not in there or index not in rows
+                or not all(self._map_path(name, person, index).is_file() for name in self.maps)]
 
     def draw(self, work, done=lambda: None):
         """Draw pictures of a person, then write their rows; files that are there keep their bytes.
@@ -70,6 +74,8 @@ class RenderFolder:
                 pixels, about = self.source.draw(person, index)
                 if not (self.folder / path).exists():
                     save(pixels, self.folder / path)
+                for name, pixels in self.source.maps(self.maps).items():
+                    save(pixels, self._map_path(name, person, index))
                 rows[index] = parameters.csv_line([path, person, index, *about])
                 done()
             _write_table(self._person_folder(person), self.header, (rows[index] for index in sorted(rows)))
@@ -101,6 +107,9 @@ class RenderFolder:
     def _path(self, person, index):
         """Where a picture lies below the folder."""
         return f"{person:05d}/{index:05d}.{self.options.image_format}"
+
+    def _map_path(self, name, person, index):
+        return self.maps_folder / name / f"{person:05d}" / f"{index:05d}.png"
 
     def _rows(self, person):
         """{index: line} of the person's metadata.csv; empty where that is missing or of other columns."""

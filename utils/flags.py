@@ -213,6 +213,7 @@ GROUPS = {
         _flag("ray_address", "", "of engine: the head of a Ray cluster that sees the same folders, or auto; '': a Ray of its own on this machine", jobs=("generate",)),
         _flag("images_per_id", 8, "images of each identity (demo, where not named: 8); of --system ipgan with pose_dataset, where not named: in every pose", low=1, jobs=(*RENDERING, "demo", "generate", *BENCHMARK)),
         _flag("syn_scale_size", 64, "render height and width (published: no effect)", low=16, high=2048, jobs=RENDERING),
+        _flag("maps", "", "also write what the renders show beside colours: depth, normals, mask, or some of them with commas between, into <syn_dataset>_maps/", jobs=("render",)),
         _flag("yaw_range", 30.0, "degrees to either side", low=0, high=90, jobs=(*RENDERING, *BENCHMARK)),
         _flag("pitch_range", 12.0, "degrees up and down", low=0, high=60, jobs=(*RENDERING, *BENCHMARK)),
         _flag("roll_range", 8.0, "degrees to either side", low=0, high=90, jobs=(*RENDERING, *BENCHMARK)),

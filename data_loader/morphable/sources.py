@@ -1,7 +1,8 @@
 """Where the faces of `render` come from: the MakeHuman face or a statistical model, behind one way of asking.
 
 A source has `settings`, what its pictures depend on beside the other flags; `columns`, names of what it says about a
-picture; `draw(person, index)`, the picture and that; and `note`, what the user should know, "" where there is nothing.
+picture; `draw(person, index)`, the picture and that; `maps(names)` of the last one drawn; and `note`, what the user
+should know, "" where there is nothing.
 """
 
 import zlib
@@ -13,6 +14,7 @@ from data_loader import assets
 from data_loader.morphable import parameters, sampling, statistical_formats, statistical_sampling, statistics
 from data_loader.morphable.camera import Studio
 from data_loader.morphable.fitting import Fitter
+from data_loader.morphable.maps import MAPS
 from data_loader.morphable.model import load_makehuman
 from data_loader.morphable.prior import Widened
 from data_loader.morphable.statistical_studio import StatisticalStudio
@@ -61,10 +63,14 @@ class _Source:
             self._head, self._person = self.studio.head(self._who), person
         shot = self.sampler.image(self.model, options.random_seed, person, index, options.yaw_range,
                                   options.pitch_range, options.roll_range, self.fits, options.published_pose)
-        view = self.studio.view(self._head, shot)
+        view = self._view = self.studio.view(self._head, shot)
         framing = [shot.yaw, shot.pitch, shot.roll, shot.zoom, *shot.shift]
         return (self.studio.develop(view, self._head, shot),
                 framing + self._about(self._who, shot) + self._landmarks(view))
+
+    def maps(self, names):
+        """{name: array} of the picture that `draw` gave last; names of maps.MAPS."""
+        return {name: MAPS[name](self._view, self._height()) for name in names}
 
     def _landmarks(self, view):
         if self.model.landmarks is None:

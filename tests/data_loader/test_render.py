@@ -23,11 +23,14 @@ class Source:
         self.drawn.append((person, index))
         return np.full((16, 16, 3), 10 * person + index, np.uint8), [index / 2]
 
+    def maps(self, names):
+        return {}
+
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.setattr(render, "open_source", Source)
-    options = SimpleNamespace(n_id=2, images_per_id=2, image_format="png", random_seed=1, syn_scale_size=16,
+    options = SimpleNamespace(n_id=2, images_per_id=2, image_format="png", maps="", random_seed=1, syn_scale_size=16,
                               published_pose=False, yaw_range=30.0, pitch_range=10.0, roll_range=5.0,
                               identity_spread=1.0)
     return RenderFolder(tmp_path, options, fits="statistics")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from data_loader import licences
 from data_loader.crops import check_format
+from data_loader.morphable.maps import MAPS
 from data_loader.morphable.parameters import METADATA
 from data_loader.render import RenderFolder
 from utils.claim import Claim
@@ -19,12 +20,13 @@ def run(options):
     Picture and parameters depend on (random_seed, person, picture) and the settings alone, so that any shard, any order
     and a run that goes on after an interruption give the same bytes. <person>/metadata.csv holds the person's
     parameters, a row a picture; metadata.csv all of them, written by the run that finds every person complete;
-    render.json the settings.
+    render.json the settings. --maps writes what the pictures show beside colours into data_dir/<syn_dataset>_maps.
 
     Args:
         options: data_dir, syn_dataset, n_id, images_per_id, syn_scale_size (pixels), image_format, random_seed,
             morphable_model, statistics_dir, published_pose, yaw_range, pitch_range, roll_range (degrees, half-widths),
-            shard ("2/8": the second of eight parts of the people; "": all), num_worker (processes), asset_dir.
+            maps ("": none), shard ("2/8": the second of eight parts of the people; "": all), num_worker (processes),
+            asset_dir.
 
     Raises:
         UserError: a value out of range, or a folder that holds pictures of other settings.
@@ -33,6 +35,8 @@ def run(options):
     people = parse_shard(options.shard).part(range(1, options.n_id + 1))
     renders = RenderFolder(Path(options.data_dir).expanduser() / options.syn_dataset, options)
     Claim(renders.folder, "render.json", renders.settings, "--syn_dataset").take()  # by all shards, at once perhaps
+    if renders.maps:
+        Claim(renders.maps_folder, "render.json", renders.settings, "--maps").take()
     licences.write(renders.folder, [licences.of_model(options.morphable_model)], [options.statistics_dir])
     if renders.source.note:
         print(renders.source.note, file=sys.stderr)
@@ -56,5 +60,8 @@ def _check(options):
         if not 0 <= getattr(options, name) <= most:
             raise UserError(f"--{name} {getattr(options, name)}: must be 0 to {most} degrees")
     check_format(options.image_format)
+    for name in options.maps.split(",") if options.maps else ():
+        if name.strip() not in MAPS:
+            raise UserError(f"--maps {options.maps}: {name.strip()!r} is none of {', '.join(MAPS)}")
     if options.published_pose and not options.statistics_dir:
         raise UserError("--published_pose: needs --statistics_dir, whose poses it sets to yaw 0")

@@ -2,6 +2,7 @@ import csv
 import json
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -17,7 +18,7 @@ def options(folder, **changes):
         "data_dir": str(folder), "syn_dataset": "syn", "n_id": 2, "images_per_id": 2, "syn_scale_size": 16,
         "image_format": "png", "random_seed": 1, "yaw_range": 30.0, "pitch_range": 10.0, "roll_range": 5.0,
         "num_worker": 1, "asset_dir": "~/.cache/facegan", "morphable_model": "makehuman", "statistics_dir": "",
-        "published_pose": False, "identity_spread": 1.0, "shard": "", **changes})
+        "published_pose": False, "identity_spread": 1.0, "shard": "", "maps": "", **changes})
 
 
 def content(folder):
@@ -48,6 +49,30 @@ def test_folder_holds_people_pictures_and_parameters(tmp_path, first):
     with Image.open(tmp_path / "syn" / "00001" / "00001.jpg") as image:
         assert image.format == "JPEG" and image.size == (16, 16)
         assert set(image.quantization[0]) == {1}  # quality 100
+
+
+def test_maps_show_the_same_heads_and_can_be_had_later(tmp_path, first):
+    render.run(options(tmp_path, n_id=1))
+    render.run(options(tmp_path, n_id=1, maps="depth,normals, mask"))
+    drawn, maps = content(tmp_path / "syn"), content(tmp_path / "syn_maps")
+    assert {name: first[name] for name in drawn if name.endswith("png")} == {
+        name: data for name, data in drawn.items() if name.endswith("png")}
+    assert {*maps} == {"render.json", *(f"{kind}/00001/0000{i}.png" for kind in render.MAPS for i in (1, 2))}
+    for i in (1, 2):
+        picture, depth, normals, mask = (
+            np.asarray(Image.open(tmp_path / folder / "00001" / f"0000{i}.png"))
+            for folder in ("syn", "syn_maps/depth", "syn_maps/normals", "syn_maps/mask"))  # fmt: skip
+        assert depth.dtype == np.uint16 and ((depth > 0) == (mask > 0)).all() and 0.2 < (mask > 0).mean() < 1
+        assert (picture[mask > 128].max(axis=1) > 0).all() and (picture[mask == 0] == 0).all()
+        lengths = np.linalg.norm(normals[mask > 0] / 127.5 - 1, axis=1)
+        assert abs(lengths - 1).max() < 0.02 and (normals[..., 2][mask == 255] > 100).all()  # none looks away
+        middle = depth[6:10, 6:10].astype(float).mean()
+        assert middle < 32768 < depth.max()  # the nose is before the middle of the head, the neck behind
+    (tmp_path / "syn_maps" / "mask" / "00001" / "00002.png").unlink()
+    render.run(options(tmp_path, n_id=1, maps="mask"))
+    assert content(tmp_path / "syn_maps") == maps and content(tmp_path / "syn") == drawn
+    with pytest.raises(UserError, match="--maps depth,colour: 'colour' is none of depth, normals, mask"):
+        render.run(options(tmp_path, maps="depth,colour"))
 
 
 @pytest.mark.slow  # what a kill left out is made again in a test of its own

@@ -150,7 +150,7 @@ def read_scores(folder, flag):
         paths.append(_there(Path(folder), row[path_at]))
         identities.append(row[identity_at])
         rows.append([table.number(line, row, place) if row[place] else np.nan for place in scores])
-    values = np.array(rows, np.float64).reshape(-1, len(scores))
+    values = np.array(rows, np.float64).reshape(len(rows), len(scores))
     return Scores(paths, identities, {table.header[place]: values[:, i] for i, place in enumerate(scores)})
 
 

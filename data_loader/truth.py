@@ -35,6 +35,7 @@ class Truth:
 
     def __init__(self, index, size):
         folder, self.columns, self._points = described(Path(index.folder)), (), []
+        self._offsets = np.full(len(index), -1, np.int64)
         if folder is None:
             return
         self.path = folder / METADATA
@@ -45,7 +46,6 @@ class Truth:
         self._places = [place for place, name in enumerate(table.header)
                         if name not in (*OWN, *FIVE) and not name.endswith("_score")]  # fmt: skip
         self.columns = tuple(table.header[place] for place in self._places)
-        self._offsets = np.full(len(index), -1, np.int64)
         self._find(table, index)
         if set(POINTS) <= set(self.columns):
             self._points = [self.columns.index(name) for name in POINTS]
@@ -79,7 +79,10 @@ class Truth:
             return next(self._parsed([_whole_line(file)]))
 
     def _parsed(self, lines):
-        return csv.reader((os.fsdecode(line) for line in lines), delimiter=self._delimiter)
+        try:
+            yield from csv.reader((os.fsdecode(line) for line in lines), delimiter=self._delimiter)
+        except csv.Error as error:
+            raise UserError(f"{self.path} is no CSV file: {error}") from error
 
     def _find(self, table, index):
         find, place = finder(index), table.path_place()

@@ -40,13 +40,13 @@ def read_obj(path):
         kind, *fields = line.split() or [""]
         try:
             if kind == "v":
-                vertices.append([float(field) for field in fields[:3]])
+                vertices.append(_numbers(fields, 3))
             elif kind == "vt":
-                texture.append([float(field) for field in fields[:2]])
+                texture.append(_numbers(fields, 2))
             elif kind == "g":
                 group = fields[0]
             elif kind == "f":
-                corners = [[int(index) - 1 for index in field.split("/")[:2]] for field in fields]
+                corners = [[_index(index) for index in field.split("/")[:2]] for field in fields]
                 corner, texture_corner = zip(*corners, strict=True)
                 faces.append(_four(corner))
                 texture_faces.append(_four(texture_corner))
@@ -56,7 +56,7 @@ def read_obj(path):
     mesh = ObjMesh(_array(vertices, 3), _array(texture, 2), np.array(faces, np.int32).reshape(-1, 4),
                    np.array(texture_faces, np.int32).reshape(-1, 4), np.array(groups))
     for index, points, what in ((mesh.faces, mesh.vertices, "vertex"), (mesh.texture_faces, mesh.texture, "texture")):
-        if index.size == 0 or index.min() < 0 or index.max() >= len(points):
+        if index.size == 0 or index.max() >= len(points):
             raise UserError(f"{path}: no faces, or a face names a {what} point that is not there")
     return mesh
 
@@ -88,6 +88,19 @@ def _read_text(path):
         return (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8")
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read ({error})") from error
+
+
+def _numbers(fields, count):
+    if len(fields) < count:
+        raise ValueError(f"{len(fields)} numbers in place of {count}")
+    return [float(field) for field in fields[:count]]
+
+
+def _index(text):
+    index = int(text) - 1
+    if not 0 <= index < 2**31:
+        raise ValueError(f"{text[:20]} is the number of no point")
+    return index
 
 
 def _four(corners):

@@ -12,23 +12,46 @@ SLOT = re.compile(r"/(Adam|RMSProp|Adagrad|Adadelta|Momentum)(_\d+)?$|^beta[12]_
 
 
 def open_checkpoint(prefix, flag):
-    """A reader of a TF1 checkpoint: get_variable_to_shape_map(), get_tensor(name).
+    """A TF1 checkpoint.
 
     Args:
         prefix: the files' common name, or the name of one of them.
         flag: the flag that named it.
 
+    Returns:
+        Checkpoint.
+
     Raises:
         UserError: none is there, or it cannot be read.
     """
-    prefix = TF1_ENDING.sub("", str(prefix))
-    try:
-        return tf.train.load_checkpoint(str(prefix))
-    except (ValueError, tf.errors.OpError) as error:
-        reason = str(error).splitlines()[0]
-        if re.search(r"[][?*\\]", prefix):
-            reason = "TensorFlow takes [ ] ? * and \\ in it for a pattern; rename the folder or the files"
-        raise UserError(f"--{flag}: cannot read a TF1 checkpoint at {prefix}: {reason}") from error
+    return Checkpoint(TF1_ENDING.sub("", str(prefix)), flag)
+
+
+class Checkpoint:
+    """What a TF1 checkpoint holds: get_variable_to_shape_map(), get_tensor(name), as TensorFlow's own reader has them.
+
+    Raises:
+        UserError: a file of it is missing or damaged; checksums are looked at when a tensor is read.
+    """
+
+    def __init__(self, prefix, flag):
+        self._prefix, self._flag = prefix, flag
+        self._reader = self._told(tf.train.load_checkpoint, prefix)
+
+    def get_variable_to_shape_map(self):
+        return self._told(self._reader.get_variable_to_shape_map)
+
+    def get_tensor(self, name):
+        return self._told(self._reader.get_tensor, name)
+
+    def _told(self, read, *arguments):
+        try:
+            return read(*arguments)
+        except (ValueError, IndexError, RuntimeError, tf.errors.OpError) as error:
+            reason = str(error).splitlines()[0]
+            if re.search(r"[][?*\\]", self._prefix):
+                reason = "TensorFlow takes [ ] ? * and \\ in it for a pattern; rename the folder or the files"
+            raise UserError(f"--{self._flag}: cannot read a TF1 checkpoint at {self._prefix}: {reason}") from error
 
 
 def assign(variables, reader):

@@ -4,15 +4,18 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from trainer.output import onnx_file
+from trainer.output import model_card, onnx_file
 from trainer.output.serving import export, export_weights
 from trainer.training.load import load_system
 from utils.errors import UserError
-from utils.files import check_writable
+from utils.files import atomic_write, check_writable
 
 
 def run(options):
-    """Write <export_dir>/<version>/, version 1 or the next after those that are there; or model.onnx; or weights."""
+    """Write <export_dir>/<version>/, version 1 or the next after those that are there; or model.onnx; or weights.
+
+    A card, README.md, says what it is and whose work it rests on.
+    """
     base = Path(options.export_dir).expanduser()
     check_writable(base, "--export_dir")
     if options.export_format == "onnx":
@@ -20,24 +23,43 @@ def run(options):
         options = _in_float32(options)
     loaded = load_system(options)
     try:
-        if options.export_format == "weights":
-            path = export_weights(loaded, base)
-            print(f"{path}: {path.stat().st_size / 1e6:.1f} MB; --pretrained_gen {base}")
-            return
-        if options.export_format == "onnx":
-            path, inputs = onnx_file.export_onnx(loaded.maker("generate"), base)
-            print(f"{path}: {path.stat().st_size / 1e6:.1f} MB; {', '.join(inputs)} -> generated")
-            return
-        if options.export_format != "saved_model":
-            raise ValueError(f"export_format {options.export_format!r} is none of saved_model, onnx, weights")
-        target, names = export(loaded.maker("generate"), base)
+        WRITERS[options.export_format](loaded, base)
     except OSError as error:
         raise UserError(f"--export_dir: cannot write {base}: {error.strerror or error}") from error
     except tf.errors.OpError as error:  # of TensorFlow's own files
         raise UserError(f"--export_dir: cannot write {base}: {' '.join(error.message.split())}") from error
+
+
+def _saved_model(loaded, base):
+    def card(functions):
+        return model_card.text(loaded, model_card.signatures(functions))
+
+    target, names = export(loaded.maker("generate"), base, card)
     print(f"{target}: signatures {', '.join(names)}")
     if target.name != "1":
         print(f"{base} had versions already; TensorFlow Serving takes the highest, which is {target.name} now")
+
+
+def _onnx(loaded, base):
+    path, inputs = onnx_file.export_onnx(loaded.maker("generate"), base)
+    names = ", ".join(f"`{name}`" for name in inputs)
+    _write_card(base, model_card.text(loaded, f"`{path.name}`, for any runtime of ONNX: {names} -> `generated`."))
+    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB; {', '.join(inputs)} -> generated")
+
+
+def _weights(loaded, base):
+    path = export_weights(loaded, base)
+    _write_card(base, model_card.text(loaded, "`python main.py generate --pretrained_gen` with this folder's path."))
+    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB; --pretrained_gen {base}")
+
+
+WRITERS = {"saved_model": _saved_model, "onnx": _onnx, "weights": _weights}
+
+
+def _write_card(base, text):
+    if not (base / "README.md").exists():  # the user's own stays
+        with atomic_write(base / "README.md", "w", encoding="utf-8") as file:
+            file.write(text)
 
 
 def _in_float32(options):

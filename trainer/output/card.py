@@ -5,6 +5,7 @@ import re
 
 from trainer.face_networks.identity_loss import judge_of, told
 from trainer.face_networks.table import MODEL_DEFS
+from trainer.systems.system import NOBODY
 from utils.files import last_part
 from utils.printable import printable
 
@@ -26,8 +27,7 @@ size_categories:
 
 # {name}
 
-Generated faces, labelled by identity. No photograph of a person is in this folder, and the people shown do not
-exist: any resemblance to a real person is unintentional.
+Generated faces, labelled by identity. No photograph of a person is in this folder. {shows}
 
 ## Composition
 
@@ -86,14 +86,15 @@ def text(run, images):
     trained_on = [f"`{printable(name)}` (`--{flag}`)" for flag, name in (run.get("trained_on") or {}).items()]
     return CARD.format(
         name=name,
-        pretty_name=_yaml(name),
+        pretty_name=yaml_string(name),
         size_category=next((name for limit, name in SIZES if images < limit), "n>10M"),
         identities=(kept or inputs)["identities"],
         kept=f"{kept['rules']}; `dropped.csv` lists the others" if kept else "every image",
         images=images,
         side=settings["input_scale_size"],
         image_format={"jpg": "JPEG", "png": "PNG"}[settings["image_format"]],
-        scores=_scores(run.get("scores") or {}),
+        scores=score_lines(run.get("scores") or {}),
+        shows=run.get("shows") or NOBODY,
         made_of=run.get("made_of") or "Each image was made from one image of the input.",
         system=flags["system"],
         checkpoint=printable(last_part(run["checkpoint"])),
@@ -104,29 +105,29 @@ def text(run, images):
         input=printable(last_part(inputs["folder"])),
         input_images=inputs["images"],
         input_identities=inputs["identities"],
-        licences=_licences(run.get("licences")),
+        licences=licence_table(run.get("licences")),
         trained_on=", ".join(trained_on) or "not known",
     )
 
 
-def _licences(told):
+def licence_table(told):
     """A table of run.json's licences, and whether they leave room for commercial use."""
     if not told:
         return "Whose work they rest on is not recorded: the folders and the run are of an earlier version."
     rows = [[each["what"], each["by"], each["licence"], each.get("limit") or "not excluded"] for each in told]
     lines = [["work that they rest on", "by", "licence", "commercial use"], ["---"] * 4, *rows]
     table = "\n".join(f"| {' | '.join(value.replace('|', chr(92) + '|') for value in line)} |" for line in lines)
-    limited = ", ".join(each["what"] for each in told if each.get("limit")) or "none of these"
+    limited = ", ".join(dict.fromkeys(each["what"] for each in told if each.get("limit"))) or "none of these"
     return f"{table}\n\nCommercial use is excluded, or has to be asked for, by: {limited}."
 
 
-def _yaml(name):
+def yaml_string(name):
     """A name as a string of YAML: plain where it is a plain word, else as JSON writes it."""
     plain = re.fullmatch(r"[a-z][\w.-]*", name, re.ASCII | re.IGNORECASE) and name.lower() not in YAML_WORDS
     return name if plain else json.dumps(name, ensure_ascii=False)
 
 
-def _scores(scores):
+def score_lines(scores):
     """A line for each of run.json's scores."""
     lines = [f"- `{name}`: {score['meaning']}; {score['better']} is good" for name, score in scores.items()]
     return "\n".join(lines) or "- none"

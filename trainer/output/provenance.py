@@ -29,8 +29,7 @@ def describe(job, loaded, inputs, options, target):
     Returns:
         dict for JSON; `settings` is the part that one folder's images must share.
     """
-    system, maker, params = loaded.system, loaded.maker(job), loaded.params
-    flags = [source.flag for source in system.sources.values()]
+    maker, params = loaded.maker(job), loaded.params
     return {
         "job": job,
         "settings": {
@@ -45,7 +44,7 @@ def describe(job, loaded, inputs, options, target):
             "image_quality": options.image_quality if options.image_format == "jpg" else None,
         },
         "checkpoint": _name(loaded),
-        "trained_on": {flag: shortened(params[flag]) for flag in flags if flag in params} if params else None,
+        "trained_on": trained_on(loaded),
         "trained_with": trained_with(loaded),
         "licences": licences.written(licences.of_run(params).union(*map(licences.of_folder, _folders(inputs)))),
         "inputs": {
@@ -56,11 +55,12 @@ def describe(job, loaded, inputs, options, target):
             "identities": len(inputs.label_names),
         },
         "made_of": maker.text,
+        "shows": maker.shows,
         "scores": {name: {"meaning": score.meaning, "better": score.better} for name, score in maker.scores.items()},
         "columns": list(inputs.columns),
         "flags": without_machine({name: getattr(options, name) for name in FLAGS} | ONE_PROCESS),
         "versions": versions(),
-        "commit": _commit(),
+        "commit": commit(),
         "finished": False,
     }
 
@@ -68,6 +68,12 @@ def describe(job, loaded, inputs, options, target):
 def _folders(inputs):
     """Those that images are made of."""
     return {*filter(None, [inputs.folder]), *inputs.sources.values()}
+
+
+def trained_on(loaded):
+    """{flag: folder, without the paths of this machine} of what it was trained on; None where it is not known."""
+    flags, params = [source.flag for source in loaded.system.sources.values()], loaded.params
+    return {flag: shortened(params[flag]) for flag in flags if flag in params} if params else None
 
 
 def trained_with(loaded):
@@ -99,7 +105,7 @@ def _names_sha256(inputs):
     return digest.hexdigest()
 
 
-def _commit():
+def commit():
     """The commit of this code, with "-dirty" where files were changed; None without git or outside a clone."""
     if not (ROOT / ".git").exists():
         return None

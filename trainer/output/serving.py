@@ -20,12 +20,13 @@ from utils.runs import checkpoints, without_machine
 WEIGHTS = ("load_path", "pretrained_gen", "pretrained_rec")  # flags of a run that say where this machine's weights were
 
 
-def export(maker, base):
+def export(maker, base, card=None):
     """Write the next version of a SavedModel, first under a name that TensorFlow Serving overlooks.
 
     Args:
         maker: trainer.systems.system.Maker of a system with averaged weights.
         base: Path of the model; versions are folders in it.
+        card: a function: {signature: concrete function} -> text of the version's README.md; None for none.
 
     Returns:
         (Path of the version, names of its signatures).
@@ -39,6 +40,8 @@ def export(maker, base):
     try:
         tf.get_logger().setLevel(logging.WARNING)  # no line about each file
         tf.saved_model.save(module, str(temporary), functions)
+        if card:
+            (temporary / "README.md").write_text(card(functions), encoding="utf-8")
         temporary.chmod(0o777 & ~UMASK)
         versions = [int(path.name) for path in base.iterdir() if path.name.isdecimal()]
         return temporary.rename(base / str(max(versions, default=0) + 1)), list(functions)

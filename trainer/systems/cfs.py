@@ -32,7 +32,7 @@ from trainer.step.precision import computing_in
 from trainer.step.streams import Stream, drawn, step_seed
 from trainer.systems.flags_read import CFS_SHAPING, SYSTEM_FLAGS
 from trainer.systems.identity import IdentityNetwork
-from trainer.systems.system import Maker, Score, System, new_step
+from trainer.systems.system import SOMEBODY, Maker, Score, System, new_step
 from utils import runs
 from utils.errors import UserError
 
@@ -41,7 +41,8 @@ SCORES = {
     "class_score": Score("how far the discriminator's chances of each person are from those that were asked for (cross-"
                          "entropy), low where it shows whom it should"),
 }  # fmt: skip
-TEXT = "Each image was made from a person, or a mixture of three, and a random vector; no photograph was its model."
+TEXT = "Each image was made from a person, or a mixture of three, and a vector: a random one, or a photograph's."
+SHOWS = f"Where `mixture` in metadata.csv names three people, the one shown does not exist. Of the others: {SOMEBODY}"
 DISCRIMINATORS = ("discriminator", "discriminator_half")  # at full and at half size
 DEFAULTS = {"z_num": 256, "g_lr": 2e-4, "d_lr": 2e-4, "beta1": 0.5, "gan_loss": "wgan_gp"}  # the paper's
 
@@ -78,7 +79,7 @@ class Cfs(System):
         arguments = {"people": ("people", tf.TensorSpec([None, self.people])),
                      "latent": ("latent", tf.TensorSpec([None, options.z_num]))}  # fmt: skip
         scores = SCORES if self.judges else {}
-        self.makers = {"generate": Maker(self.generate, self._open_people, arguments, scores, TEXT)}
+        self.makers = {"generate": Maker(self.generate, self._open_people, arguments, scores, TEXT, SHOWS)}
         self._health = ConditionalHealth(self.rate_flags)
 
     @classmethod

@@ -30,7 +30,7 @@ from trainer.step.players import Players
 from trainer.step.precision import computing_in
 from trainer.step.streams import Stream, drawn, step_seed
 from trainer.systems.flags_read import DAGAN_SHAPING, SYSTEM_FLAGS
-from trainer.systems.system import Maker, Score, System, new_step
+from trainer.systems.system import SOMEBODY, Maker, Score, System, new_step
 from utils import runs
 
 SCORES = {
@@ -69,7 +69,7 @@ class DaGan(System):
         self.step, self.players = new_step(), self._make_players()
         self.state = {"step": self.step, "k": self.judge.k} | self.players.state
         arguments = {"images": ("synthetic", tf.TensorSpec([None, size, size, 3]))}
-        self.makers = {"generate": Maker(self.generate, self._open_views, arguments, SCORES, TEXT)}
+        self.makers = {"generate": Maker(self.generate, self._open_views, arguments, SCORES, TEXT, SOMEBODY)}
         self._health = BeganHealth(self.rate_flags)
 
     @classmethod

@@ -34,7 +34,7 @@ from trainer.step.precision import computing_in
 from trainer.step.streams import Stream, drawn, step_seed
 from trainer.systems.flags_read import IPGAN_SHAPING, SYSTEM_FLAGS
 from trainer.systems.identity import IdentityNetwork, chip_places
-from trainer.systems.system import Maker, Score, System, new_step
+from trainer.systems.system import SOMEBODY, Maker, Score, System, new_step
 from utils.errors import UserError
 
 SCORES = {
@@ -86,7 +86,7 @@ class IpGan(System):
         self.state = {"step": self.step} | self.judge.state | self.players.state
         images = tf.TensorSpec([None, size, size, 3])
         arguments = {"identity_images": ("identity_image", images), "pose_images": ("pose_image", images)}
-        self.makers = {"generate": Maker(self.generate, self._open_faces, arguments, SCORES, TEXT)}
+        self.makers = {"generate": Maker(self.generate, self._open_faces, arguments, SCORES, TEXT, SOMEBODY)}
         self._health = RecombinationHealth(self.rate_flags)
 
     @classmethod

@@ -15,6 +15,9 @@ from data_loader.training_sources import Source
 from trainer.step import replicas
 from trainer.step.players import Players
 
+NOBODY = "The people shown do not exist: any resemblance to a real person is unintentional."
+SOMEBODY = "The images show the people whose photographs they were made of: treat them as photographs of these people."
+
 
 @dataclass(frozen=True)
 class Score:
@@ -44,6 +47,7 @@ class Maker:
             cannot do without.
         scores: {name: Score}, in the order of the columns; {} for none.
         text: what an image is made of, one or two sentences for the card.
+        shows: whom the images show, for the card: nobody, or people who may be real.
     """
 
     make: Callable
@@ -51,6 +55,7 @@ class Maker:
     arguments: dict[str, tuple[str, tf.TensorSpec]]
     scores: dict[str, Score] = field(default_factory=dict)
     text: str = ""
+    shows: str = NOBODY
 
 
 class System:

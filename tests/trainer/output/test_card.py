@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from huggingface_hub import DatasetCard
 
 from trainer.output import card
 
@@ -24,6 +25,20 @@ def test_any_name_is_a_string_of_the_front_matter(name):
     assert json.loads(line.removeprefix("pretty_name: ")) == shown
     assert f"# {shown}\n" in text and f"- made of: `{shown}`" in text
     assert text.encode() and "pretty_name: my-faces\n" in card.text(run("my-faces"), 4)
+
+
+def test_hugging_face_reads_its_front_matter():
+    data = DatasetCard(card.text(run("my faces"), 4)).data.to_dict()
+    assert data == {"pretty_name": "my faces", "task_categories": ["image-classification"],
+                    "tags": ["synthetic", "face-recognition", "faces"], "size_categories": ["n<1K"]}  # fmt: skip
+
+
+def test_licences_are_told_with_what_they_exclude():
+    told = [{"what": what, "by": "a|b", "licence": "CC0", "limit": limit} for what, limit in (("x", ""), ("y", "no"))]
+    text = card.text(run("faces") | {"licences": told}, 4)
+    assert "| x | a\\|b | CC0 | not excluded |" in text and "by: y.\n" in text
+    assert "by: none of these." in card.text(run("faces") | {"licences": told[:1]}, 4)
+    assert "is not recorded" in card.text(run("faces"), 4)
 
 
 def test_paths_of_another_system_are_told_by_their_last_part():

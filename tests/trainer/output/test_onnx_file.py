@@ -36,6 +36,11 @@ def test_gives_the_pixels_of_generate(exported, trained_run, count):
         session.run(["generated"], {"images": images[:, :8]})
 
 
+def test_a_card_lies_beside_it(exported):
+    assert "`model.onnx`, for any runtime of ONNX: `images` -> `generated`." in (
+        exported / "model" / "README.md").read_text()  # fmt: skip
+
+
 def test_is_not_written_over(exported, trained_run, capsys):
     before = (exported / "model" / "model.onnx").read_bytes()
     assert main.main(trained_run.words("export", "--export_format", "onnx", "--export_dir", exported / "model")) == 2

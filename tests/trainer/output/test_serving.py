@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from huggingface_hub import ModelCard
 from PIL import Image
 
 import main
@@ -84,6 +85,15 @@ def test_files_are_read_as_the_job_reads_them(tmp_path, kind):
         ours = folders.decode(tmp_path / "image", 16).astype(int)
         served = serving._decoded(tf.constant([(tmp_path / "image").read_bytes()]), 16)[0].numpy()
         assert served.dtype == np.uint8 and np.abs(served - ours).max() <= 2 * (kind == "JPEG" or shape != (16, 16))
+
+
+def test_a_card_says_what_it_takes_and_gives(exported):
+    text = (exported / "model" / "1" / "README.md").read_text()
+    assert "- `encoded`: `images` string [n] -> `generated_bytes` string [n]\n" in text
+    assert "- `uint8`: `images` uint8 [n, 16, 16, 3] -> `generated` uint8 [n, 16, 16, 3]\n" in text
+    assert "| photographs | nobody | CC0 | not excluded |" in text and "do not exist" in text
+    data = ModelCard(text).data.to_dict()
+    assert data["pipeline_tag"] == "image-to-image" and data["model_name"].startswith("master_gen_")
 
 
 def test_saved_model_cli_gives_the_pixels_of_generate(exported):

@@ -95,7 +95,9 @@ def test_refines_views_with_scores_of_realism_and_identity(home, capsys):
     rows = generate(home, "refined", "--syn_dataset", "views")
     assert [row["path"] for row in rows] == [f"{person}/{image}.png" for person in "abc" for image in range(3)]
     assert all(float(row["d_score"]) > 0 and float(row["identity_score"]) > 0 for row in rows)
-    assert "`identity_score`" in (home / "data" / "refined" / "README.md").read_text()
+    card = (home / "data" / "refined" / "README.md").read_text()
+    assert "`identity_score`" in card and "not exist" not in card
+    assert "treat them as photographs of these people" in card
     make_people(home / "data" / "others", "bz", 1)
     capsys.readouterr()
     rows = generate(home, "strangers", "--syn_dataset", "others")

@@ -78,13 +78,13 @@ def place(landmarks, alignment, width, height):
 def described(folder):
     """The folder with a metadata.csv that `folder` is, or was made from; None where there is none."""
     for _ in range(GENERATIONS):
-        if (folder / METADATA).is_file():
+        if os.path.isfile(folder / METADATA):
             return folder
         source = made_from(folder)
         if source is None:
             return None
         beside = folder.parent / last_part(source)  # where both have been moved together
-        folder = source if source.is_dir() or not beside.is_dir() else beside
+        folder = source if os.path.isdir(source) or not os.path.isdir(beside) else beside
     return None
 
 

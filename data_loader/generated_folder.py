@@ -76,7 +76,7 @@ def made_from(folder):
         UserError: a run.json that does not say it.
     """
     path = Path(folder) / RUN
-    if not path.is_file():
+    if not os.path.isfile(path):  # that run.json tells of another, whose name may be anything
         return None
     try:
         source = _read(Path(folder), "run.json")["inputs"]["folder"]  # from `folder`; earlier versions: absolute
@@ -157,7 +157,7 @@ def read_scores(folder, flag):
 def _there(folder, path):
     """A path of a table as the file is spelt: asked of the disk only where there are several ways."""
     ways = spellings(path)
-    return path if len(ways) == 1 else next((way for way in ways if (folder / way).exists()), path)
+    return path if len(ways) == 1 else next((way for way in ways if os.path.exists(folder / way)), path)
 
 
 def _read(folder, flag, name=RUN):

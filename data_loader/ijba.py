@@ -1,5 +1,6 @@
 """IJB-A: which faces make up a template, and which templates are compared, from the protocol's CSV files."""
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,7 +145,7 @@ def image_paths(folder, faces):
     for file in faces.files:
         if file not in paths:
             places = [root / name for root in (images, images / "images") for name in spellings(file)]
-            paths[file] = next((path for path in places if path.is_file()), None)
+            paths[file] = next(filter(os.path.isfile, places), None)
             if paths[file] is None:
                 raise UserError(f"{FLAG}: {faces.path}: no such image: {places[0]} (nor in images/)")
     return [paths[file] for file in faces.files]

@@ -1,6 +1,7 @@
 """Verification sets: LFW's pairs.txt and insightface's .bin files, read strictly."""
 
 import io
+import os
 import pickle
 import pickletools
 from dataclasses import dataclass
@@ -218,9 +219,10 @@ def _lfw_line(line, where):
 def _lfw_image(folder, name, number, extension, where):
     refuse_outside(name, where)
     paths = [folder / way / f"{way}_{number:04d}.{extension}" for way in spellings(name)]
-    path = next((path for path in paths if path.is_file()), paths[0])
-    if not path.is_file():
-        what = "image" if path.parent.is_dir() else "person"
+    path = next(filter(os.path.isfile, paths), None)  # unlike Path's it takes names that are too long
+    if path is None:
+        path = paths[0]
+        what = "image" if os.path.isdir(path.parent) else "person"
         raise UserError(f"{where}: no such {what}: {path if what == 'image' else path.parent}")
     return path
 

@@ -1,5 +1,6 @@
 """Where the batches of a training come from: for each source a folder, and the keys of its images and labels."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,7 +94,7 @@ def index_named(name, options, flag, labelled=False, least=1):
 def folder_names(options, flag):
     """The folders under data_dir that a flag names with commas between, list of str; [] of ''."""
     data, value = Path(options.data_dir).expanduser(), getattr(options, flag)
-    return several(value, lambda name: (data / name).is_dir()) if value else []
+    return several(value, lambda name: os.path.isdir(data / name)) if value else []
 
 
 def index_cache(options):

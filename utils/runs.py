@@ -113,7 +113,7 @@ def read_best(folder):
                         "history": [[int(step), float(value)] for step, value in found["history"]]}  # fmt: skip
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
         raise UserError(f"{path} is damaged: {error!r}") from None
 
 

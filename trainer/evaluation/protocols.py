@@ -1,5 +1,6 @@
 """Published protocols on a face network, as sections of a report: LFW, insightface's .bin sets, IJB-A."""
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -85,10 +86,10 @@ def bin_paths(options):
     Raises:
         UserError: one that is missing, or two of one name.
     """
-    words = several(options.bin_sets, lambda name: Path(name).expanduser().is_file())
+    words = several(options.bin_sets, lambda name: os.path.isfile(Path(name).expanduser()))
     paths = [Path(word).expanduser() for word in words if word]
     for path in paths:
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise UserError(f"--bin_sets: no such file: {path}")
     keys = [_bin_key(path) for path in paths]
     for key in keys:

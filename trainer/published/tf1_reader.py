@@ -47,8 +47,8 @@ class Checkpoint:
     def _told(self, read, *arguments):
         try:
             return read(*arguments)
-        except (ValueError, IndexError, RuntimeError, tf.errors.OpError) as error:
-            reason = str(error).splitlines()[0]
+        except (ValueError, IndexError, RuntimeError, MemoryError, tf.errors.OpError) as error:
+            reason = (str(error) or "too large a number in it").splitlines()[0]
             if re.search(r"[][?*\\]", self._prefix):
                 reason = "TensorFlow takes [ ] ? * and \\ in it for a pattern; rename the folder or the files"
             raise UserError(f"--{self._flag}: cannot read a TF1 checkpoint at {self._prefix}: {reason}") from error

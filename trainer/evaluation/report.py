@@ -7,14 +7,13 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import jinja2
-
 from trainer.evaluation.meanings import meaning
 from utils.files import atomic_write
+from utils.pages import rendered
 from utils.printable import printable
 from utils.tables import write_rows
 
-TEMPLATE = "report.html.j2"  # beside this file
+TEMPLATE = Path(__file__).parent / "report.html.j2"
 ROWS_SHOWN = 12  # of a table, on the page; the CSV holds all
 RESERVED = ("settings",)  # keys of evaluation.json that no section may take
 
@@ -132,9 +131,6 @@ def _plain(value):
 
 
 def _page(sections, settings):
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    template = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
-    template.filters["shown"] = shown
     parts = [
         {
             "key": section.key,
@@ -153,7 +149,7 @@ def _page(sections, settings):
         }
         for section in sections
     ]
-    return template.get_template(TEMPLATE).render(sections=parts, settings=_plain(settings))
+    return rendered(TEMPLATE, {"shown": shown}, sections=parts, settings=_plain(settings))
 
 
 def _metric_rows(metrics):

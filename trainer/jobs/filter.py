@@ -63,7 +63,7 @@ def run(options):
         if done < len(reasons):
             print(f"stopped by {stop.name} after {done} of {len(reasons)} images; the same command goes on there")
             return 1
-        written, dropped = output.finish(lambda images: card.text(output.run, images))
+        written, dropped = output.finish(card.of(output))
     print(f"{written} images of {identities} identities in {target}; {dropped} dropped, see dropped.csv")
     return 0
 

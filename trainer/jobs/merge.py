@@ -18,7 +18,7 @@ def run(options):
     left = [f"{shard} ({done} of {of} images)" for shard, done, of in output.missing()]
     if left:
         raise UserError(f"{output.flag}: {output.folder} lacks shards {', '.join(left)}: run these")
-    text = (lambda images: card.text(output.run, images)) if output.run.get("made_of") else None
+    text = card.of(output) if output.run.get("made_of") else None
     with output:
         tell_counts(output, output.finish(text))
     return 0

@@ -74,6 +74,11 @@ renders and photographs were; measure that before you rely on it.
 """
 
 
+def of(output):
+    """The card of a folder: a function of the number of images, which looks at its run.json when it is called."""
+    return lambda images: text(output.run, images)
+
+
 def text(run, images):
     """The card.
 

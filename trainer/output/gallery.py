@@ -13,17 +13,18 @@ from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 
-import jinja2
 import numpy as np
 from PIL import Image
 
 from data_loader.folders import UnreadableImage, decode
 from data_loader.image_names import finder
 from utils.files import atomic_write
+from utils.pages import rendered
 from utils.progress import Progress
 
 ACROSS, DOWN = 16, 16  # cells of a sheet
 QUALITY = 88
+TEMPLATE = Path(__file__).parent / "gallery.html.j2"
 MISSING = 96  # grey level of what cannot be read, or has nothing of its name beside it
 
 
@@ -96,12 +97,9 @@ def write_page(target, title, index, numbers, beside, size, figures=()):
         "captions": [*map(_text, beside), _text(title)],
         "folder": _text(os.path.relpath(index.folder, target).replace(os.sep, "/")),
     }  # fmt: skip
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined
-    )
     drawn = [(name, base64.b64encode(png).decode()) for name, png in figures]
     data = json.dumps(data, ensure_ascii=True).replace("<", "\\u003c")  # a name cannot end the script
-    page = environment.get_template("gallery.html.j2").render(title=_text(title), data=data, figures=drawn)
+    page = rendered(TEMPLATE, title=_text(title), data=data, figures=drawn)
     with atomic_write(target / "index.html", "w", encoding="utf-8") as file:
         file.write(page)
     return target / "index.html"

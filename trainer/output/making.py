@@ -39,7 +39,7 @@ def make_images(job, flag, options):
         description["settings"]["scores"] = told_scores(scores)
     shard = parse_shard(options.shard)
     output = OutputFolder(target, description, f"--{flag}", tuple(maker.scores), columns=inputs.columns, shard=shard)
-    text = (lambda images: card.text(output.run, images)) if maker.text else None
+    text = card.of(output) if maker.text else None
     status = write_images(Task(inputs, output, partial(maker.make, scores=scores), text), options)
     if options.grid and output.finished:
         _save_grid(inputs, target, options)

@@ -38,11 +38,12 @@ class Generator(keras.Model):
         skips: join the two early layers of equal size to the two late ones. G has them, G' has not.
         upsample: "transposed" convolutions, as published, or "nearest": doubled, then convolved (ours), which cannot
             weave a pattern of the stride into the image (Odena et al. 2016).
+        residual: what the layers give is added to the image, and the sum kept in [-1, 1] (ours).
     """
 
-    def __init__(self, filters=32, blocks=3, skips=True, upsample="transposed", name="generator"):
-        super().__init__(name=name)
-        self.filters, self.skips = filters, skips
+    def __init__(self, filters=32, blocks=3, skips=True, upsample="transposed", residual=False, name="generator"):
+        super().__init__(name=name, autocast=not residual)  # in 16 bits the image itself stays as it is
+        self.filters, self.skips, self.residual = filters, skips, residual
         self.first = normal_conv(filters, 7, name="first", kind=ConvFromFew)
         self.down_1 = normal_conv(2 * filters, 3, 2, "same", name="down_1")
         self.down_2 = normal_conv(4 * filters, 3, 2, "same", name="down_2")
@@ -73,7 +74,7 @@ class Generator(keras.Model):
             keep: share of the activations that dropout keeps.
 
         Returns:
-            float32 [n, s, s, 3] in (-1, 1).
+            float32 [n, s, s, 3] in [-1, 1].
         """
         first = tf.nn.relu(self.first(reflect_pad(images, 3)))  # [n, s, s, f]
         down_1 = tf.nn.relu(self.down_1(first))  # [n, s/2, s/2, 2f]
@@ -85,7 +86,8 @@ class Generator(keras.Model):
         up_1 = tf.nn.relu(self.up_1(hidden))  # [n, s/2, s/2, 2f]
         up_2 = tf.nn.relu(self.up_2(self._join(up_1, down_1)))  # [n, s, s, f]
         last = self.last(reflect_pad(self._join(up_2, first), 3))  # [n, s, s, 3]
-        return tf.nn.tanh(tf.cast(last, tf.float32))
+        drawn = tf.nn.tanh(tf.cast(last, tf.float32))
+        return tf.clip_by_value(images + drawn, -1.0, 1.0) if self.residual else drawn
 
     def _join(self, late, early):
         return tf.concat([late, early], axis=3) if self.skips else late

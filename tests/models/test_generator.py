@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from models.generator import Generator
+from trainer.step.precision import computing_in
 
 
 def test_nearest_doubles_each_pixel_and_convolves_by_3x3():
@@ -22,3 +23,15 @@ def test_both_ways_have_as_many_weights_and_another_is_named():
     assert transposed.count_params() == nearest.count_params()
     with pytest.raises(ValueError, match="'cubic'; one of transposed, nearest"):
         Generator(4, 1, upsample="cubic")
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_residual_one_gives_the_image_where_it_changes_nothing(precision):
+    images = np.random.default_rng(0).uniform(-1, 1, (2, 16, 16, 3)).astype(np.float32)
+    with computing_in(precision):
+        network = Generator(4, 1, residual=True)
+    assert 0 < np.abs(network(images) - images).max() < 0.5
+    network.last.kernel.assign(tf.zeros_like(network.last.kernel))
+    np.testing.assert_array_equal(network(images), images)
+    network.last.kernel.assign(tf.fill(network.last.kernel.shape, 9.0))
+    assert np.abs(network(images)).max() == 1

@@ -60,7 +60,8 @@ class DaGan(System):
         self.options, self.random, self.sources = options, random, self.sources_of(options)
         self.side, size, code = options.input_scale_size, options.input_scale_size, options.z_num
         with computing_in(options.mixed_precision):
-            self.generator = Generator(options.conv_hidden_num_res, options.num_res_rep, upsample=options.upsample)
+            self.generator = Generator(options.conv_hidden_num_res, options.num_res_rep, upsample=options.upsample,
+                                       residual=options.residual)  # fmt: skip
             self.discriminator = Autoencoder(size, options.conv_hidden_num, code, name="discriminator")
             self.head = IdentityHead(labels["synthetic"], code) if options.identity_perception != "none" else None
         self.networks = {"generator": self.generator, "discriminator": self.discriminator}

@@ -8,7 +8,7 @@ FACEGAN_SHAPING = (
 )
 DAGAN_SHAPING = (
     *("input_scale_size", "conv_hidden_num", "conv_hidden_num_res", "num_res_rep", "z_num", "upsample"),
-    "identity_perception",
+    *("identity_perception", "residual"),
 )
 CFS_SHAPING = (
     *("input_scale_size", "conv_hidden_num", "conv_hidden_num_res", "max_channels", "z_num", "lambda_id", "model_def"),

@@ -40,6 +40,7 @@ VARIANTS = {  # {case: (system, more flags, labelled sources that come with them
     "dagan as printed": ("dagan", "--identity_perception binary --generator_weight k_t --sum_errors "
                          "--update simultaneous --random_flip --mixed_precision bfloat16", ()),
     "dagan with unlabelled photographs": ("dagan", "--nolabel_photographs --upsample nearest", ()),
+    "dagan that changes views": ("dagan", "--residual", ()),
     "dagan that names nobody": ("dagan", "--identity_perception none", ()),
     "cfs with hinge loss": ("cfs", "--gan_loss hinge --fakes sum --n_critic 2 --augment colour,shift,cutout,flip "
                             "--random_flip --mixed_precision bfloat16", ()),

@@ -58,7 +58,7 @@ VARIANTS = {  # {case: (system, more flags, labelled sources that come with them
 }
 # What a variant of cfs or ipgan is asked takes seconds, since cfs makes 64 pixels at least and ipgan looks through
 # dlib's network; both themselves are asked the same. The centers' NN4 is that of softmax too.
-LONG = ("cfs", "ipgan", "facegan with centers")
+LONG = ("cfs", "ipgan", "facegan with centers", "dagan that changes views")
 ALL = [*PLAIN, *(pytest.param(case, marks=pytest.mark.slow) if case.startswith(LONG) else case for case in VARIANTS)]
 MAKING = [case for case in ALL if not str(case).startswith("recognizer")]
 

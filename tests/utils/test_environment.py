@@ -55,7 +55,7 @@ def test_help_and_mistakes_need_no_tensorflow():
     assert len(errors) == len(MISTAKES) - 2 and all(line.startswith("error: ") for line in errors)
 
 
-@pytest.mark.parametrize("floatx", ["float64", "float8"])
+@pytest.mark.parametrize("floatx", ["float64", pytest.param("float8", marks=pytest.mark.slow)])
 def test_keras_is_what_the_project_needs(floatx, tmp_path):
     (tmp_path / ".keras").mkdir()
     foreign = {"backend": "theano", "image_data_format": "channels_first", "floatx": floatx, "epsilon": 0.5}

@@ -52,6 +52,7 @@ def check_seconds(found):
     assert 0 < found["min"] <= found["median"] <= found["max"]
 
 
+@pytest.mark.slow  # a page's command times one too
 def test_training(capsys):
     found = benchmark(capsys, *NO_IDENTITY, "--steps", 3)
     check_seconds(found["train_step_s"])

@@ -108,6 +108,7 @@ def test_goes_on_from_a_cells_checkpoint(data, finished, tmp_path, monkeypatch, 
     assert (said.count("[0/2] loss"), said.count("[1/2] loss")) == (1, 2)  # the first cell had its first step behind it
 
 
+@pytest.mark.slow  # the systems' experiments have these rows
 def test_rows_beside_and_the_pairs_of_a_file(data, tmp_path, capsys, untraced):
     """Renders in the generated images' place; real images alone for twice the steps; tested on people of a file."""
     for name, count in (("Ann_Bo", 3), ("Cy_Do", 2), ("Ed_Fu", 2)):

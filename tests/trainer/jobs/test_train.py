@@ -328,6 +328,7 @@ def test_weights_of_another_width_list_the_differences(whole, tmp_path, capsys):
     assert not (tmp_path / "b").exists()
 
 
+@pytest.mark.slow  # a step through it is not
 def test_identity_is_kept_by_dlibs_network_unless_another_is_named(data, logs, untraced, capsys):
     """The default needs no file; one that is named and not there is an error, and nothing is written."""
     words = [word for word in train_words(data, logs, "--max_step", "2") if word not in ("--method_c", "none")]

@@ -96,6 +96,7 @@ def test_a_card_says_what_it_takes_and_gives(exported):
     assert data["pipeline_tag"] == "image-to-image" and data["model_name"].startswith("master_gen_")
 
 
+@pytest.mark.slow  # a page's command runs it too
 def test_saved_model_cli_gives_the_pixels_of_generate(exported):
     words = "run --dir model/1 --tag_set serve --signature_def uint8 --inputs images=renders.npy --outdir cli".split()
     program = Path(sys.executable).with_name("saved_model_cli")

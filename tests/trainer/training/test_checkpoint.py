@@ -32,7 +32,8 @@ def arrays(run):
         return {name: file[name] for name in file.files}
 
 
-@pytest.mark.parametrize(("trained", "used"), [("float16", "float32"), pytest.param("float32", "float16", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("trained", "used"), [("float16", "float32"),
+                                               pytest.param("float32", "float16", marks=pytest.mark.slow)])  # fmt: skip
 def test_weights_of_one_precision_generate_in_another(home, trained, used, untraced):
     words = ["generate", "--log_dir", str(home), "--pretrained_gen", str(only_run(home / trained)), "--scores", "none"]
     assert main.main([*words, "--mixed_precision", used, "--save_syn_dataset", f"{trained}_{used}"]) == 0

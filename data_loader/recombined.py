@@ -1,6 +1,7 @@
 """What IP-GAN's faces are made of: people, each in so many poses, of other faces or of nobody's."""
 
 import json
+from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 
@@ -44,13 +45,14 @@ class RecombinedInput(Input):
         self.digest = blake2b(json.dumps(content).encode(), digest_size=16).hexdigest()
         self.columns = ("identity_image", "pose_image" if poses else "pose_seed")
         self.sources = {"identity_image": people.folder} | ({"pose_image": poses.folder} if poses else {})
+        self._shown = lru_cache(32)(lambda first: decode(people.path(first), size))  # read once for all of their poses
         image = tf.TensorSpec([size, size, 3], tf.uint8)
         self.spec = {"identity_image": image, "identity_chip": tf.TensorSpec([4], tf.float32)}
         self.spec |= {"pose_image": image} if poses else {"pose_code": tf.TensorSpec([options.z_num], tf.float32)}
 
     def read(self, i):
         first = int(self.firsts[i // self.each])
-        found = {"identity_image": decode(self.people.path(first), self.size), "identity_chip": self.places[first]}
+        found = {"identity_image": self._shown(first), "identity_chip": self.places[first]}
         if self.poses:
             return found | {"pose_image": decode(self.poses.path(self.pose(i)), self.size)}
         return found | {"pose_code": np.float32(self._random(i).standard_normal(self.options.z_num))}

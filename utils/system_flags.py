@@ -8,7 +8,7 @@ SYSTEM_GROUPS = {
         _flag("lambda_1", 0.01, "weight of the identity perception loss, eqs. 2 and 7 (not given in the paper; ours: docs/dagan.md)", low=0, jobs=TRAINING),
         _flag("lambda_2", 0.5, "weight of the pixel perception loss, eq. 2 (not given in the paper; ours)", low=0, jobs=TRAINING),
         _flag("identity_perception", "softmax", "how the discriminator's code names people: softmax; binary: eq. 6, a yes or no for each of them; none: it does not", choices=("softmax", "binary", "none"), jobs=SHAPE),
-        _flag("residual", False, "the generator gives what changes in the view, rather than all of it anew (not given in the paper; ours)", jobs=SHAPE),
+        _flag("residual", True, "the generator gives what changes in the view, rather than all of it anew (not given in the paper; ours)", jobs=SHAPE),
         _flag("label_photographs", True, "name the people of photographs too, as in eq. 6: one folder for each, with two images or more; False: of views alone", jobs=TRAINING),
         _flag("generator_weight", "one", "weight of the adversarial loss in G: one, as in BEGAN; k_t: eq. 2 as printed, 0 at the start", choices=("one", "k_t"), jobs=TRAINING),
         _flag("sum_errors", False, "sum the auto-encoder's errors over images and pixels as in eqs. 4, 5 and 9; False: mean", jobs=TRAINING),

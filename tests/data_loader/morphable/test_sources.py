@@ -16,6 +16,7 @@ def test_landmarks_are_seen_unless_something_hides_them():
     assert seen.tolist() == [True, False, False]  # on the wall; behind it; outside the picture
 
 
+@pytest.mark.slow
 def test_makehuman_landmarks_follow_the_head(tmp_path):
     source = open_source(options(tmp_path, syn_scale_size=64, yaw_range=0.0, pitch_range=0.0, roll_range=0.0))
     picture, about = source.draw(1, 1)

@@ -116,6 +116,7 @@ def options(*flags):
     return command_line.parse(["benchmark", *NETWORKS, *flags], {"benchmark": ""})[1]
 
 
+@pytest.mark.slow
 def test_a_step_counts_as_its_passes_by_hand():
     """The direct port's step: backward to inputs, and backward to kernels, are each as much work as forward.
 

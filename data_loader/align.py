@@ -10,23 +10,22 @@ from data_loader import chips, five_points
 from data_loader.crops import NoOutput, read_photograph, resize, save
 from data_loader.detection import open_finder
 from data_loader.faces import crop_square
+from data_loader.generated_folder import ALIGNMENTS
 
 
 @dataclass(frozen=True)
 class Crop:
-    """What `--crop` names: the side in pixels where no --size is given (0: the flag's own), how a face network knows it
-    (data_loader/face_places.py), and what cuts: (pixels, place [4], side) -> uint8 [side, side, 3]."""
+    """What `--crop` names, where that is turned: the side in pixels where no --size is given, and what cuts: (pixels,
+    place [4], side) -> uint8 [side, side, 3]. How face networks know it says generated_folder.ALIGNMENTS."""
 
     size: int
-    alignment: str
-    cut: Callable | None = None
+    cut: Callable
 
 
 CROPS = {
-    "square": Crop(0, "square"),
-    "arcface": Crop(five_points.SIZE, "arcface", five_points.cut),
-    "facenet": Crop(160, "chip", chips.cut),  # dlib's chip in FaceNet's size, which MTCNN's box is cut in (ours)
-    "dlib": Crop(chips.SIZE, "chip", chips.cut),
+    "arcface": Crop(five_points.SIZE, five_points.cut),
+    "facenet": Crop(160, chips.cut),  # dlib's chip in FaceNet's size, which MTCNN's box is cut in (ours)
+    "dlib": Crop(chips.SIZE, chips.cut),
 }
 SQUARE = ("faces", "confidence", "left", "top", "side")  # what is said of a crop, in pixels of the photograph
 TURNED = ("faces", "confidence", "x", "y", "side", "turn")  # centre, side, degrees clockwise
@@ -34,7 +33,7 @@ TURNED = ("faces", "confidence", "x", "y", "side", "turn")  # centre, side, degr
 
 def columns(crop):
     """What is said of the crops that --crop names."""
-    return TURNED if CROPS[crop].cut else SQUARE
+    return SQUARE if crop == "square" else TURNED
 
 
 class Aligner:
@@ -77,12 +76,12 @@ def crop_face(pixels, face, crop, size):
     Args:
         pixels: uint8 [h, w, 3].
         face: detection.Found; of a chip with its 68 landmarks.
-        crop: key of CROPS.
+        crop: "square", or a key of CROPS.
     """
     if crop == "square":
         left, top, side = crop_square(face.box, pixels.shape[1], pixels.shape[0])
         return resize(pixels[top:top + side, left:left + side], size), [left, top, side]
-    chip = CROPS[crop].alignment == "chip"
+    chip = ALIGNMENTS[crop] == "chip"
     return cut_turned(pixels, chips.place(face.landmarks) if chip else five_points.place(face.points), crop, size)
 
 

@@ -9,7 +9,7 @@ from data_loader.align import CROPS, Aligner, columns
 from data_loader.crops import check_folders
 from data_loader.face_places import known_places
 from data_loader.faces import MARGIN
-from data_loader.generated_folder import is_generated
+from data_loader.generated_folder import ALIGNMENTS, is_generated
 from data_loader.outcome import Outcome
 from data_loader.training_sources import index_folder
 from trainer.training.devices import tell_device
@@ -34,15 +34,15 @@ def run(options):
     """
     data = Path(options.data_dir).expanduser()
     source, folder = data / options.dataset, data / options.save_aligned
-    crop = CROPS[options.crop]
-    if crop.size:
-        options = options.defaulting(size=crop.size)
-    if crop.alignment == "chip" and options.detector == "mtcnn":
+    alignment = ALIGNMENTS.get(options.crop)
+    if alignment:
+        options = options.defaulting(size=CROPS[options.crop].size)
+    if alignment == "chip" and options.detector == "mtcnn":
         raise UserError(f"--crop {options.crop} is cut by 68 landmarks, of which mtcnn finds five: --detector dlib")
     check_folders(source, folder, "--save_aligned", options)
     index = index_folder(options, "dataset")
     files = [index.relative_path(i) for i in range(len(index))]
-    known = _known(index, files, crop.alignment) if crop.cut else {}
+    known = _known(index, files, alignment) if alignment else {}
     settings = {name: getattr(options, name) for name in ("crop", "detector", "size", "image_format")}
     settings |= {"margin": round(MARGIN, 6)} if options.crop == "square" else {"landmarks_known": len(known)}
     settings |= {"input_content": index.digest}

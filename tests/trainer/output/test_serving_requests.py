@@ -16,7 +16,6 @@ import tensorflow as tf
 from PIL import Image
 from tensorflow_serving.apis import predict_pb2
 
-import main
 from data_loader import folders
 from trainer.output.serving_requests import grpc_request, grpc_results, rest_request, rest_results
 
@@ -24,16 +23,12 @@ RECIPES = Path(__file__).parents[3] / "docs" / "recipes.md"
 
 
 @pytest.fixture(scope="module")
-def served(trained_run, tmp_path_factory):
+def served(trained_run, exported):
     """signatures: of an export.  pixels, files: 64 renders, uint8 and bytes.  made: what generate makes of them."""
-    folder = tmp_path_factory.mktemp("served")
-    assert main.main(trained_run.words("export", "--export_dir", folder / "model")) == 0
-    words = trained_run.words("generate", "--save_syn_dataset", folder / "out", "--image_format", "png")
-    assert main.main(words) == 0
-    renders, made = (sorted(path.rglob("*.png")) for path in (trained_run.data / "syn", folder / "out"))
+    renders, made = (sorted(path.rglob("*.png")) for path in (trained_run.data / "syn", exported / "out"))
     which = np.arange(64) % len(renders)
     return SimpleNamespace(
-        signatures=tf.saved_model.load(folder / "model" / "1").signatures,
+        signatures=tf.saved_model.load(exported / "model" / "1").signatures,
         pixels=np.stack([folders.decode(renders[i], 16) for i in which]),
         files=[renders[i].read_bytes() for i in which],
         made=np.stack([np.asarray(Image.open(made[i])) for i in which]).astype(int),

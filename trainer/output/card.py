@@ -88,7 +88,6 @@ def text(run, images):
     """
     flags, settings, inputs, kept = run["flags"], run["settings"], run["inputs"], run.get("filter")
     name = printable(last_part(flags["save_syn_dataset"]))
-    trained_on = [f"`{printable(name)}` (`--{flag}`)" for flag, name in (run.get("trained_on") or {}).items()]
     return CARD.format(
         name=name,
         pretty_name=yaml_string(name),
@@ -111,7 +110,7 @@ def text(run, images):
         input_images=inputs["images"],
         input_identities=inputs["identities"],
         licences=licence_table(run.get("licences")),
-        trained_on=", ".join(trained_on) or "not known",
+        trained_on=told_folders(run.get("trained_on")),
     )
 
 
@@ -124,6 +123,12 @@ def licence_table(told):
     table = "\n".join(f"| {' | '.join(value.replace('|', chr(92) + '|') for value in line)} |" for line in lines)
     limited = ", ".join(dict.fromkeys(each["what"] for each in told if each.get("limit"))) or "none of these"
     return f"{table}\n\nCommercial use is excluded, or has to be asked for, by: {limited}."
+
+
+def told_folders(folders):
+    """{flag: folder} of what a system was trained on, in words; None where it is not known."""
+    told = [f"`{printable(name)}` (`--{flag}`)" for flag, name in (folders or {}).items()]
+    return ", ".join(told) or "not known"
 
 
 def yaml_string(name):

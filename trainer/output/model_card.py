@@ -1,7 +1,7 @@
 """README.md beside an exported model: what it does, where it came from, what it is for."""
 
 from trainer.face_networks.identity_loss import told
-from trainer.output.card import licence_table, score_lines, yaml_string
+from trainer.output.card import licence_table, score_lines, told_folders, yaml_string
 from trainer.output.provenance import commit, trained_on, trained_with
 from utils.files import last_part
 from utils.printable import printable
@@ -76,7 +76,6 @@ def text(loaded, use):
     """
     system, params = loaded.system, loaded.params
     maker, name = system.makers["generate"], printable(last_part(str(loaded.run or loaded.checkpoint)))
-    used = [f"`{printable(folder)}` (`--{flag}`)" for flag, folder in (trained_on(loaded) or {}).items()]
     return CARD.format(
         name=name,
         yaml_name=yaml_string(name),
@@ -88,7 +87,7 @@ def text(loaded, use):
         scores=score_lines({key: vars(score) for key, score in maker.scores.items()}),
         checkpoint=printable(last_part(str(loaded.checkpoint))),
         sha256=", ".join(loaded.sha256().values()),
-        trained_on=", ".join(used) or "not known",
+        trained_on=told_folders(trained_on(loaded)),
         identity_loss=told(trained_with(loaded)),
         versions=", ".join(f"{key} {value}" for key, value in versions().items()),
         commit=commit() or "not known",

@@ -84,7 +84,7 @@ def trained_with(loaded):
     system, params = loaded.system, loaded.params
     if "trained_with" in params or not params:
         return params.get("trained_with")
-    return {flag: params[flag] for flag in (*system.training_only_flags, *system.identity_flags) if flag in params}
+    return system.looked_through(params)
 
 
 def _name(loaded):

@@ -120,6 +120,11 @@ class System:
         return params["labels"]
 
     @classmethod
+    def looked_through(cls, params):
+        """{flag: value}, of the flags of a training, of those that say through which network it looks."""
+        return {flag: params[flag] for flag in (*cls.training_only_flags, *cls.identity_flags) if flag in params}
+
+    @classmethod
     def streams(cls, options):
         """Number of the layout of its random streams with these flags; it grows where one changes."""
         return 1

@@ -176,8 +176,8 @@ def licences_of(indexes, options):
     """What params.json says of whose work a run rests on: that of its folders, of the face network of its identity
     loss, and of the runs that it goes on from, starts from or looks through."""
     roots = [root for index in indexes.values() for root in index.roots]
-    found, kind = set().union(*map(licences.of_folder, roots)), system_class(options.system)
-    looked = {flag: getattr(options, flag) for flag in (*kind.training_only_flags, *kind.identity_flags)}
+    found = set().union(*map(licences.of_folder, roots))
+    looked = system_class(options.system).looked_through(vars(options))
     if (network := identity_network(looked)) and not network.startswith(RUNS):
         found.add(licences.KNOWN[licences.of_network(network)])
     for flag in {"load_path", "pretrained_gen", "pretrained_rec"} & options.explicit:

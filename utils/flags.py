@@ -56,7 +56,7 @@ GROUPS = {
     ],
     "networks": [
         _flag("input_scale_size", 64, "image height and width, a multiple of 4", low=16, high=1024, multiple=4, jobs=SHAPE),
-        _flag("discriminator", "began", "what D_R is: BEGAN's auto-encoder, as published, or a network that scores patches, for few photographs and steps (ours)", choices=("began", "patch"), jobs=SHAPE),
+        _flag("discriminator", "began", "what judges realism (FaceGAN's D_R): BEGAN's auto-encoder, as published, or a network that scores patches, for few photographs and steps (ours)", choices=("began", "patch"), jobs=SHAPE),
         _flag("conv_hidden_num", 64, "width of D_R; of patches: channels of the first layer, eight times as many in the last", low=1, jobs=SHAPE),
         _flag("conv_hidden_num_back", 64, "width of D_S, which is always 64 in the published code", low=1, jobs=SHAPE),
         _flag("conv_hidden_num_res", 32, "width of G and G'", low=1, jobs=SHAPE),

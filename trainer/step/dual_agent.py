@@ -17,7 +17,8 @@ class DualAgentJudge(BeganJudge):
     Args:
         network: models.autoencoder.Autoencoder.
         head: models.identity_head.IdentityHead; None: nobody is named.
-        options: gamma, lambda_k, lambda_1, identity_perception, generator_weight, sum_errors.
+        options: gamma, lambda_k, lambda_1, identity_perception, generator_weight, sum_errors, discriminator (patch:
+            another network judges realism, and G has L_ip alone from this one).
         tag: TensorBoard tag of its k_t.
 
     Attributes:
@@ -57,12 +58,15 @@ class DualAgentJudge(BeganJudge):
     def of_generator(self, fake, fake_labels, scale):
         """What G takes of eq. 2 from the discriminator: w error(x~) + lambda_1 L_ip.
 
-        w is 1 as in BEGAN, or k_t: so eq. 2 reads, and G then has no adversarial loss while k_t is 0.
+        w is 1 as in BEGAN, or k_t: so eq. 2 reads, and G then has no adversarial loss while k_t is 0. It is 0 where
+        another network judges realism.
 
         Returns:
             dict: loss (scalar), gradient (of `loss` to `fake`).
         """
         weight = self.k if self.options.generator_weight == "k_t" else 1.0
+        if self.options.discriminator == "patch":
+            weight = 0.0
         fake = tf.stop_gradient(fake)
         with tf.GradientTape() as tape:
             tape.watch(fake)

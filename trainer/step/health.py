@@ -62,6 +62,22 @@ class PatchHealth(_Health):
         })  # fmt: skip
 
 
+class DualPatchHealth(_Health):
+    """The same for DA-GAN with patches that judge realism, beside an auto-encoder that names the person."""
+
+    def warning(self, values):
+        """As PatchHealth's; k_t, in which G has no part here, is not looked at.
+
+        Args:
+            values: {tag: float} of one logged step: misc/diversity, loss/d_loss_real, loss/d_loss_fake, misc/d_real,
+                misc/d_fake.
+        """
+        return self.signs.lasting({
+            "alike": _alike(values, "raise --lambda_2 or --r1, lower --g_lr"),
+            **_of_patches(values, "the discriminator of patches", self.rate_flags),
+        })  # fmt: skip
+
+
 class ConditionalHealth(_Health):
     """The same for discriminators that also name the person (trainer/step/conditional.py)."""
 

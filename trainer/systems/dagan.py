@@ -4,6 +4,7 @@ Symbols of the paper, and the names here:
     x, x~, y        view, refined, photograph
     G_theta         generator         view -> refined
     D_phi           discriminator     an auto-encoder; its code also names the person (identity_head)
+                    patches           judges realism in its place with --discriminator patch (ours)
     L_pp, L_ip      pixel, identity   eqs. 3 and 6
     L_adv, k_t      BEGAN's errors and the weight of the refined in them, eqs. 4 and 5
     L_con           misc/measure      eq. 9
@@ -20,21 +21,25 @@ from data_loader.training_sources import Source, index_folder
 from models.autoencoder import Autoencoder
 from models.generator import Generator
 from models.identity_head import IdentityHead
+from models.patches import PatchDiscriminator
 from trainer.published.arrays import named_weights
 from trainer.step import losses, replicas, schedules
 from trainer.step.adam import FusedAdam
+from trainer.step.augment import parse_augment
 from trainer.step.dual_agent import DualAgentJudge
-from trainer.step.health import BeganHealth
+from trainer.step.health import BeganHealth, DualPatchHealth
+from trainer.step.patch import PatchJudge
 from trainer.step.pixels import flipped
 from trainer.step.players import Players
 from trainer.step.precision import computing_in
 from trainer.step.streams import Stream, drawn, step_seed
-from trainer.systems.flags_read import DAGAN_SHAPING, SYSTEM_FLAGS
-from trainer.systems.system import SOMEBODY, Maker, Score, System, new_step
+from trainer.systems.flags_read import DAGAN_SHAPING, SYSTEM_FLAGS, refuse_idle_flags
+from trainer.systems.system import D_SCORES, SOMEBODY, Maker, Score, System, new_step
 from utils import runs
+from utils.errors import UserError
 
 SCORES = {
-    "d_score": Score("error of the discriminator's reconstruction, low where the image looks like a photograph to it"),
+    "d_score": D_SCORES["began"],
     "identity_score": Score("cross-entropy of its person in the discriminator's code, low where it shows that person",
                             needs=("identity",)),
 }  # fmt: skip
@@ -67,11 +72,15 @@ class DaGan(System):
         self.networks = {"generator": self.generator, "discriminator": self.discriminator}
         self.networks |= {"identity_head": self.head} if self.head else {}
         self.judge = DualAgentJudge(self.discriminator, self.head, options, "misc/k_t")
+        self.patches = self._make_patches()
         self.step, self.players = new_step(), self._make_players()
         self.state = {"step": self.step, "k": self.judge.k} | self.players.state
+        if self.patches:
+            self.state |= {f"{variable}_patches": value for variable, value in self.patches.state.items()}
         arguments = {"images": ("synthetic", tf.TensorSpec([None, size, size, 3]))}
-        self.makers = {"generate": Maker(self.generate, self._open_views, arguments, SCORES, TEXT, SOMEBODY)}
-        self._health = BeganHealth(self.rate_flags)
+        scores = SCORES | {"d_score": D_SCORES[options.discriminator]}
+        self.makers = {"generate": Maker(self.generate, self._open_views, arguments, scores, TEXT, SOMEBODY)}
+        self._health = (DualPatchHealth if self.patches else BeganHealth)(self.rate_flags)
 
     @classmethod
     def sources_of(cls, options):
@@ -83,11 +92,34 @@ class DaGan(System):
         return {"real": real,
                 "synthetic": Source("syn_dataset", ("synthetic",), "identity" if named else "", people=known)}
 
+    @classmethod
+    def resolved(cls, options):
+        """The flags as they are.
+
+        Raises:
+            UserError: a flag that the discriminator does not read.
+        """
+        refuse_idle_flags(options)
+        if options.augment and options.discriminator != "patch":
+            raise UserError(f"--augment: --system dagan with --discriminator {options.discriminator} does not read it")
+        return options
+
+    def _make_patches(self):
+        """The judge of realism, its network among the system's; None: the auto-encoder judges that too."""
+        options = self.options
+        if options.discriminator != "patch":
+            return None
+        self.networks["patches"] = PatchDiscriminator(options.conv_hidden_num, name="patches")
+        return PatchJudge(self.networks["patches"], options, parse_augment(options.augment))
+
     def _make_players(self):
         options = self.options
         groups = {"generator": self.generator.trainable_variables, "discriminator": self.judge.trained}
+        if self.patches:
+            groups["patches"] = self.networks["patches"].trainable_variables
         optimizers = {}
-        for name, rate in (("generator", options.g_lr), ("discriminator", options.d_lr)):
+        for name in groups:
+            rate = options.g_lr if name == "generator" else options.d_lr
             schedule = schedules.of_replicas(rate, options, replicas.count())
             optimizers[name] = FusedAdam(schedule, options.beta1, options.beta2, epsilon=1e-8)
         averaged = {weight: variable for name, network in self.networks.items()
@@ -96,7 +128,10 @@ class DaGan(System):
 
     @tf.function
     def train_step(self, batch):
-        """One step: D, then G against the D that has moved, then k_t. --update simultaneous: G against the same D."""
+        """One step: D, then G against the D that has moved, then k_t. --update simultaneous: G against the same D.
+
+        Patches, where they judge, serve G in the pass that serves themselves, before they move.
+        """
         options = self.options
         seed = replicas.own_seed(step_seed(options.random_seed, self.step)) if self.random else None
         view, real = batch["synthetic"], self._flipped(batch["real"], seed)
@@ -106,22 +141,29 @@ class DaGan(System):
             pixel = losses.absolute_error(refined, view)
         judged = self.judge.of_discriminator(real, refined, real_labels, labels, self.players.scale)
         gradients = {"discriminator": judged["gradients"]}
+        if self.patches:
+            realism = self.patches.judge(real, refined, self.players.scale, seed, self.step)
+            gradients["patches"] = realism["gradients"]
         if options.update == "alternating":
             self.players.move(gradients)
             gradients = {}
         scale = self.players.scale
         seen = self.judge.of_generator(refined, labels, scale)
+        if self.patches:
+            seen["loss"] += options.adversarial_weight * realism["generator_loss"]
+            seen["gradient"] += realism["fake_gradient"]
         gradients["generator"] = tape.gradient(
             [refined, pixel], self.players.groups["generator"], [seen["gradient"], scale * options.lambda_2]
         )
         self.players.move(gradients, schedules.average_decay(self.step))
-        balance = self.judge.after_step(judged)
+        told = self.judge.after_step(judged)
+        told |= {"loss/d_loss_real": judged["real_loss"], "loss/d_loss_fake": judged["fake_loss"]}
+        if self.patches:
+            told |= self.patches.after_step(realism)
         self.step.assign_add(1)
-        return balance | {
+        return told | {
             "loss/d_loss": judged["loss"],
             "loss/g_loss": seen["loss"] + options.lambda_2 * pixel,
-            "loss/d_loss_real": judged["real_loss"],
-            "loss/d_loss_fake": judged["fake_loss"],
             "loss/identity_real": judged["identity_real"],
             "loss/identity_fake": judged["identity_fake"],
             "loss/pixel": pixel,
@@ -164,7 +206,7 @@ class DaGan(System):
         refined = self.generator(batch["synthetic"])
         results = {"image": refined}
         if "d_score" in scores:
-            results["d_score"] = self.judge.scores(refined)
+            results["d_score"] = (self.patches or self.judge).scores(refined)
         if "identity_score" in scores and self.head and "identity" in batch:
             results["identity_score"] = self.judge.identity_scores(refined, batch["identity"])
         return results
@@ -182,8 +224,11 @@ class DaGan(System):
         }
 
     def log_line(self, values):
-        losses_told = f"Loss_D: {values['loss/d_loss']:.6f} Loss_G: {values['loss/g_loss']:.6f}, "
-        return f"{losses_told}k_t: {values['misc/k_t']:.4f} L_con: {values['misc/measure']:.4f}"
+        line = f"Loss_D: {values['loss/d_loss']:.6f} Loss_G: {values['loss/g_loss']:.6f}, "
+        line += f"k_t: {values['misc/k_t']:.4f} L_con: {values['misc/measure']:.4f}"
+        if not self.patches:
+            return line
+        return f"{line} D(real): {values['misc/d_real']:.3f} D(fake): {values['misc/d_fake']:.3f}"
 
     def health(self, values):
         """Warn of signs of collapse, as the contract says (trainer/step/health.py)."""

@@ -6,14 +6,10 @@ from data_loader.inputs import FolderInput
 from data_loader.training_sources import index_folder
 from trainer.step import losses
 from trainer.step.pixels import grey
-from trainer.systems.system import Maker, Score, System
+from trainer.systems.system import D_SCORES, Maker, Score, System
 from utils import runs
 
 IMAGES = ("real", "synthetic", "pair_image", "pair_render")  # of a batch
-D_SCORES = {  # by --discriminator
-    "began": Score("error of the discriminator's reconstruction, low where the image looks like a photograph to it"),
-    "patch": Score("mean score of the patch discriminator, high where the image looks like a photograph to it", "high"),
-}
 SCORES = {
     "d_score": D_SCORES["began"],
     "s_score": Score("mean absolute difference between the render and the render that is recovered from the image"),

@@ -8,7 +8,7 @@ FACEGAN_SHAPING = (
 )
 DAGAN_SHAPING = (
     *("input_scale_size", "conv_hidden_num", "conv_hidden_num_res", "num_res_rep", "z_num", "upsample"),
-    *("identity_perception", "residual"),
+    *("identity_perception", "residual", "discriminator"),
 )
 CFS_SHAPING = (
     *("input_scale_size", "conv_hidden_num", "conv_hidden_num_res", "max_channels", "z_num", "lambda_id", "model_def"),
@@ -18,12 +18,14 @@ IPGAN_SHAPING = (
     *("input_scale_size", "conv_hidden_num", "conv_hidden_num_res", "max_channels", "z_num", "model_def"),
     *("embedding_size", "use_fixed_image_standardization", "identity_code", "injection"),
 )
-PATCHES, MARGINS, ADAM = ("discriminator", ("patch",)), ("head", ("arcface", "cosface")), ("optimizer", ("adam",))
+PATCHES, BEGAN = ("discriminator", ("patch",)), ("discriminator", ("began",))
+MARGINS, ADAM = ("head", ("arcface", "cosface")), ("optimizer", ("adam",))
 READ_WITH = {  # flag -> (flag that decides whether it is read, values with which it is)
     **dict.fromkeys(("gan_loss", "adversarial_weight", "r1", "r1_interval"), PATCHES),
     **dict.fromkeys(("margin", "margin_scale"), MARGINS),
     **dict.fromkeys(("beta1", "beta2"), ADAM),
     "momentum": ("optimizer", ("sgd",)),
+    "generator_weight": BEGAN,
 }
 RECOGNIZER_SHAPING = ("recognizer", "image_size", "embedding_size", "use_fixed_image_standardization")
 SYSTEM_FLAGS = {
@@ -42,7 +44,8 @@ SYSTEM_FLAGS = {
         *("dataset", "syn_dataset", "random_seed", "random_flip", "max_step", "g_lr", "d_lr", "lr_update_step"),
         *("lr_lower_boundary", "warm_up", "optimizer", "beta1", "beta2", "mixed_precision", "sample_weights"),
         *("gamma", "lambda_k", "lambda_1", "lambda_2", "label_photographs", "generator_weight", "sum_errors"),
-        *("update", "data_dir", "asset_dir"),
+        *("update", "gan_loss", "adversarial_weight", "r1", "r1_interval", "augment", "augment_strength"),
+        *("data_dir", "asset_dir"),
     ),
     "cfs": (
         *CFS_SHAPING,

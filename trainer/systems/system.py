@@ -34,6 +34,12 @@ class Score:
     needs: tuple[str, ...] = ()
 
 
+D_SCORES = {  # of a discriminator, by --discriminator
+    "began": Score("error of the discriminator's reconstruction, low where the image looks like a photograph to it"),
+    "patch": Score("mean score of the patch discriminator, high where the image looks like a photograph to it", "high"),
+}
+
+
 @dataclass(frozen=True)
 class Maker:
     """How a system makes images in one job.

@@ -39,7 +39,8 @@ VARIANTS = {  # {case: (system, more flags, labelled sources that come with them
                              "--upsample nearest --gan_loss nonsaturating", ()),
     "dagan as printed": ("dagan", "--identity_perception binary --generator_weight k_t --sum_errors "
                          "--update simultaneous --random_flip --mixed_precision bfloat16", ()),
-    "dagan with unlabelled photographs": ("dagan", "--nolabel_photographs --upsample nearest", ()),
+    "dagan with patches, photographs unlabelled": ("dagan", "--discriminator patch --augment colour,shift,flip "
+                                                   "--nolabel_photographs --upsample nearest", ()),
     "dagan that draws anew": ("dagan", "--noresidual", ()),
     "dagan that names nobody": ("dagan", "--identity_perception none", ()),
     "cfs with hinge loss": ("cfs", "--gan_loss hinge --fakes sum --n_critic 2 --augment colour,shift,cutout,flip "

@@ -38,6 +38,8 @@ def home(tmp_path_factory):
 
 
 def train(folder, logs, *words):
+    """With one step where `words` do not say how many: input that is taken for good ends too."""
+    words = words if "--max_step" in words else ("--max_step", "1", *words)
     where = ["--data_dir", folder / "data", "--log_dir", folder / logs, "--asset_dir", folder / "cache"]
     named = ["--system", "dagan", "--dataset", "people", "--syn_dataset", "views", *DAGAN, *LOGS]
     return main.main(["train", *map(str, [*where, *named, *words])])
@@ -136,7 +138,9 @@ def test_exports_with_and_without_whom_it_knows(home):
     [
         ({"people": {"a": 1, "b": 2}}, [], "--dataset: label folder {}/people/a needs at least 2 images, has 1"),
         ({"views": {".": 2}}, [], "--syn_dataset: images but no label folders (expected <label>/<file>) in {}/views"),
-        ({}, ["--discriminator", "patch"], "--discriminator: --system dagan does not read it; it is for facegan"),
+        ({}, ["--augment", "flip"], "--augment: --system dagan with --discriminator began does not read it"),
+        ({}, ["--r1", "1"], "--r1: --discriminator began does not read it"),
+        ({}, ["--discriminator", "patch", "--generator_weight", "k_t"], "--generator_weight: --discriminator patch"),
         ({}, ["--lambda_c", "1"], "--lambda_c: --system dagan does not read it; it is for facegan"),
     ],
 )
@@ -194,6 +198,27 @@ def test_each_group_moves_by_its_own_losses_only():
     assert still(steps(*alone, "--generator_weight", "k_t")) == {"identity_head", "generator"}  # k_t is 0 at first
     pixel, more = steps(*alone), steps("--lambda_1", "0", "--lambda_2", "5")
     assert same(pixel["discriminator"], more["discriminator"]) and not same(pixel["generator"], more["generator"])
+
+
+PATCHES = ("--discriminator", "patch", "--lambda_1", "0", "--lambda_2", "0")
+
+
+def test_patches_take_the_place_of_the_reconstruction_in_the_generator():
+    """Alone, at weight 0, nothing moves the generator; the auto-encoder learns photographs all the same."""
+    assert still(steps(*PATCHES)) == {"identity_head"}
+    assert still(steps(*PATCHES, "--adversarial_weight", "0")) == {"identity_head", "generator"}
+    assert same(steps(*PATCHES)["discriminator"], steps("--lambda_1", "0", "--lambda_2", "0")["discriminator"])
+
+
+def test_patches_score_what_is_generated_and_the_auto_encoder_names_it():
+    system = make("--discriminator", "patch")
+    view = random_batch(system, system.options)["synthetic"]
+    made = system.generate({"synthetic": view, "identity": tf.zeros(len(view), tf.int32)})
+    scores = system.networks["patches"](made["image"]).numpy().mean((1, 2, 3))
+    logits = system.head(system.discriminator.encode(made["image"]))
+    np.testing.assert_allclose(made["d_score"], scores, rtol=1e-4)
+    np.testing.assert_allclose(made["identity_score"], -tf.nn.log_softmax(logits)[:, 0], rtol=1e-4)
+    assert system.makers["generate"].scores["d_score"].better == "high"
 
 
 def test_in_turn_the_generator_meets_the_discriminator_that_has_moved():

@@ -1,6 +1,5 @@
 """Where the face of a photograph is: dlib's detectors, or MTCNN. Both answer in one form."""
 
-import importlib.util
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +11,7 @@ from data_loader.faces import choose_face, landmark_box
 from data_loader.morphable.landmarks import Detector
 from utils.errors import UserError
 from utils.quiet import quiet_start
+from utils.versions import require
 
 CNN = "mmod_human_face_detector.dat"
 CNN_AT = 480  # pixels of the longer side that dlib's network looks at (ours): its smallest face has 40
@@ -136,8 +136,7 @@ def open_mtcnn():
     Raises:
         UserError: mtcnn is not installed.
     """
-    if not importlib.util.find_spec("mtcnn"):  # an extra that nothing else needs
-        raise UserError("--detector mtcnn needs mtcnn: pip install -r requirements-faces.txt")
+    require("mtcnn", "--detector mtcnn", "requirements-faces.txt")
     with quiet_start():
         import tensorflow as tf
         from mtcnn import MTCNN

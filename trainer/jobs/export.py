@@ -9,6 +9,7 @@ from trainer.output.serving import export, export_weights
 from trainer.training.load import load_system
 from utils.errors import UserError
 from utils.files import atomic_write, check_writable
+from utils.versions import require
 
 
 def run(options):
@@ -19,7 +20,7 @@ def run(options):
     base = Path(options.export_dir).expanduser()
     check_writable(base, "--export_dir")
     if options.export_format == "onnx":
-        onnx_file.check_installed()
+        require("tf2onnx", "--export_format onnx", "requirements-onnx.txt")
         options = _in_float32(options)
     loaded = load_system(options)
     try:

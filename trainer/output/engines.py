@@ -1,7 +1,6 @@
 """Many shards at once by an engine that others maintain: Ray hands them out, tries again, and spans machines."""
 
 import importlib
-import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 from utils.errors import UserError
 from utils.progress import Progress
 from utils.shards import Shard
+from utils.versions import require
 
 RETRIES = 5  # of a shard whose worker dies: it goes on from its rows
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,8 +31,7 @@ def with_ray(job, options):
     """
     if "shard" in options.explicit:
         raise UserError("--shard: --engine ray does all of them")
-    if not importlib.util.find_spec("ray"):
-        raise UserError("--engine ray needs Ray: pip install -r requirements-ray.txt")
+    require("ray", "--engine ray", "requirements-ray.txt")
     os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's own is 15: beside other work a shard would hardly move
     import ray
 

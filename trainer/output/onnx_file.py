@@ -1,7 +1,5 @@
 """A trained system as one ONNX file, for runtimes without TensorFlow."""
 
-import importlib.util
-
 import tensorflow as tf
 
 from trainer.output.serving import made, specs_of
@@ -10,16 +8,6 @@ from utils.files import atomic_write
 
 FILE = "model.onnx"
 OPSET = 18  # the newest that tf2onnx 1.17 writes
-
-
-def check_installed():
-    """Refuse where what converts is not installed.
-
-    Raises:
-        UserError: it is not.
-    """
-    if importlib.util.find_spec("tf2onnx") is None:
-        raise UserError("--export_format onnx needs tf2onnx: pip install -r requirements-onnx.txt")
 
 
 def export_onnx(maker, base):

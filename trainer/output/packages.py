@@ -8,7 +8,6 @@
 The same folder gives the same bytes: no times, no owners.
 """
 
-import importlib.util
 import io
 import json
 import tarfile
@@ -18,6 +17,7 @@ import tensorflow as tf
 
 from utils.errors import UserError
 from utils.tables import PATHS, csv_line
+from utils.versions import require
 
 DAY = (1980, 1, 1, 0, 0, 0)  # the first that a zip file can hold
 ROWS_AT_ONCE = 256  # images of a row group
@@ -144,8 +144,8 @@ def open_format(name):
     if name not in FORMATS:
         raise UserError(f"--package_format: {name!r} is none of {', '.join(FORMATS)}")
     kind = FORMATS[name]
-    if kind.needs and not importlib.util.find_spec(kind.needs):
-        raise UserError(f"--package_format {name} needs {kind.needs}: pip install -r requirements-package.txt")
+    if kind.needs:
+        require(kind.needs, f"--package_format {name}", "requirements-package.txt")
     return kind
 
 

@@ -19,6 +19,7 @@ from utils.shards import Shard
 from utils.tables import PATHS, TEXT, whole_rows, write_rows
 
 WHOLE = Shard()
+_LOCKS = ".shard-*.lock"
 
 
 class OutputFolder:
@@ -56,8 +57,9 @@ class OutputFolder:
         self._look()
 
     def tell_finished(self):
-        """Whether the folder is complete; says so."""
+        """Whether the folder is complete; says so, and removes what a kill left between the last steps of finish."""
         if self.finished:
+            self._remove_working_files()
             print(f"{self.folder} is finished already: {self.run['images']} images; nothing to do")
         return self.finished
 
@@ -69,8 +71,6 @@ class OutputFolder:
             self._claim.take()
             self._claim.hold(_lock_name(self.shard), f"does shard {self.shard} of")
         self._look()  # another process may have finished it just now
-        if self.finished:
-            self._remove_rows()  # where a kill came between the last two steps of finish
         return self
 
     def __exit__(self, *_):
@@ -151,8 +151,7 @@ class OutputFolder:
             yield
         finally:
             self._claim.release()
-        for shard in self.shards:  # of a finished folder nobody holds one again
-            (self.folder / _lock_name(shard)).unlink(missing_ok=True)
+        self._remove_working_files()
 
     def _merge(self, card):
         written, skipped = self._write_lists()
@@ -165,12 +164,15 @@ class OutputFolder:
         self.run["images"] = written
         self.run.pop("shards", None)
         self._claim.rewrite(self.run)
-        self._remove_rows()
+        if self.shard.of == 1:
+            self._remove_working_files()
         return written, skipped
 
-    def _remove_rows(self):
-        for path in self.folder.glob(ROWS.replace(".partial", "*.partial")):  # those of all shards
-            path.unlink(missing_ok=True)
+    def _remove_working_files(self):
+        """Tables and locks of all shards: of a finished folder nobody holds one again."""
+        for pattern in (ROWS.replace(".partial", "*.partial"), _LOCKS):
+            for path in self.folder.glob(pattern):
+                path.unlink(missing_ok=True)
 
     def _look(self):
         stored = self._claim.earlier()
@@ -239,7 +241,7 @@ def images_of(shard, total, batch_size):
 
 
 def _lock_name(shard):
-    return f".shard-{shard.number}-of-{shard.of}.lock"
+    return _LOCKS.replace("*", f"{shard.number}-of-{shard.of}")
 
 
 def _sum_line(digest, name):

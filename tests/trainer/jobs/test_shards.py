@@ -103,7 +103,7 @@ def test_three_shards_in_any_order_are_one_run(trained_run, renders, whole, tmp_
 @pytest.mark.usefixtures("untraced")
 def test_a_merge_that_was_killed_is_done_by_hand(trained_run, renders, whole, tmp_path, monkeypatch):
     """All shards are done, and the last one dies before, in, or behind the lists."""
-    for number, place in enumerate(("_write_lists", "_remove_rows")):
+    for number, place in enumerate(("_write_lists", "_remove_working_files")):
         target = tmp_path / str(number) / "out"
         with monkeypatch.context() as patch:
             patch.setattr(OutputFolder, place, lambda *_: sys.exit(9))
@@ -111,9 +111,8 @@ def test_a_merge_that_was_killed_is_done_by_hand(trained_run, renders, whole, tm
             with pytest.raises(SystemExit):
                 main.main(words(trained_run, renders, target, "--shard", "2/2"))
         assert main.main(["merge", "--data_dir", str(target.parent), "--save_syn_dataset", "out"]) == 0
+        assert contents(target) == whole and not list(target.glob(".shard*"))
         assert main.main(words(trained_run, renders, target)) == 0
-        left = contents(target)
-        assert {name: left[name] for name in whole} == whole
 
 
 def test_a_second_process_on_a_shard_is_refused_and_another_shard_is_not(tmp_path):

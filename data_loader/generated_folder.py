@@ -9,7 +9,6 @@ trainer/output/resumable_folder.py writes these files; whoever reads a folder as
 What `align` cuts out of such a folder is generated too: its align.json says so.
 """
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from utils.errors import UserError
-from utils.files import last_part, refuse_outside, spellings
-from utils.tables import ENCODING, Table
+from utils.files import last_part, read_json, refuse_outside, spellings
+from utils.tables import Table
 
 RUN, ROWS, TABLE = "run.json", "confidence_scores.partial.csv", "confidence_scores.csv"
 ALIGNED = "align.json"
@@ -162,7 +161,7 @@ def _there(folder, path):
 
 def _read(folder, flag, name=RUN):
     try:
-        run = json.loads((folder / name).read_text(encoding=ENCODING))
+        run = read_json(folder / name)
     except (OSError, ValueError) as error:
         raise UserError(f"{flag}: {folder / name} cannot be read: {error}") from error
     return run if isinstance(run, dict) else {}

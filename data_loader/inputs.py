@@ -1,6 +1,7 @@
 """What images are made of: a numbered, named, labelled list, whatever stands behind it."""
 
 import os
+from functools import cached_property
 
 import numpy as np
 import tensorflow as tf
@@ -23,6 +24,7 @@ class Input:
         digest: hex name of its content.
         each: images of each label, where all have as many; 0: they differ.
         columns: of metadata.csv, what `row` gives: where each image comes from.
+        truth: hex name of the table that `row` reads; "" where it reads none.
         sources: {column: folder} of those that name files.
     """
 
@@ -34,6 +36,7 @@ class Input:
     digest: str
     each: int = 0
     columns: tuple[str, ...] = ()
+    truth: str = ""
     sources: dict[str, str] = {}
 
     def __len__(self):
@@ -92,16 +95,22 @@ class FolderInput(Input):
         self.flag, self.folder, self.digest = index.flag, index.folder, index.digest
         self.spec = {key: tf.TensorSpec([size, size, 3], tf.uint8)}
         self.spec |= {name: tf.TensorSpec(values.shape[1:], values.dtype) for name, values in self.more.items()}
-        self._truth = None
+
+    @cached_property
+    def _known(self):
+        return Truth(self.index, self.size)  # read when it is first asked for
 
     @property
     def columns(self):
-        """Those of the folder's metadata.csv, read when they are first asked for."""
-        self._truth = self._truth or Truth(self.index, self.size)
-        return self._truth.columns
+        """Those of the folder's metadata.csv."""
+        return self._known.columns
+
+    @property
+    def truth(self):
+        return self._known.digest
 
     def row(self, i):
-        return self._truth.row(i) if self.columns else []
+        return self._known.row(i) if self.columns else []
 
     def read(self, i):
         return {self.key: decode(self.index.path(i), self.size)} | {name: v[i] for name, v in self.more.items()}

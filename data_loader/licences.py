@@ -11,9 +11,8 @@ from pathlib import Path
 
 from data_loader.generated_folder import RUN
 from utils.errors import UserError
-from utils.files import atomic_write, last_part
+from utils.files import atomic_write, last_part, read_json
 from utils.printable import printable
-from utils.tables import ENCODING
 
 FILE = "licences.json"
 
@@ -73,7 +72,7 @@ def of_folder(folder):
     for name in (FILE, RUN):
         path = Path(folder) / name
         try:
-            told = json.loads(path.read_text(encoding=ENCODING))
+            told = read_json(path)
             if name == FILE or "licences" in told:
                 return read(told if name == FILE else told["licences"])
         except (FileNotFoundError, NotADirectoryError):

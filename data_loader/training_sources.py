@@ -8,6 +8,7 @@ from pathlib import Path
 from data_loader import folders
 from data_loader.joined import JoinedIndex, with_shared_people
 from data_loader.sample_weights import read_weights
+from utils.errors import UserError
 from utils.files import several
 
 
@@ -92,9 +93,16 @@ def index_named(name, options, flag, labelled=False, least=1):
 
 
 def folder_names(options, flag):
-    """The folders under data_dir that a flag names with commas between, list of str; [] of ''."""
+    """The folders under data_dir that a flag names with commas between, list of str; [] of ''.
+
+    Raises:
+        UserError: one of the names is empty, which would be data_dir itself.
+    """
     data, value = Path(options.data_dir).expanduser(), getattr(options, flag)
-    return several(value, lambda name: os.path.isdir(data / name)) if value else []
+    names = several(value, lambda name: os.path.isdir(data / name)) if value else []
+    if "" in names:
+        raise UserError(f"--{flag} {value}: an empty name")
+    return names
 
 
 def index_cache(options):

@@ -11,6 +11,7 @@ from data_loader.face_places import POINTS, described, side_of
 from data_loader.image_names import finder
 from data_loader.morphable.parameters import METADATA
 from utils.errors import UserError
+from utils.files import sha256_of
 from utils.tables import PATHS, Table, delimiter_of
 
 OWN = (*PATHS, "identity", "index")  # columns about the image itself, as its scores are, not about what it shows
@@ -28,13 +29,14 @@ class Truth:
 
     Attributes:
         columns: names, () where nothing is known; with landmarks five more points behind them.
+        digest: hex name of the file's content; "" where nothing is known.
 
     Raises:
         UserError: a metadata.csv that is damaged.
     """
 
     def __init__(self, index, size):
-        folder, self.columns, self._points = described(Path(index.folder)), (), []
+        folder, self.columns, self._points, self.digest = described(Path(index.folder)), (), [], ""
         self._offsets = np.full(len(index), -1, np.int64)
         if folder is None:
             return
@@ -47,6 +49,7 @@ class Truth:
                         if name not in (*OWN, *FIVE) and not name.endswith("_score")]  # fmt: skip
         self.columns = tuple(table.header[place] for place in self._places)
         self._find(table, index)
+        self.digest = sha256_of(self.path) if self.columns else ""
         if set(POINTS) <= set(self.columns):
             self._points = [self.columns.index(name) for name in POINTS]
             self.columns += FIVE

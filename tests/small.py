@@ -23,6 +23,7 @@ IPGAN = (
     "--input_scale_size 16 --conv_hidden_num 4 --conv_hidden_num_res 4 --max_channels 8 --z_num 3 --batch_size 2 "
     "--num_worker 2"
 ).split()
+RECOGNIZER = "--recognizer light_cnn9 --image_size 16 --embedding_size 8 --batch_size 2".split()
 LOGS = "--log_step 1 --num_log_id 2 --num_log_samples 2".split()
 
 

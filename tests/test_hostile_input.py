@@ -34,8 +34,8 @@ from utils.tables import Table
 
 LONGEST = 10  # seconds that an input may take
 TOKENS = (b"../../../etc/passwd", b"/etc/passwd", b"NaN", b"1e999", b"-1", b"99999999999999999999", b"\x00", b'"',
-          b"\n", b"\r\n", b",", b";", b"\xff\xfe", b"\xef\xbb\xbf", b"{", b"[" * 300, b"=cmd()", b"%s", b"\x80\x04",
-          b"true", b"null", b"\xff" * 8, b"\x7f\xff\xff\xff", b"\xff\xff\xff\x7f")  # fmt: skip
+          b"\n", b"\r\n", b",", b";", b"\xff\xfe", b"\xef\xbb\xbf", b"{", b"[" * 300, b"[" * 200_000, b"=cmd()", b"%s",
+          b"\x80\x04", b"true", b"null", b"\xff" * 8, b"\x7f\xff\xff\xff", b"\xff\xff\xff\x7f")  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from utils.errors import UserError
-from utils.files import atomic_write, remove_leftovers
+from utils.files import MARK, TEMPORARY, atomic_write, read_json, remove_leftovers
 from utils.flags import FLAGS
-from utils.tables import ENCODING
 
 LOCK = ".claim.lock"  # stays in the folder, empty: to remove it would let two processes hold two files of that name
-UNSAID = ("input_content", "mixed_precision", "lfw_images")  # what older notes leave out: it is not compared then
+# What older notes leave out: it is not compared then.
+UNSAID = ("input_content", "input_truth", "mixed_precision", "lfw_images")
 BEFORE = {  # settings that older notes leave out, and what held then
     **{"detector": "mtcnn", "crop": "square", "head": "softmax", "margin": 0.0, "margin_scale": 64.0},
     **{"optimizer": "adam", "momentum": 0.9, "random_erasing": 0.0, "shared_people": False},
@@ -118,7 +118,7 @@ class Claim:
         """As `earlier`, but for OSError."""
         foreign = self._visible_file()  # before the note is read: another process may write it, and then its results
         try:
-            earlier = json.loads(self.path.read_text(encoding=ENCODING))
+            earlier = read_json(self.path)
             there = self.settings(earlier)
         except FileNotFoundError:
             if foreign is not None:
@@ -148,7 +148,7 @@ class Claim:
 
     def _write_first(self):
         """Write the note where there is none yet; where another process was quicker, its note stays."""
-        mine = self.folder / f".{self.path.name}.{uuid.uuid4().hex}.tmp"
+        mine = self.folder / f"{MARK}{uuid.uuid4().hex}{TEMPORARY}"
         self._write(mine)
         try:
             os.link(mine, self.path)  # unlike a rename this fails where the name is taken

@@ -1,8 +1,10 @@
 """Writing files so that a kill or a full disk never leaves half of one."""
 
 import hashlib
+import json
 import os
 import re
+import stat
 import tempfile
 import unicodedata
 import uuid
@@ -18,7 +20,7 @@ def _umask():
     return mask
 
 
-TEMPORARY = ".tmp"  # ends the hidden name of a file that is being written
+MARK, TEMPORARY = ".facegan-", ".tmp"  # a file that is being written begins and ends so: it is nobody else's
 UMASK = _umask()  # read once: it can only be read by setting it, which threads would do in each other's way
 
 
@@ -70,8 +72,32 @@ def refuse_outside(name, where):
 
     Both separators count, since a table may come from another system.
     """
+    if "\0" in name:
+        raise UserError(f"{where}: {name!r} is no file's name")
     if ".." in re.split(r"[\\/]", name) or name.startswith(("/", "\\")) or PurePath(name).drive:
         raise UserError(f"{where}: {name!r} leads out of its folder")
+
+
+def read_inside(folder, name, where):
+    """The bytes of a file below a folder. Raises OSError too.
+
+    Raises:
+        UserError: a link leads out of the folder, or it is no file but a device, say; begins with `where`.
+    """
+    path, root = (Path(folder) / name).resolve(), Path(folder).resolve()
+    if not path.is_relative_to(root):
+        raise UserError(f"{where}: {Path(folder) / name} is a link that leads out of its folder")
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise UserError(f"{where}: {Path(folder) / name} is no file")
+    return path.read_bytes()
+
+
+def read_json(path, encoding="utf-8-sig"):
+    """What a JSON file says. Raises OSError, and ValueError where it is no JSON, or nested deeper than any of ours."""
+    try:
+        return json.loads(Path(path).read_text(encoding=encoding))
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
 
 
 @contextmanager
@@ -91,7 +117,7 @@ def atomic_write(path, mode="wb", durable=True, **open_options):
     path = Path(path)
     with naming(path):
         # Not after `path`: a name that is as long as names may be has no room for more.
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=TEMPORARY)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=MARK, suffix=TEMPORARY)
         try:
             with os.fdopen(handle, mode, **open_options) as file:
                 yield file
@@ -114,7 +140,7 @@ def atomic_path(path):
     """
     path = Path(path)
     with naming(path):
-        temporary = path.parent / f".{uuid.uuid4().hex}{TEMPORARY}"
+        temporary = path.parent / f"{MARK}{uuid.uuid4().hex}{TEMPORARY}"
         try:
             yield temporary
             with open(temporary, "rb+") as file:
@@ -127,8 +153,14 @@ def atomic_path(path):
 
 def remove_leftovers(folder):
     """Remove what killed runs left half written in a folder, at any depth, in which nobody writes just now."""
-    for leftover in Path(folder).rglob(f".*{TEMPORARY}"):
+    for leftover in Path(folder).rglob(f"{MARK}*{TEMPORARY}"):
         leftover.unlink(missing_ok=True)
+
+
+def sum_line(digest, name):
+    """A line of SHA256SUMS; a name with a line end in it is written as sha256sum itself writes it."""
+    escaped = name.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
+    return f"{'' if escaped == name else chr(92)}{digest}  {escaped}\n"
 
 
 def sha256_of(path):

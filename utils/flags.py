@@ -29,6 +29,7 @@ from utils.flag import (
 )
 from utils.flag import flag as _flag
 from utils.flag import unused as _unused
+from utils.shards import MOST
 from utils.system_flags import SYSTEM_GROUPS
 
 GROUPS = {
@@ -209,7 +210,7 @@ GROUPS = {
         _flag("published_pose", False, "as gen_syn_latent.m: the second pose number is 0, so no yaw", jobs=(*RENDERING, *BENCHMARK)),
         _flag("shard", "", "do one part, on one of several processes or machines: 2/8 is the second of eight; auto: as the scheduler says (an array of SLURM, SGE or LSF)", jobs=(*RENDERING, "simulate", *WRITING)),
         _flag("engine", "none", "ray: all shards as tasks of Ray's, which tries those again whose process dies (requirements-ray.txt)", choices=("none", "ray"), jobs=("generate",)),
-        _flag("shards", 0, "of engine: how many; 0: as this machine has processors", low=0, high=100_000, jobs=("generate",)),
+        _flag("shards", 0, "of engine: how many; 0: as this machine has processors", low=0, high=MOST, jobs=("generate",)),
         _flag("ray_address", "", "of engine: the head of a Ray cluster that sees the same folders, or auto; '': a Ray of its own on this machine", jobs=("generate",)),
         _flag("images_per_id", 8, "images of each identity (demo, where not named: 8); of --system ipgan with pose_dataset, where not named: in every pose", low=1, jobs=(*RENDERING, "demo", "generate", *BENCHMARK)),
         _flag("syn_scale_size", 64, "render height and width (published: no effect)", low=16, high=2048, jobs=RENDERING),

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from utils.errors import UserError
-from utils.files import atomic_write, check_writable
+from utils.files import atomic_write, check_writable, read_json
 from utils.flags import FLAGS
 from utils.printable import printable
-from utils.tables import ENCODING
 
 # Flags that say what to do now, not how a run was trained.
 NOT_READ_BACK = (
@@ -84,7 +83,7 @@ def read_params(folder):
     """The flags (and n_id …) that a run folder was trained with."""
     path = Path(folder) / "params.json"
     try:
-        params = json.loads(path.read_text(encoding=ENCODING))
+        params = read_json(path)
         if not isinstance(params, dict):
             raise ValueError(f"it holds a {type(params).__name__}, not flags and their values")
         wrong = [name for name in FLAGS if name in params and not _fits(params[name], FLAGS[name])]
@@ -106,7 +105,7 @@ def read_best(folder):
     """{"measure", "step", "value", "history"} of a run's best checkpoint (trainer/training/best.py), or None."""
     path = Path(folder) / BEST
     try:
-        found = json.loads(path.read_text(encoding=ENCODING))
+        found = read_json(path)
         if found["step"] is None:
             return None
         return found | {"measure": str(found["measure"]), "step": int(found["step"]), "value": float(found["value"]),

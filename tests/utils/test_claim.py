@@ -112,8 +112,8 @@ def test_files_of_others_are_not_mixed_with_results(tmp_path):
 
 def test_leftovers_of_killed_runs_go_where_nobody_else_writes(tmp_path):
     claim(tmp_path).take()
-    left = tmp_path / "a" / ".1.png.k3_x.tmp"
-    for path in (left, tmp_path / "a" / "1.png", tmp_path / "a" / "my.tmp"):
+    left = tmp_path / "a" / ".facegan-k3_x.tmp"
+    for path in (left, tmp_path / ".draft.tmp", tmp_path / "a" / "1.png", tmp_path / "a" / "my.tmp"):
         path.parent.mkdir(exist_ok=True)
         path.touch()
     claim(tmp_path).take()
@@ -122,7 +122,7 @@ def test_leftovers_of_killed_runs_go_where_nobody_else_writes(tmp_path):
         claim(tmp_path, size=9).take(alone=True)
     assert left.exists()
     claim(tmp_path).take(alone=True)
-    assert names(tmp_path) == ["1.png", "a", "job.json", "my.tmp"]
+    assert names(tmp_path) == [".draft.tmp", "1.png", "a", "job.json", "my.tmp"]
     left.touch()
     remove_leftovers(tmp_path)
     assert not left.exists()

@@ -33,7 +33,10 @@ def test_nothing_is_the_whole():
     ("SLURM_PROCID=1 SLURM_NTASKS=4", Shard(2, 4)),
     ("SGE_TASK_ID=undefined SGE_TASK_FIRST=undefined SGE_TASK_LAST=undefined SLURM_PROCID=0 SLURM_NTASKS=1", Shard()),
     ("SGE_TASK_ID=6 SGE_TASK_FIRST=5 SGE_TASK_LAST=10", Shard(2, 6)),
+    ("SGE_TASK_ID=9 SGE_TASK_FIRST=1 SGE_TASK_LAST=10 SGE_TASK_STEPSIZE=2", Shard(5, 5)),
+    ("SLURM_ARRAY_TASK_ID=6 SLURM_ARRAY_TASK_MIN=2 SLURM_ARRAY_TASK_STEP=4 SLURM_ARRAY_TASK_COUNT=2", Shard(2, 2)),
     ("LSB_JOBINDEX=2 LSB_JOBINDEX_END=3", Shard(2, 3)),
+    ("LSB_JOBINDEX=0 SLURM_PROCID=1 SLURM_NTASKS=2", Shard(2, 2)),
 ])  # fmt: skip
 def test_auto_is_what_the_scheduler_says(scheduler, environment, expected):
     scheduler(environment)
@@ -44,8 +47,13 @@ def test_auto_is_what_the_scheduler_says(scheduler, environment, expected):
     ("3/2", "", "--shard 3/2: must be k/n with k from 1"),
     ("0/2", "", "--shard 0/2"),
     ("1", "", "--shard 1:"),
+    ("1/5000", "", "n at most 4096"),
+    ("1/" + 5000 * "9", "", "n at most 4096"),
     ("auto", "", "--shard auto: no scheduler says which"),
     ("auto", "SLURM_ARRAY_TASK_ID=9 SLURM_ARRAY_TASK_MIN=1 SLURM_ARRAY_TASK_COUNT=4", "without gaps"),
+    ("auto", "SLURM_ARRAY_TASK_ID=3 SLURM_PROCID=0 SLURM_NTASKS=1", "SLURM_ARRAY_TASK_COUNT is not"),
+    ("auto", "SGE_TASK_ID=2 SGE_TASK_FIRST=1 SGE_TASK_LAST=9 SGE_TASK_STEPSIZE=2", "without gaps"),
+    ("auto", "SGE_TASK_ID=2 SGE_TASK_FIRST=1 SGE_TASK_LAST=x", "not all are numbers"),
 ])  # fmt: skip
 def test_what_is_no_share_is_one_line(scheduler, text, environment, message):
     scheduler(environment)

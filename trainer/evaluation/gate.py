@@ -1,6 +1,9 @@
 """Which generated images look like a real person, and which generated people like each other: flat in memory."""
 
+import hashlib
+
 import numpy as np
+from scipy.spatial.distance import cdist
 
 from data_loader.folders import index_images
 from data_loader.training_sources import index_cache
@@ -8,8 +11,10 @@ from trainer.evaluation.separability import mean_embeddings, nearest_means
 from trainer.face_networks.embedding import embed_folder
 from trainer.face_networks.judge import open_named_or_judge
 from trainer.training.devices import tell_device
+from utils.errors import UserError
 
 AT_ONCE = 4096  # images that are compared with all real ones at a time
+PEOPLE_AT_ONCE = 1024  # generated people that are compared with each other at a time
 
 
 def look_alike(source, table, real, options):
@@ -20,6 +25,12 @@ def look_alike(source, table, real, options):
         table: data_loader.generated_folder.Scores of it.
         real: indexes of photographs of people whom no image may look like.
         options: max_leakage, max_twins, real_dataset, and what open_named_or_judge and embed_folder take.
+
+    Returns:
+        (list of the reasons, {"weights_sha256": that of the network} of who looked).
+
+    Raises:
+        UserError: a photograph of a real person cannot be read: nobody could say whether an image looks like it.
     """
     reasons = [""] * len(table.paths)
     tell_device(options)
@@ -30,6 +41,11 @@ def look_alike(source, table, real, options):
     rows = [row_of.get(path, -1) for path in table.paths]
     if real:
         embedded = [embed_folder(network, index, options) for index in real]
+        for index, embeddings in zip(real, embedded, strict=True):
+            if len(embeddings.paths) < len(index):
+                path, reason = next(found for found in embeddings.failed if found[0] not in set(embeddings.paths))
+                raise UserError(f"--real_dataset: {path} cannot be read ({reason}), so nothing is known of who looks "
+                                "like it: mend it, or take it out")  # fmt: skip
         distances, names = nearest_real(made, embedded, network.unit_length)
         for i, row in enumerate(rows):
             if row >= 0 and distances[row] < options.max_leakage:
@@ -42,7 +58,14 @@ def look_alike(source, table, real, options):
         elif not reasons[i] and identity in alike:
             other, distance = alike[identity]
             reasons[i] = f"identity {identity} is at {distance:.4f} of {other}, under --max_twins {options.max_twins:g}"
-    return reasons
+    return reasons, {"weights_sha256": _sha256(network.network)}
+
+
+def _sha256(network):
+    digest = hashlib.sha256()
+    for weight in network.weights:
+        digest.update(weight.numpy().tobytes())
+    return digest.hexdigest()
 
 
 def nearest_real(made, real, unit_length):
@@ -84,13 +107,21 @@ def twins(made, unit_length, least):
     """
     people, found = mean_embeddings(made.features, made.labels, unit_length), {}
     names = [made.label_names[label] for label in people.labels]
-    kept = []  # rows of `people.means`
-    for row, name in enumerate(names):
-        if kept:
-            distances = np.sum((people.means[kept] - people.means[row]) ** 2, axis=1)
-            nearest = int(distances.argmin())
-            if distances[nearest] < least:
-                found[name] = names[kept[nearest]], float(distances[nearest])
-                continue
-        kept.append(row)
+    kept, rows, count = np.empty_like(people.means), np.empty(len(names), np.int64), 0  # of those that stay
+    for first in range(0, len(names), PEOPLE_AT_ONCE):
+        block = people.means[first : first + PEOPLE_AT_ONCE]
+        among, nearest, distances = cdist(block, block, "sqeuclidean"), [-1] * len(block), [np.inf] * len(block)
+        if count:
+            places, distances = nearest_means(block, kept[:count])
+            nearest = rows[places]
+        stay = []  # of the block
+        for row, (other, distance) in enumerate(zip(nearest, distances, strict=True)):
+            if stay and (inside := among[row, stay]).min() < distance:
+                other, distance = first + stay[int(inside.argmin())], inside.min()
+            if distance < least:
+                found[names[first + row]] = names[other], float(distance)
+            else:
+                stay.append(row)
+        kept[count : count + len(stay)], rows[count : count + len(stay)] = block[stay], first + np.array(stay, np.int64)
+        count += len(stay)
     return found

@@ -14,7 +14,7 @@ from trainer.output import card
 from trainer.output.resumable_folder import OutputFolder, target_folder
 from trainer.output.scores import ENDING
 from utils.errors import UserError
-from utils.files import atomic_write
+from utils.files import atomic_write, read_inside
 from utils.progress import Progress
 from utils.runs import shortened
 from utils.signals import StopRequest
@@ -38,18 +38,19 @@ def run(options):
         UserError: no finished generated folder, no rule, a rule for a score that is empty or not there, nothing left.
     """
     source = Path(options.data_dir).expanduser() / options.save_syn_dataset
-    target = target_folder("save_filtered", options, ("save_syn_dataset", "dataset", "syn_dataset", "dataset_3dmm"))
+    inputs = ("save_syn_dataset", "real_dataset", "dataset", "syn_dataset", "dataset_3dmm")
+    target = target_folder("save_filtered", options, inputs)
     table = read_scores(source, "--save_syn_dataset")
     description = read_run(source, "--save_syn_dataset")
     real = _real(options)
     rules = _rules(table, description.get("scores") or {}, options)
-    looks = _look_alike(source, table, real, options)
+    looks, looked = _look_alike(source, table, real, options)
     reasons = _reasons(table, rules, looks, options.min_images)
     kept = [reason == "" for reason in reasons]
     if not any(kept):
         raise UserError(f"filter: nothing of {source} passes; for the first image: {reasons[0]}")
     identities = len({identity for identity, keep in zip(table.identities, kept, strict=True) if keep})
-    description = _describe(description, source, target, rules, real, identities, options)
+    description = _describe(description, source, target, rules, real, looked, identities, options)
     truth = Truth(_Images(source, table.paths), description["settings"]["input_scale_size"])
     description["columns"] = list(truth.columns)
     scores = tuple(table.values)
@@ -131,9 +132,9 @@ def _real(options):
 
 
 def _look_alike(source, table, real, options):
-    """For each image why it looks like somebody whom it must not, '' where it does not."""
+    """For each image why it looks like somebody whom it must not, '' where it does not; and who looked."""
     if not real and not options.max_twins:
-        return [""] * len(table.paths)
+        return [""] * len(table.paths), {}
     from trainer.evaluation.gate import look_alike  # here: TensorFlow takes seconds, and scores need none
 
     return look_alike(source, table, real, options)
@@ -173,7 +174,7 @@ def _reasons(table, rules, looks, min_images):
     return reasons
 
 
-def _describe(run, source, target, rules, real, identities, options):
+def _describe(run, source, target, rules, real, looked, identities, options):
     """run.json: that of the generated folder, with what was done to it."""
     settings = run["settings"] | {
         "filtered_sha256": hashlib.sha256((source / TABLE).read_bytes()).hexdigest(),
@@ -181,8 +182,8 @@ def _describe(run, source, target, rules, real, identities, options):
         "min_images": options.min_images,
     }
     if real or options.max_twins:
-        names = ("max_leakage", "max_twins", "model_def", "pretrained_rec", "align")
-        settings["looks"] = {name: getattr(options, name) for name in names} | {"real": [i.digest for i in real]}
+        limits = {name: getattr(options, name) for name in ("max_leakage", "max_twins", "align")}
+        settings["looks"] = limits | looked | {"real": [index.digest for index in real]}
     flags = run["flags"] | {"save_syn_dataset": shortened(options.save_filtered)}  # the name on the card
     told = [f"{score} {rule}" for score, rule in rules.items()]
     told += [f"no image nearer than {options.max_leakage:g} to a person of {options.real_dataset}"] * bool(real)
@@ -214,7 +215,7 @@ def _row(source, table, reason, i, truth, target):
     scores = ["" if np.isnan(table.values[score][i]) else f"{table.values[score][i]:.9g}" for score in table.values]
     if not reason:
         try:
-            data = (source / name).read_bytes()
+            data = read_inside(source, name, "--save_syn_dataset")
         except FileNotFoundError:
             reason = "the file is missing"
     if reason:

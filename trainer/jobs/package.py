@@ -1,13 +1,16 @@
 """The job `package`: a finished folder of images in the files that trainers read, with its card and checksums."""
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
+import tensorflow as tf
+
 from trainer.output.packages import open_format
-from trainer.output.packed_folder import PackedFolder
+from trainer.output.packed_folder import SUMS, PackedFolder
 from utils.claim import Claim
 from utils.errors import UserError
-from utils.files import atomic_path, atomic_write, sha256_of
+from utils.files import atomic_path, atomic_write, sha256_of, sum_line
 from utils.progress import Progress
 from utils.signals import StopRequest
 from utils.tables import TEXT
@@ -28,14 +31,17 @@ def run(options):
     if folder.folder.resolve() in (target.resolve(), *target.resolve().parents):
         raise UserError(f"--package_dir: {target} is in the folder that is packed, where nothing is written")
     names = _names(folder, kind, options)
-    settings = {"package_format": options.package_format, "package_images": options.package_images,
-                "content": _content(folder)}  # fmt: skip
+    settings = {"name": folder.folder.resolve().name, "package_format": options.package_format,
+                "package_images": options.package_images, "content": _content(folder)}  # fmt: skip
     with Claim(target, "package.json", settings, "--package_dir"), StopRequest() as stop:
-        done = _written(folder, kind, target, names, options.package_images, stop)
+        try:
+            done = _write_packages(folder, kind, target, names, options.package_images, stop)
+        except tf.errors.OpError as error:  # of TensorFlow's own files
+            raise UserError(f"--package_dir: cannot write in {target}: {' '.join(error.message.split())}") from error
         if done < len(names):
             print(f"stopped by {stop.name} after {done} of {len(names)} files; the same command goes on there")
             return 1
-        _write_beside(folder, target, names)
+        _write_beside(folder, target)
     print(f"{folder.count} images of {len(folder.identities)} identities in {len(names)} files in {target}")
     return 0
 
@@ -46,9 +52,19 @@ def _names(folder, kind, options):
     return [f"{stem}-{number:05d}-of-{count:05d}.{kind.ending}" for number in range(count)]
 
 
-def _written(folder, kind, target, names, each, stop):
-    """Write the files that are not there; how many are."""
-    first = next((number for number, name in enumerate(names) if not (target / name).is_file()), len(names))
+def _write_packages(folder, kind, target, names, each, stop):
+    """Write the files that are not there, in order, and the checksum of each into SHA256SUMS; how many are there.
+
+    Raises:
+        UserError: one of an earlier run is not what its checksum says.
+    """
+    sums = _read_sums(target)
+    first = next((number for number, name in enumerate(names) if not (target / name).is_file() or name not in sums),
+                 len(names))  # fmt: skip
+    for name in names[:first]:
+        if sha256_of(target / name) != sums[name]:
+            raise UserError(f"--package_dir: {target / name} is damaged: remove it, and the same command goes on there")
+    sums = {name: sums[name] for name in names[:first]}
     if first == len(names):
         return first
     images = folder.images(first * each)
@@ -62,12 +78,26 @@ def _written(folder, kind, target, names, each, stop):
                     package.add(next(images))
                     progress.update()
                 package.close()
+                sums[names[number]] = sha256_of(path)
+            _write_sums(target, sums)
     return len(names)
 
 
-def _write_beside(folder, target, names):
-    """The card, run.json, the labels' names, and SHA256SUMS of all."""
-    beside = []
+def _read_sums(target):
+    """{name: SHA-256} of the files in the target that were finished."""
+    with suppress(FileNotFoundError), open(target / SUMS, **TEXT) as file:
+        return dict(line.rstrip("\n").split("  ", 1)[::-1] for line in file if "  " in line)
+    return {}
+
+
+def _write_sums(target, sums):
+    with atomic_write(target / SUMS, "w", **TEXT) as file:
+        file.writelines(sum_line(digest, name) for name, digest in sorted(sums.items()))
+
+
+def _write_beside(folder, target):
+    """The card, run.json, the labels' names; and their checksums too."""
+    beside = ["labels.txt"]
     for source in (folder.folder / "README.md", folder.run()):
         if source and source.is_file():
             with atomic_path(target / source.name) as path:
@@ -75,11 +105,10 @@ def _write_beside(folder, target, names):
             beside.append(source.name)
     with atomic_write(target / "labels.txt", "w", **TEXT) as file:
         file.writelines(f"{name}\n" for name in folder.identities)
-    with atomic_write(target / "SHA256SUMS", "w", **TEXT) as file:
-        file.writelines(f"{sha256_of(target / name)}  {name}\n" for name in sorted([*names, *beside, "labels.txt"]))
+    _write_sums(target, _read_sums(target) | {name: sha256_of(target / name) for name in beside})
 
 
 def _content(folder):
     """What the packages depend on: the table, and the checksums of the images where there are any."""
-    paths = [folder.folder / name for name in ("metadata.csv", "SHA256SUMS")]
+    paths = [folder.folder / name for name in ("metadata.csv", SUMS)]
     return {path.name: sha256_of(path) for path in paths if path.is_file()}

@@ -29,9 +29,8 @@ def read_roots(options):
         UserError: a root is missing, named twice or not labelled.
     """
     names = folder_names(options, "dataset")
-    for name in names:
-        if not name or names.count(name) > 1:
-            raise UserError(f"--dataset {options.dataset}: {'a folder is named twice' if name else 'an empty name'}")
+    if len(set(names)) < len(names):
+        raise UserError(f"--dataset {options.dataset}: a folder is named twice")
     parts = {"labelled": [], "synthetic": []}
     for name in names:
         index = index_named(name, options, "dataset", labelled=True)

@@ -12,6 +12,7 @@ import io
 import json
 import tarfile
 import zipfile
+from pathlib import PurePosixPath
 
 import tensorflow as tf
 
@@ -32,7 +33,7 @@ class WebDataset:
         self.tar = tarfile.open(path, mode="w", format=tarfile.USTAR_FORMAT)
 
     def add(self, image):
-        kind = image.name.rpartition(".")[2]
+        kind = _format_of(image.name)
         told = {"file_name": image.name, "identity": image.identity, "label": image.label} | image.known
         for ending, data in ((kind, image.data), ("cls", str(image.label).encode()),
                              ("json", json.dumps(told, ensure_ascii=False).encode())):  # fmt: skip
@@ -95,7 +96,7 @@ class TfRecord:
 
         features = {
             "image/encoded": text(image.data),
-            "image/format": text({"jpg": b"jpeg"}.get(kind := image.name.rpartition(".")[2], kind.encode())),
+            "image/format": text({"jpg": b"jpeg"}.get(kind := _format_of(image.name), kind.encode())),
             "image/name": text(image.name.encode()),
             "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[image.label])),
             "identity": text(image.identity.encode()),
@@ -147,6 +148,11 @@ def open_format(name):
     if kind.needs:
         require(kind.needs, f"--package_format {name}", "requirements-package.txt")
     return kind
+
+
+def _format_of(name):
+    """The ending of an image's name in small letters; a file without one is some image."""
+    return PurePosixPath(name).suffix[1:].lower() or "image"
 
 
 def _value(kind):

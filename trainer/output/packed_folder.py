@@ -1,7 +1,9 @@
 """A finished folder of labelled images, read row by row for packing: never more than one image in memory."""
 
+import hashlib
 import math
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +11,13 @@ from data_loader.generated_folder import RUN, is_generated
 from data_loader.index_file import natural_key
 from data_loader.morphable.parameters import METADATA
 from utils.errors import UserError
-from utils.files import refuse_outside
-from utils.tables import PATHS, Table
+from utils.files import read_inside, refuse_outside, sum_line
+from utils.tables import PATHS, TEXT, Table
+
+SUMS = "SHA256SUMS"
+OURS = ("image", "label", "identity", "image/encoded", "image/format", "image/name", "__key__", "__url__")
+INPUT = "input_"  # begins the name of a column in packages that has one of ours in metadata.csv
+NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d{1,3})?|nan", re.ASCII)  # "007" is none, but a name
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,8 @@ class PackedFolder:
         columns: {name: whether it holds numbers alone} of what is known beside path and identity.
 
     Raises:
-        UserError: no such folder, one that is not finished, no metadata.csv, or a damaged one.
+        UserError: no such folder, one that is not finished, no metadata.csv, or a damaged one: a column named twice or
+            not at all, text that is not UTF-8, an identity with a line end.
     """
 
     def __init__(self, folder, flag):
@@ -68,38 +76,62 @@ class PackedFolder:
         """Yield a Packed for each image from number `first` on.
 
         Raises:
-            UserError: a file that is gone.
+            UserError: a file that is gone, leads out of the folder, or is not what SHA256SUMS says, where there is one.
         """
-        label_of = {name: label for label, name in enumerate(self.identities)}
+        label_of, sums = {name: label for label, name in enumerate(self.identities)}, self._sums()
         for number, (name, identity, known) in enumerate(self._rows()):
+            told = next(sums)
             if number < first:
                 continue
             try:
-                data = (self.folder / name).read_bytes()
+                data = read_inside(self.folder, name, self.flag)
             except OSError as error:
                 raise UserError(f"{self.flag}: {self.folder / name}: {error.strerror}") from error
+            if told is not None and told != sum_line(hashlib.sha256(data).hexdigest(), name):
+                raise UserError(f"{self.flag}: {self.folder / name} is not the file that {SUMS} tells of")
             known = {column: _value(known[column], is_number) for column, is_number in self.columns.items()}
             yield Packed(number, name, identity, label_of[identity], data, known)
+
+    def _sums(self):
+        """Yield for each row its line of SHA256SUMS, which has their order; None where there is no such file."""
+        path = self.folder / SUMS
+        if path.is_file():
+            with open(path, **TEXT) as file:
+                yield from file
+        while True:
+            yield "" if path.is_file() else None
 
     def _rows(self):
         """Yield (name, identity, {column: text})."""
         table = Table(self.folder / METADATA, self.flag)
         name_at, (identity_at,) = table.path_place(), table.places(("identity",))
-        others = [(place, name) for place, name in enumerate(table.header) if name not in (*PATHS, "identity")]
+        others = [(place, INPUT + name if name in OURS else name)
+                  for place, name in enumerate(table.header) if place not in (name_at, identity_at)]  # fmt: skip
+        names = [name for _, name in others]
+        twice = [name for name in names if names.count(name) > 1 or not name or name in PATHS]
+        if twice:
+            raise UserError(f"{table.where(1)}: column {twice[0]!r} is there twice, or has no name")
+        _refuse_other_text(names, table.where(1))
         for line, row in table:
             refuse_outside(row[name_at], table.where(line))
-            if any("\ud800" <= letter <= "\udfff" for letter in row[name_at] + row[identity_at]):
-                raise UserError(f"{table.where(line)}: {row[name_at]!r} is not UTF-8, as names in packages must be")
+            _refuse_other_text(row, table.where(line))
+            if len(row[identity_at].splitlines()) > 1:
+                raise UserError(f"{table.where(line)}: identity {row[identity_at]!r} has a line end")
             yield row[name_at], row[identity_at], {name: row[place] for place, name in others}
 
 
-def _is_number(text):
-    """Whether a value is a number, or says nothing."""
+def _refuse_other_text(values, where):
+    """UserError unless all is UTF-8, as packages must be: tables of ours let any byte through."""
     try:
-        float(text or 0)
-        return True
-    except ValueError:
-        return False
+        "".join(values).encode()
+    except UnicodeEncodeError:
+        bad = next(value for value in values if any("\ud800" <= letter <= "\udfff" for letter in value))
+        raise UserError(f"{where}: {bad[:60]!r} is not UTF-8, as all in packages must be") from None
+
+
+def _is_number(text):
+    """Whether a value is a number as a program writes it, or says nothing."""
+    return not text or bool(NUMBER.fullmatch(text))
 
 
 def _value(text, is_number):

@@ -36,6 +36,7 @@ def describe(job, loaded, inputs, options, target):
             "checkpoint_sha256": loaded.sha256(),
             "input_names_sha256": _names_sha256(inputs),
             "input_content": inputs.digest,
+            "input_truth": inputs.truth,
             "mixed_precision": options.mixed_precision,
             "input_scale_size": options.input_scale_size,
             "batch_size": options.batch_size,

@@ -5,21 +5,27 @@ It can be gone on with after any interruption.
 
 import errno
 import os
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 
 from data_loader.generated_folder import ROWS, RUN, TABLE
 from data_loader.morphable.parameters import METADATA
+from data_loader.training_sources import folder_names
 from trainer.output.scores import told_scores
 from utils.claim import LOCK, Claim
 from utils.errors import UserError
-from utils.files import atomic_write, remove_leftovers
+from utils.files import atomic_write, remove_leftovers, sum_line
 from utils.shards import Shard
 from utils.tables import PATHS, TEXT, whole_rows, write_rows
 
+resource = None
+with suppress(ImportError):  # which Windows does not have
+    import resource
+
 WHOLE = Shard()
 _LOCKS = ".shard-*.lock"
+SPARE = 256  # files that are open besides those of the shards
 
 
 class OutputFolder:
@@ -145,6 +151,7 @@ class OutputFolder:
     def _merging(self):
         """No other process merges, or writes a shard: each lets go of its own before it asks for this."""
         try:
+            _allow_open_files(2 * self.shard.of + SPARE)
             for name in (LOCK, *map(_lock_name, self.shards)):
                 self._claim.hold(name, wait=True)
             remove_leftovers(self.folder)
@@ -181,13 +188,28 @@ class OutputFolder:
 
     def _rows_in_order(self):
         """The rows of all shards as one process would have written them."""
-        tables = [whole_rows(self.folder / rows_name(shard)) for shard in self.shards]
+        tables = [self._rows_of(shard) for shard in self.shards]
         if len(tables) == 1:
             yield from tables[0]
             return
         total, batch_size = self._sizes()
         for batch in range(-(-total // batch_size)):
             yield from islice(tables[batch % len(tables)], min(batch_size, total - batch * batch_size))
+
+    def _rows_of(self, shard):
+        """Yield the rows of a shard.
+
+        Raises:
+            UserError: one is none that it wrote, or its image is gone; the job of that shard mends both.
+        """
+        path = self.folder / rows_name(shard)
+        for number, row in enumerate(whole_rows(path), 1):
+            fault = f"{path} row {number} is damaged" if len(row) != self.width else ""
+            if not fault and not row[-1] and not (self.folder / row[0]).is_file():
+                fault = f"{self.folder / row[0]} is gone"
+            if fault:
+                raise UserError(f"{self.flag}: {fault}: run {f'shard {shard}' if shard.of > 1 else 'the job'} again")
+            yield row
 
     def _write_lists(self):
         written = skipped = 0
@@ -208,7 +230,7 @@ class OutputFolder:
                     skipped += 1
                     continue
                 written += 1
-                sums.write(_sum_line(digest, values[0]))
+                sums.write(sum_line(digest, values[0]))
                 if scores:
                     write_rows(scores, [values[: 2 + len(self.scores)]])
                 if metadata:
@@ -237,17 +259,22 @@ def rows_name(shard):
 
 def images_of(shard, total, batch_size):
     """How many of `total` images are in a shard's batches."""
-    return sum(min(batch_size, total - first) for first in shard.part(range(0, total, batch_size)))
+    batches = shard.part(range(0, total, batch_size))
+    return len(batches) * batch_size - max(0, batches[-1] + batch_size - total) if batches else 0
+
+
+def _allow_open_files(count):
+    """Let this process open so many files at once, as far as the system lets it decide that."""
+    if resource is None:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
 
 
 def _lock_name(shard):
     return _LOCKS.replace("*", f"{shard.number}-of-{shard.of}")
-
-
-def _sum_line(digest, name):
-    """A line of SHA256SUMS; a name with a line end in it is written as sha256sum itself writes it."""
-    escaped = name.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
-    return f"{'' if escaped == name else chr(92)}{digest}  {escaped}\n"
 
 
 def target_folder(flag, options, inputs=("dataset", "syn_dataset", "dataset_3dmm")):
@@ -261,7 +288,7 @@ def target_folder(flag, options, inputs=("dataset", "syn_dataset", "dataset_3dmm
     data = Path(options.data_dir).expanduser()
     target = data / getattr(options, flag)
     for name in inputs:
-        value = getattr(options, name)
-        if value and (data / value).resolve() in (target.resolve(), *target.resolve().parents):
+        inside = (target.resolve(), *target.resolve().parents)
+        if any((data / folder).resolve() in inside for folder in folder_names(options, name)):
             raise UserError(f"--{flag}: {target} is in the input folder of --{name}, where nothing may be written")
     return target

@@ -98,7 +98,7 @@ class _Writer:
     def __init__(self, task, options):
         self.task, self.options = task, options
         self.inputs, self.output = task.inputs, task.output
-        self.skipped = pipeline.SkippedFiles()
+        self.skipped, self._made = pipeline.SkippedFiles(), set()
         size = options.batch_size
         self.firsts = self.output.shard.part(range(0, len(self.inputs), size))  # of each batch the first image's number
         self.total = images_of(self.output.shard, len(self.inputs), size)
@@ -167,10 +167,19 @@ class _Writer:
         name = f"{self.inputs.name(position)}.{self.options.image_format}"
         path = self.output.folder / name
         data = encode(to_uint8(image), self.options)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self._make_folder(path.parent)
         with atomic_write(path, durable=False) as file:
             file.write(data)
         return [name, *values, hashlib.sha256(data).hexdigest(), ""]
+
+    def _make_folder(self, folder):
+        """Make a folder below the output folder. Raises UserError where a link leads out of it."""
+        if folder in self._made:
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        if not folder.resolve().is_relative_to(self.output.folder.resolve()):
+            raise UserError(f"{self.output.flag}: {folder} is a link that leads out of its folder")
+        self._made.add(folder)
 
     def _finish_batch(self, entries, file, progress):
         """Wait for a batch's images, then write its rows."""

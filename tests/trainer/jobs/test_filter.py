@@ -4,12 +4,13 @@ import csv
 import hashlib
 import json
 import shutil
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import main
+from tests.small import RECOGNIZER, face, only_run, untraced
 from trainer.evaluation import gate
 from trainer.face_networks.embedding import Embeddings
 from trainer.jobs import filter as filter_job
@@ -175,41 +176,77 @@ def test_a_filtered_folder_can_be_filtered_again(data):
 
 
 @pytest.fixture
-def looks(data, monkeypatch):
-    """A face network that sees the place of an image's name: people at 0, 10 and 11, real ones at 0.2 and 50."""
-    places = {"a": 0.0, "b": 10.0, "c": 11.0, "near": 0.2, "far": 50.0}
-
-    def embed(network, index, options):
-        names = [index.relative_path(i) for i in range(len(index))]
-        features = [[places[name.partition("/")[0]] + 0.01 * int(name[-5])] for name in names]
-        return Embeddings(np.array(features, np.float32), index.labels, np.arange(len(names)), names,
-                          index.label_names, [])  # fmt: skip
-
-    network = SimpleNamespace(unit_length=False)
-    monkeypatch.setattr(gate, "open_named_or_judge", lambda *_: (network, {}))
-    monkeypatch.setattr(gate, "embed_folder", embed)
-    for name in ("near/1.png", "near/3.png", "far/1.png"):
-        (data / "people" / name).parent.mkdir(parents=True, exist_ok=True)
-        (data / "people" / name).write_bytes(name.encode())
+def looks(data):
+    """A recogniser of two people. Image a/2 is the photograph near/1; person c has the image that b has twice."""
+    seeds = {"generated/a/1": 1, "generated/a/2": 2, "generated/a/3": 3, "generated/b/1": 4, "generated/b/2": 4,
+             "generated/c/1": 4,
+             "people/near/1": 2, "people/near/3": 30, "people/far/1": 50, "people/far/2": 51}  # fmt: skip
+    for name, seed in seeds.items():
+        (data / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(face(seed, 16)).save(f"{data / name}.png")
+    train_looker(data, "logs")
     return data
 
 
+def train_looker(data, logs, *words):
+    where = ["--data_dir", str(data), "--log_dir", str(data.parent / logs), "--asset_dir", str(data.parent / "cache")]
+    with untraced():
+        words = ["--dataset", "people", *RECOGNIZER, "--max_step", "1", *words]
+        assert main.main(["train_recognizer", *where, *words]) == 0
+    return only_run(data.parent / logs)
+
+
+def gate_words(data, *words):
+    run = only_run(data.parent / "logs")
+    return ["--asset_dir", str(data.parent / "cache"), "--pretrained_rec", str(run), "--align", "none", *words]
+
+
 def test_who_looks_like_a_real_person_or_like_another_goes(looks, capsys):
-    """Images of a are at .01, .02, .03, the real person at .21 and .23, its centre at .22."""
-    where = ["--asset_dir", str(looks.parent / "cache"), "--real_dataset", "people"]
-    assert run(looks, *where, "--max_leakage", "0.0362", "--save_filtered", "gated") == 0
-    assert dropped(looks / "gated") == {
-        "a/2.png": "distance 0.0361 to near/1.png of people, under --max_leakage 0.0362",
-        "a/3.png": "distance 0.0324 to near/1.png of people, under --max_leakage 0.0362",
-    }
-    assert "no image nearer than 0.0362 to a person of people" in (looks / "gated" / "README.md").read_text()
-    assert run(looks, "--asset_dir", str(looks.parent / "cache"), "--max_twins", "1.5", "--save_filtered", "alone") == 0
-    assert dropped(looks / "alone") == {"c/1.png": "identity c is at 0.9900 of b, under --max_twins 1.5"}
+    """Whatever a network sees, two files of the same pixels look alike to it."""
+    where = gate_words(looks, "--real_dataset", "people")
+    assert run(looks, *where, "--max_leakage", "1e-12", "--save_filtered", "gated") == 0
+    assert dropped(looks / "gated") == {"a/2.png": "distance 0.0000 to near/1.png of people, under --max_leakage 1e-12"}
+    assert "no image nearer than 1e-12 to a person of people" in (looks / "gated" / "README.md").read_text()
+    assert run(looks, *gate_words(looks), "--max_twins", "1e-12", "--save_filtered", "alone") == 0
+    assert dropped(looks / "alone") == {"c/1.png": "identity c is at 0.0000 of b, under --max_twins 1e-12"}
     assert run(looks, *where, "--max_leakage", "0.1", "--save_filtered", "gated") == 2  # another limit, another folder
     assert "looks" in capsys.readouterr().err
     for words in (["--real_dataset", "people"], ["--max_leakage", "1"]):
         assert run(looks, *words, "--save_filtered", "none") == 2
         assert "--max_leakage and --real_dataset: give both" in capsys.readouterr().err
+
+
+def test_who_looks_is_known_by_its_weights_and_not_by_its_place(looks, capsys):
+    shutil.copytree(only_run(looks.parent / "logs"), looks.parent / "moved")
+    words = ["--max_twins", "1e-12", "--save_filtered", "alone"]
+    assert run(looks, *gate_words(looks), *words) == 0
+    assert str(looks.parent) not in (looks / "alone" / "run.json").read_text()
+    moved = ["--pretrained_rec", str(looks.parent / "moved")]
+    assert run(looks, *gate_words(looks), *words, *moved) == 0
+    other = ["--pretrained_rec", str(train_looker(looks, "other", "--random_seed", "7"))]
+    assert run(looks, *gate_words(looks), *words, *other) == 2
+    assert "weights_sha256" in capsys.readouterr().err
+
+
+def test_the_gate_needs_every_photograph_and_writes_beside_none(looks, capsys):
+    leakage = ["--max_leakage", "1e-12", "--save_filtered"]
+    assert run(looks, *gate_words(looks), "--real_dataset", "people", *leakage, "people/filtered") == 2
+    assert "is in the input folder of --real_dataset" in capsys.readouterr().err
+    assert run(looks, *gate_words(looks), "--real_dataset", "people,", *leakage, "gated") == 2
+    assert "--real_dataset people,: an empty name" in capsys.readouterr().err
+    (looks / "people" / "far" / "2.png").write_bytes(b"junk")
+    assert run(looks, *gate_words(looks), "--real_dataset", "people", *leakage, "gated") == 2
+    error = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert "far/2.png cannot be read" in error[0] and not (looks / "gated").exists()
+
+
+def test_links_out_of_the_folder_are_not_copied(data, capsys):
+    (data.parent / "secret").write_text("mine")
+    (data / "generated" / "a" / "1.png").unlink()
+    (data / "generated" / "a" / "1.png").symlink_to(data.parent / "secret")
+    assert run(data, "--min_images", "2") == 2
+    assert "is a link that leads out of its folder" in capsys.readouterr().err
+    assert not [path for path in (data / "filtered").rglob("*") if path.is_file() and path.read_bytes() == b"mine"]
 
 
 def test_a_photograph_is_nearer_than_its_centre_and_the_parts_change_nothing(monkeypatch):
@@ -226,3 +263,20 @@ def test_a_photograph_is_nearer_than_its_centre_and_the_parts_change_nothing(mon
     assert names == [told[i] for i in expected.argmin(axis=1)]
     monkeypatch.setattr(gate, "AT_ONCE", 3)
     np.testing.assert_array_equal(gate.nearest_real(made, [real], unit_length=False)[0], distances)
+
+
+@pytest.mark.parametrize("at_once", [1, 4, 100])
+def test_of_generated_people_who_are_alike_the_earlier_one_stays(monkeypatch, at_once):
+    """As one by one, whatever the size of the parts."""
+    means = np.random.default_rng(1).normal(size=(40, 2)).astype(np.float32)
+    made = Embeddings(means, np.arange(40), np.arange(40), [], [f"p{i:02d}" for i in range(40)], [])
+    stay, expected = [], {}
+    for i, mean in enumerate(means.astype(np.float64)):
+        distances = [((mean - means[other]) ** 2).sum() for other in stay]
+        if distances and min(distances) < 0.2:
+            expected[f"p{i:02d}"] = f"p{stay[int(np.argmin(distances))]:02d}"
+        else:
+            stay.append(i)
+    assert 5 < len(expected) < 35
+    monkeypatch.setattr(gate, "PEOPLE_AT_ONCE", at_once)
+    assert {name: other for name, (other, _) in gate.twins(made, False, 0.2).items()} == expected

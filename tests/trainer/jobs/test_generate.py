@@ -249,7 +249,7 @@ def test_a_missing_image_is_made_again(trained_run, renders, tmp_path, untraced)
     (target / "run.json").write_text(json.dumps(run))
     (target / "zoë" / "2.jpg").unlink()
     (target / "confidence_scores.csv").unlink()
-    (target / "7" / ".9.jpg.x_0.tmp").write_bytes(b"left by a kill")
+    (target / "7" / ".facegan-x_0.tmp").write_bytes(b"left by a kill")
     stayed = (target / "7" / "9.jpg").stat().st_mtime_ns
     assert main.main(words) == 0
     assert contents(target) == whole and (target / "7" / "9.jpg").stat().st_mtime_ns == stayed

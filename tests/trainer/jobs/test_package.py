@@ -1,19 +1,24 @@
 """package through main.py: read back by what its users read it with; going on, and bad input."""
 
+import csv
 import hashlib
 import io
 import json
 import os
+import shutil
+import tarfile
 import zipfile
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from pyarrow import parquet
 
 import main
 from tests.small import face
 from trainer.jobs import package
+from trainer.output.packages import FORMATS
 
 IMAGES = {"zoë/a,b.png": ("1.5", "bob"), "zoë/2.png": ("", "afro"), "7/9.png": ("-3", "none"), "7/10.png": ("nan", "")}
 
@@ -146,6 +151,76 @@ def test_bad_input_is_one_line(data, tmp_path, words, message, capsys):
     assert run(data, tmp_path / "out", "zip", *(word.format(data=data) for word in words)) == 2
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     assert message in line
+
+
+def table_of(data, name, table, image="faces/7/9.png"):
+    """data/<name>: a copy of an image as a/1.png, and a metadata.csv of these bytes."""
+    (data / name / "a").mkdir(parents=True, exist_ok=True)
+    shutil.copy(data / image, data / name / "a" / "1.png")
+    (data / name / "metadata.csv").write_bytes(table)
+
+
+def error_of(capsys):
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    return line
+
+
+@pytest.mark.parametrize("kind", sorted(FORMATS))
+def test_a_column_of_a_name_of_ours_gets_another(data, tmp_path, kind):
+    """And a number as people write a name, with zeros before it, stays as it is."""
+    table_of(data, "named", b"file_name,identity,label,image,code\na/1.png,a,7,x,007\n")
+    assert run(data, tmp_path / "out", kind, "--save_syn_dataset", "named") == 0
+    path = next((tmp_path / "out").glob("named-*"))
+    if kind == "webdataset":
+        with tarfile.open(path) as archive:
+            told = json.loads(archive.extractfile("000000000.json").read())
+    elif kind == "parquet":
+        (told,) = parquet.read_table(path).to_pylist()
+    elif kind == "zip":
+        with zipfile.ZipFile(path) as archive:
+            (told,) = csv.DictReader(archive.read("metadata.csv").decode().splitlines())
+        told |= {"label": int(told["label"]), "input_label": float(told["input_label"])}
+    else:
+        (record,) = tf.data.TFRecordDataset([str(path)])
+        features = tf.train.Example.FromString(record.numpy()).features.feature
+        told = {"label": features["label"].int64_list.value[0], "code": features["code"].bytes_list.value[0].decode(),
+                "input_label": features["input_label"].float_list.value[0],
+                "input_image": features["input_image"].bytes_list.value[0].decode()}  # fmt: skip
+    assert (told["label"], told["input_label"], told["input_image"], told["code"]) == (0, 7.0, "x", "007")
+
+
+@pytest.mark.parametrize(("table", "message"), [
+    (b"file_name,identity,x,x\na/1.png,a,1,2\n", "column 'x' is there twice"),
+    (b"file_name,identity,,y\na/1.png,a,1,2\n", "column '' is there twice, or has no name"),
+    (b"file_name,identity,note\na/1.png,a,caf\xe9\n", "'caf\\udce9' is not UTF-8"),
+    (b"file_name,identity,caf\xe9\na/1.png,a,1\n", "is not UTF-8"),
+    (b"file_name,identity\na/1\x00.png,a\n", "is no file's name"),
+    (b'file_name,identity\na/1.png,"a\nb"\n', "has a line end"),
+    (b"file_name,identity\na/out.png,a\n", "a link that leads out of its folder"),
+    (b"file_name,identity\na/pipe.png,a\n", "pipe.png is no file"),
+])  # fmt: skip
+def test_a_table_or_a_file_that_no_package_can_hold_is_one_line(data, tmp_path, table, message, capsys):
+    table_of(data, "odd", table)
+    if not (data / "odd" / "a" / "out.png").is_symlink():
+        (data / "odd" / "a" / "out.png").symlink_to(data / "faces" / "7" / "9.png")
+        os.mkfifo(data / "odd" / "a" / "pipe.png")
+    assert run(data, tmp_path / "out", "zip", "--save_syn_dataset", "odd") == 2
+    assert message in error_of(capsys)
+
+
+def test_what_is_damaged_is_not_blessed_with_a_new_checksum(data, tmp_path, capsys):
+    target = tmp_path / "out"
+    assert run(data, target, "webdataset") == 0
+    first = files(target, "tar")[0]
+    with open(first, "ab") as file:
+        file.write(b"x")
+    assert run(data, target, "webdataset") == 2 and f"{first} is damaged" in error_of(capsys)
+    os.remove(first)
+    assert run(data, target, "webdataset") == 0
+    table_of(data, "changed", b"file_name,identity\na/1.png,a\n")
+    (data / "changed" / "SHA256SUMS").write_text(f"{'0' * 64}  a/1.png\n")
+    assert run(data, tmp_path / "other", "zip", "--save_syn_dataset", "changed") == 2
+    assert "1.png is not the file that SHA256SUMS tells of" in error_of(capsys)
 
 
 def test_what_is_not_installed_is_named(data, tmp_path, monkeypatch, capsys):

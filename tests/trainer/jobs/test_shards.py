@@ -3,6 +3,7 @@
 import csv
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -216,6 +217,40 @@ def _kill_a_worker():
                 KILLED.append(process.pid)
                 return
         time.sleep(0.2)
+
+
+@pytest.mark.usefixtures("untraced")
+def test_an_image_or_a_truth_that_changes_between_shards_is_told(trained_run, renders, whole, tmp_path, capsys):
+    mine, target = tmp_path / "renders", tmp_path / "out"
+    shutil.copytree(renders, mine)
+
+    def shard(number):
+        return main.main(words(trained_run, mine, target, "--shard", f"{number}/2"))
+
+    assert shard(1) == 0
+    (target / "0" / "0.png").unlink()
+    assert shard(2) == 2 and "0.png is gone: run shard 1/2 again" in capsys.readouterr().err
+    table = (mine / "metadata.csv").read_bytes()
+    (mine / "metadata.csv").write_bytes(table.replace(b"yaw", b"pitch"))
+    assert shard(1) == 2 and "input_truth" in capsys.readouterr().err
+    (mine / "metadata.csv").write_bytes(table)
+    assert shard(1) == 0
+    assert contents(target) == whole
+
+
+@pytest.mark.parametrize("change", [
+    {"inputs": {"images": "x"}}, {"inputs": {"images": -5}}, {"inputs": {}}, {"settings": {"batch_size": 0}},
+    {"settings": {}}, {"shards": 0}, {"shards": 10**9}, {"finished": True}, {"finished": "yes", "images": -1},
+])  # fmt: skip
+def test_a_damaged_note_is_one_line(tmp_path, change, capsys):
+    run = {"job": "generate", "finished": False, "checkpoint": "x", "flags": {}, "scores": {}, "shards": 2,
+           "inputs": {"images": 4}, "settings": {"batch_size": 2}} | change  # fmt: skip
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "run.json").write_text(json.dumps(run))
+    for job in ("status", "merge"):
+        assert main.main([job, "--data_dir", str(tmp_path), "--save_syn_dataset", "out"]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "run.json is damaged" in line
 
 
 def test_what_is_no_such_folder_is_one_line(tmp_path, capsys):

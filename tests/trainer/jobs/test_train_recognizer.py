@@ -15,7 +15,7 @@ from data_loader.joined import SubsetIndex
 from models.dlib_resnet import DlibResnet
 from models.facenet_names import nn4_names
 from models.nn4 import NN4
-from tests.small import make_data, only_run, untraced
+from tests.small import RECOGNIZER, make_data, only_run, untraced
 from tests.trainer.tf1 import write_tf1
 from trainer.face_networks.network import load_recognizer, open_recognizer
 from trainer.face_networks.preparation import FaceInput
@@ -24,7 +24,7 @@ from trainer.training import recognition, setup
 from utils import command_line, runs
 from utils.errors import UserError
 
-SMALL = "--recognizer light_cnn9 --image_size 16 --embedding_size 8 --batch_size 2 --log_step 1 --num_worker 2".split()
+SMALL = [*RECOGNIZER, "--log_step", "1", "--num_worker", "2"]
 LEARN = "--random_crop --random_flip --random_rotate --keep_probability 0.7 --center_loss_factor 0.1".split()
 
 

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 import main
-from tests.small import CFS, DAGAN, IPGAN, NETWORKS
+from tests.small import CFS, DAGAN, IPGAN, NETWORKS, RECOGNIZER
 from trainer.benchmark.data import random_arguments, random_batch
 from trainer.output import onnx_file
 from trainer.systems import SYSTEMS, system_class
@@ -20,7 +20,6 @@ from trainer.training.setup import seed_everything
 from utils import command_line
 from utils.flags import FLAGS
 
-RECOGNIZER = "--recognizer light_cnn9 --image_size 16 --embedding_size 8 --batch_size 2".split()
 SMALL = {  # else NETWORKS
     "recognizer": RECOGNIZER, "dagan": DAGAN, "cfs": CFS, "ipgan": IPGAN,
     "facegan": [*NETWORKS, "--method_c", "none"],

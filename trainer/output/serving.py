@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from PIL import Image
 
 from data_loader import licences
 from trainer.output.provenance import trained_with
@@ -18,6 +19,7 @@ from utils.flags import FLAGS
 from utils.runs import checkpoints, without_machine
 
 WEIGHTS = ("load_path", "pretrained_gen", "pretrained_rec")  # flags of a run that say where this machine's weights were
+PNG = b"\x89PNG\r\n\x1a\n"  # what each such file begins with
 
 
 def export(maker, base, card=None):
@@ -81,7 +83,7 @@ def export_weights(loaded, base):
 
 
 def signatures(maker):
-    """{name: concrete function} of what is served; any batch size.
+    """{name: concrete function} of what is served; any batch size, 0 too. Another shape is an InvalidArgumentError.
 
     serving_default: the maker's arguments, images float32 [n, s, s, 3] in [-1, 1] -> generated, the same.
     uint8: the same with images uint8 -> generated, uint8, the very pixels that the job `generate` writes.
@@ -96,27 +98,27 @@ def signatures(maker):
 
     @tf.function
     def serving_default(**arguments):
-        return {"generated": made(maker, arguments)["image"]}
+        return {"generated": _of_any_number(maker, _checked(arguments, specs))["image"]}
 
     def levels_of(arguments):
         floats = {name: tf.cast(value, tf.float32) / 127.5 - 1.0 if _is_image(specs[name]) else value
                   for name, value in arguments.items()}  # fmt: skip
-        levels = tf.clip_by_value((made(maker, floats)["image"] + 1.0) * 127.5, 0.0, 255.0)
+        levels = tf.clip_by_value((_of_any_number(maker, floats)["image"] + 1.0) * 127.5, 0.0, 255.0)
         return tf.cast(tf.round(levels), tf.uint8)
 
     @tf.function
     def uint8(**arguments):
-        return {"generated": levels_of(arguments)}
+        return {"generated": levels_of(_checked(arguments, pixels))}
 
     @tf.function
     def encoded(**arguments):
-        decoded = {name: _decoded(value, specs[name].shape[1]) if _is_image(specs[name]) else value
-                   for name, value in arguments.items()}  # fmt: skip
+        decoded = {name: _decoded(value, specs[name].shape[1], name) if _is_image(specs[name]) else value
+                   for name, value in _checked(arguments, files).items()}  # fmt: skip
         return {"generated_bytes": tf.map_fn(tf.io.encode_png, levels_of(decoded), fn_output_signature=tf.string)}
 
     @tf.function
     def scores(**arguments):
-        results = made(maker, arguments, own)
+        results = _of_any_number(maker, _checked(arguments, specs), own)
         return {name: results[name] for name in own}
 
     functions = {
@@ -138,18 +140,39 @@ def made(maker, arguments, scores=()):
     return maker.make({key: arguments[name] for name, (key, _) in maker.arguments.items()}, scores=scores)
 
 
-def _decoded(files, size):
+def _of_any_number(maker, arguments, scores=()):
+    """As `made`, of 0 images too, of which TensorFlow's convolutions make an error: one is made, and left out."""
+    count = tf.shape(next(iter(arguments.values())))[0]
+    none = tf.cast(count == 0, tf.int32)
+    filled = {name: tf.pad(value, [[0, none], *[[0, 0]] * (len(value.shape) - 1)])
+              for name, value in arguments.items()}  # fmt: skip
+    return {name: value[:count] for name, value in made(maker, filled, scores).items()}
+
+
+def _checked(arguments, specs):
+    """Of a loaded SavedModel's signatures TensorFlow itself checks the dtypes, but not the shapes."""
+    return {name: tf.ensure_shape(value, specs[name].shape) for name, value in arguments.items()}
+
+
+def _decoded(files, size, name="images"):
     """Bytes of PNG and JPEG files [n] -> uint8 [n, size, size, 3]: the square in the middle, as the job reads images.
 
-    Of another size it is resized, which differs from the job's by a level or two.
+    Of another size it is resized, which differs from the job's by a level or two. EXIF orientation is not applied.
+    Bytes that are no such file, or one of more pixels than the job reads, are an InvalidArgumentError with the name.
     """
 
     def one(data):
-        pixels = tf.cond(
-            tf.io.is_jpeg(data),
-            lambda: tf.io.decode_jpeg(data, 3, dct_method="INTEGER_ACCURATE"),
-            lambda: tf.io.decode_png(data, 3),
-        )
+        jpeg = tf.io.is_jpeg(data)
+        known = tf.debugging.Assert(jpeg | (tf.strings.substr(data, 0, len(PNG)) == PNG),
+                                    [f"{name}: neither a PNG nor a JPEG file"])  # fmt: skip
+        with tf.control_dependencies([known]):
+            sides = tf.cond(jpeg, lambda: tf.image.extract_jpeg_shape(data)[:2], lambda: _png_head(data, 16, tf.int32))
+        few = tf.debugging.Assert(tf.reduce_prod(tf.cast(sides, tf.int64)) <= Image.MAX_IMAGE_PIXELS,
+                                  [f"{name}: an image of too many pixels:", sides])  # fmt: skip
+        with tf.control_dependencies([few]):
+            pixels = tf.cond(
+                jpeg, lambda: tf.io.decode_jpeg(data, 3, dct_method="INTEGER_ACCURATE"), lambda: _png_pixels(data)
+            )
         height, width = tf.unstack(tf.shape(pixels)[:2])
         side = tf.minimum(height, width)
         square = tf.image.crop_to_bounding_box(pixels, (height - side) // 2, (width - side) // 2, side, side)
@@ -158,6 +181,25 @@ def _decoded(files, size):
         return tf.ensure_shape(tf.cond(tf.equal(side, size), lambda: square, lambda: resized), [size, size, 3])
 
     return tf.map_fn(one, files, fn_output_signature=tf.TensorSpec([size, size, 3], tf.uint8))
+
+
+def _png_pixels(data):
+    """Bytes of a PNG file -> uint8 [h, w, 3]; what is transparent lies on black, as folders.decode has it."""
+    bits, colours = tf.unstack(_png_head(data, 24, tf.uint8))
+
+    def on_black():
+        pixels = tf.cast(tf.io.decode_png(data, 4), tf.int32)
+        return tf.cast((pixels[..., :3] * pixels[..., 3:] + 127) // 255, tf.uint8)
+
+    # Grey of 1, 2 or 4 bits: with a fourth channel TensorFlow does not spread its levels up to 255 (a
+    # transparent level of it, which hardly any file has, is then not seen).
+    return tf.cond((colours == 0) & (bits < 8), lambda: tf.io.decode_png(data, 3), on_black)
+
+
+def _png_head(data, start, dtype):
+    """Two numbers of a PNG file's head: at 16 width and height, int32; at 24 bits and kind of colours, uint8."""
+    numbers = tf.io.decode_raw(tf.strings.substr(data, start, 2 * dtype.size), dtype, little_endian=False)
+    return tf.ensure_shape(numbers, [2])
 
 
 def _is_image(spec):

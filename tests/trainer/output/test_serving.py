@@ -1,7 +1,11 @@
 """export through main.py; the SavedModel in processes that know nothing of this project."""
 
+import io
+import re
+import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +65,63 @@ def test_runs_with_plain_tensorflow(exported):
             for column, name in ((2, "d_score"), (3, "s_score")):
                 expected = [float(row.split(",")[column]) for row in rows[:count]]
                 np.testing.assert_allclose(results[f"{name}{count}"], expected, rtol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def signatures(exported):
+    return tf.saved_model.load(exported / "model" / "1").signatures
+
+
+@pytest.mark.parametrize("signature", ["serving_default", "uint8", "scores"])
+@pytest.mark.parametrize("shape", [(1, 32, 32, 3), (2, 16, 8, 3), (1, 16, 16, 1), (16, 16, 3)])
+def test_images_of_another_shape_are_refused_by_name(signatures, signature, shape):
+    images = tf.zeros(shape, tf.uint8 if signature == "uint8" else tf.float32)
+    told = re.escape(f"images [{','.join(map(str, shape))}] is not compatible with expected shape [?,16,16,3]")
+    with pytest.raises(tf.errors.InvalidArgumentError, match=told):
+        signatures[signature](images=images)
+
+
+@pytest.mark.parametrize(("signature", "shape", "dtype"), [
+    ("serving_default", (0, 16, 16, 3), tf.float32), ("scores", (0, 16, 16, 3), tf.float32),
+    ("uint8", (0, 16, 16, 3), tf.uint8), ("encoded", (0,), tf.string),
+])  # fmt: skip
+def test_no_images_give_no_answers(signatures, signature, shape, dtype):
+    answers = signatures[signature](images=tf.zeros(shape, dtype))
+    assert answers and all(len(answer) == 0 for answer in answers.values())
+
+
+def with_transparency(kind):
+    """(image of 16 x 16 pixels, what more its PNG file holds)."""
+    levels = np.random.default_rng(0).integers(0, 256, (16, 16, 4), np.uint8)
+    if kind == "palette":
+        return Image.fromarray(levels[..., :3]).quantize(64), {"transparency": levels[:4, :, 3].tobytes()}
+    channels = {"RGBA": levels, "LA": levels[..., 2:], "RGB": levels[..., :3], "L": levels[..., 0], "1": levels[..., 0]}
+    return Image.fromarray(channels[kind]).convert(kind), {}
+
+
+@pytest.mark.parametrize("kind", ["RGBA", "LA", "palette", "RGB", "L", "1"])
+def test_transparency_is_read_as_the_job_reads_it(signatures, tmp_path, kind):
+    image, more = with_transparency(kind)
+    image.save(tmp_path / "image.png", **more)
+    pixels = folders.decode(tmp_path / "image.png", 16)[None]
+    data = (tmp_path / "image.png").read_bytes()
+    encoded = signatures["encoded"](images=tf.constant([data]))["generated_bytes"][0]
+    expected = signatures["uint8"](images=tf.constant(pixels))["generated"][0]
+    np.testing.assert_array_equal(tf.io.decode_png(encoded), expected)
+    np.testing.assert_array_equal(serving._decoded(tf.constant([data]), 16), pixels)
+
+
+def test_files_of_too_many_pixels_are_refused_by_their_head(signatures):
+    """Nothing is decoded: behind the head there are no pixels."""
+    head = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    chunk = struct.pack(">I", 13) + b"IHDR" + head + struct.pack(">I", zlib.crc32(b"IHDR" + head))
+    jpeg = io.BytesIO()
+    Image.new("L", (16, 16)).save(jpeg, "JPEG")
+    start = jpeg.getvalue().index(b"\xff\xc0") + 5
+    huge = jpeg.getvalue()[:start] + struct.pack(">HH", 60_000, 60_000) + jpeg.getvalue()[start + 4 :]
+    for data in (b"\x89PNG\r\n\x1a\n" + chunk, huge):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="images: an image of too many pixels"):
+            signatures["encoded"](images=tf.constant([data]))
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])

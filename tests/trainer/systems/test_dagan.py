@@ -125,6 +125,8 @@ def test_exports_with_and_without_whom_it_knows(home):
     assert main.main(["export", *run, "--export_dir", str(home / "served")]) == 0
     served = tf.saved_model.load(str(home / "served" / "1")).signatures["serving_default"]
     assert served(images=tf.zeros((2, 16, 16, 3)))["generated"].shape == (2, 16, 16, 3)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="images .* is not compatible with expected shape"):
+        served(images=tf.zeros((2, 32, 32, 3)))
     assert main.main(["export", *run, "--export_dir", str(home / "small"), "--export_format", "weights"]) == 0
     (weights,) = (home / "small" / "checkpoints").glob("*.npz")
     with np.load(weights) as file:

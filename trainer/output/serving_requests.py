@@ -19,7 +19,8 @@ def rest_request(signature, **arguments):
 
     Args:
         signature: "serving_default", "uint8", "encoded" or "scores".
-        arguments: {name: array, or a list of bytes of image files}, e.g. images=uint8 [n, s, s, 3].
+        arguments: {name: array, or a list of bytes of image files}, e.g. images=uint8 [n, s, s, 3]. An empty list is
+            one of files where the signature is "encoded".
 
     Returns:
         bytes of JSON.
@@ -41,13 +42,16 @@ def rest_results(body, output="generated"):
     Raises:
         ValueError: it is no answer, or tells an error, which is the text.
     """
-    answer = json.loads(body)
+    try:
+        answer = json.loads(body)
+    except RecursionError as error:
+        raise ValueError("an answer of lists in lists without end") from error
     if not isinstance(answer, dict) or "outputs" not in answer:
         told = answer.get("error") if isinstance(answer, dict) else None
         raise ValueError(str(told or "not an answer of TensorFlow Serving to inputs in columns"))
     outputs = answer["outputs"]
     outputs = outputs if isinstance(outputs, dict) else {output: outputs}
-    return {name: _of_json(values) for name, values in outputs.items()}
+    return {name: _of_json(name, values) for name, values in outputs.items()}
 
 
 def grpc_request(model, signature, **arguments):
@@ -68,7 +72,7 @@ def grpc_request(model, signature, **arguments):
     request = predict_pb2.PredictRequest()
     request.model_spec.name, request.model_spec.signature_name = model, signature
     for name, values in arguments.items():
-        files = len(values) and isinstance(values[0], bytes)
+        files = isinstance(values[0], bytes) if len(values) else signature == "encoded" and isinstance(values, list)
         request.inputs[name].CopyFrom(tf.make_tensor_proto(values, tf.string if files else None))
     return request
 
@@ -87,7 +91,19 @@ def _in_json(value):
     return np.asarray(value).tolist()
 
 
-def _of_json(values):
-    if values and isinstance(values[0], dict):
-        return [base64.b64decode(value["b64"], validate=True) for value in values]
-    return np.asarray(values)
+def _of_json(name, values):
+    if not isinstance(values, list):
+        raise ValueError(f"{name}: no list")
+    files = isinstance(values[0], dict) if values else name.endswith("_bytes")  # by which the server knows them too
+    if files:
+        try:
+            return [base64.b64decode(value["b64"], validate=True) for value in values]
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"{name}: no file in base64: {error!r}") from error
+    try:
+        array = np.asarray(values)  # of lists of several lengths a ValueError
+    except OverflowError as error:
+        raise ValueError(f"{name}: {error}") from error
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{name}: neither numbers nor files")
+    return array

@@ -113,7 +113,24 @@ def test_a_wrong_request_is_an_error_that_is_told(served, signature, values):
         rest_results(body)
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"predictions": [1]}', b"\xff", b'{"outputs": [{"b64": "?"}]}'])
+@pytest.mark.parametrize("outputs", [
+    '[{"b64": "?"}]', '[{}]', '[{"b64": 5}]', '[{"b64": "AAAA"}, 3]', '[1, {"b64": "AAAA"}]', "5", "null", "true",
+    '"x"', '["red"]', "[[1, 2], [3]]", '{"a": 5}', '{"a": null}', '{"a": {"b": [1]}}', "[" * 90 + "1" + "]" * 90,
+    "[" * 100_000, "[" * 30_000 + "]" * 30_000, "[1e999, " + "1" * 400 + "]",
+])  # fmt: skip
+def test_outputs_that_are_none_are_refused(outputs):
+    with pytest.raises(ValueError):
+        rest_results(f'{{"outputs": {outputs}}}'.encode())
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"predictions": [1]}', b"\xff", b'{"error": "sorry"}', b"5"])
 def test_an_answer_that_is_none_is_refused(body):
     with pytest.raises(ValueError):
         rest_results(body)
+
+
+def test_no_images_are_asked_for_and_answered(served):
+    assert by_grpc(served, "encoded", []) == {"generated_bytes": []}
+    assert by_rest(served, "encoded", []) == {"generated_bytes": []}
+    assert by_grpc(served, "uint8", served.pixels[:0])["generated"].shape == (0, 16, 16, 3)
+    assert rest_results(b'{"outputs": []}')["generated"].shape == (0,)

@@ -7,6 +7,7 @@ from trainer.face_networks.identity_loss import judge_of, told
 from trainer.face_networks.table import MODEL_DEFS
 from trainer.systems.system import NOBODY
 from utils.files import last_part
+from utils.markdown import code, escaped
 from utils.printable import printable
 
 YAML_WORDS = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")  # not strings, where they stand unquoted
@@ -25,7 +26,7 @@ size_categories:
 - {size_category}
 ---
 
-# {name}
+# {title}
 
 Generated faces, labelled by identity. No photograph of a person is in this folder. {shows}
 
@@ -50,14 +51,14 @@ it was not asked for, or its network was not at hand.
 
 {made_of} The system is `{system}`, with averaged weights and without dropout.
 
-- checkpoint: `{checkpoint}`, SHA-256 {sha256}
+- checkpoint: {checkpoint}, SHA-256 {sha256}
 - seed: {seed}
 - identity loss through: {identity_loss}; `evaluate` judges by {judge}, unless told otherwise
 - kept: {kept}
 
 ## Sources
 
-- made of: `{input}`, {input_images} images of {input_identities} identities
+- made of: {input}, {input_images} images of {input_identities} identities
 - the system was trained on: {trained_on}
 
 {licences}
@@ -89,7 +90,7 @@ def text(run, images):
     flags, settings, inputs, kept = run["flags"], run["settings"], run["inputs"], run.get("filter")
     name = printable(last_part(flags["save_syn_dataset"]))
     return CARD.format(
-        name=name,
+        title=escaped(name),
         pretty_name=yaml_string(name),
         size_category=next((name for limit, name in SIZES if images < limit), "n>10M"),
         identities=(kept or inputs)["identities"],
@@ -101,12 +102,12 @@ def text(run, images):
         shows=run.get("shows") or NOBODY,
         made_of=run.get("made_of") or "Each image was made from one image of the input.",
         system=flags["system"],
-        checkpoint=printable(last_part(run["checkpoint"])),
+        checkpoint=code(last_part(run["checkpoint"])),
         sha256=", ".join(settings["checkpoint_sha256"].values()),
         seed=settings["random_seed"],
         identity_loss=told(run.get("trained_with")),
         judge=MODEL_DEFS[judge_of(run.get("trained_with"))].title,
-        input=printable(last_part(inputs["folder"])),
+        input=code(last_part(inputs["folder"])),
         input_images=inputs["images"],
         input_identities=inputs["identities"],
         licences=licence_table(run.get("licences")),
@@ -119,15 +120,16 @@ def licence_table(told):
     if not told:
         return "Whose work they rest on is not recorded: the folders and the run are of an earlier version."
     rows = [[each["what"], each["by"], each["licence"], each.get("limit") or "not excluded"] for each in told]
+    rows = [map(escaped, row) for row in rows]
     lines = [["work that they rest on", "by", "licence", "commercial use"], ["---"] * 4, *rows]
-    table = "\n".join(f"| {' | '.join(value.replace('|', chr(92) + '|') for value in line)} |" for line in lines)
-    limited = ", ".join(dict.fromkeys(each["what"] for each in told if each.get("limit"))) or "none of these"
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    limited = ", ".join(dict.fromkeys(escaped(each["what"]) for each in told if each.get("limit"))) or "none of these"
     return f"{table}\n\nCommercial use is excluded, or has to be asked for, by: {limited}."
 
 
 def told_folders(folders):
     """{flag: folder} of what a system was trained on, in words; None where it is not known."""
-    told = [f"`{printable(name)}` (`--{flag}`)" for flag, name in (folders or {}).items()]
+    told = [f"{code(name)} ({code(f'--{flag}')})" for flag, name in (folders or {}).items()]
     return ", ".join(told) or "not known"
 
 

@@ -4,6 +4,7 @@ from trainer.face_networks.identity_loss import told
 from trainer.output.card import licence_table, score_lines, told_folders, yaml_string
 from trainer.output.provenance import commit, trained_on, trained_with
 from utils.files import last_part
+from utils.markdown import code, escaped
 from utils.printable import printable
 from utils.versions import versions
 
@@ -18,7 +19,7 @@ tags:
 - {system}
 ---
 
-# {name}
+# {title}
 
 {made_of} {shows}
 
@@ -38,7 +39,7 @@ publish it.
 ## Where it came from
 
 - system: `{system}`; averaged weights, no dropout
-- checkpoint: `{checkpoint}`, SHA-256 {sha256}
+- checkpoint: {checkpoint}, SHA-256 {sha256}
 - trained on: {trained_on}
 - identity loss through: {identity_loss}
 - made with: {versions}; commit {commit}
@@ -77,7 +78,7 @@ def text(loaded, use):
     system, params = loaded.system, loaded.params
     maker, name = system.makers["generate"], printable(last_part(str(loaded.run or loaded.checkpoint)))
     return CARD.format(
-        name=name,
+        title=escaped(name),
         yaml_name=yaml_string(name),
         system=params.get("system", loaded.options.system),
         made_of=maker.text,
@@ -85,7 +86,7 @@ def text(loaded, use):
         use=use,
         side=system.side,
         scores=score_lines({key: vars(score) for key, score in maker.scores.items()}),
-        checkpoint=printable(last_part(str(loaded.checkpoint))),
+        checkpoint=code(last_part(str(loaded.checkpoint))),
         sha256=", ".join(loaded.sha256().values()),
         trained_on=told_folders(trained_on(loaded)),
         identity_loss=told(trained_with(loaded)),

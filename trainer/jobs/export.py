@@ -15,10 +15,11 @@ from utils.versions import require
 def run(options):
     """Write <export_dir>/<version>/, version 1 or the next after those that are there; or model.onnx; or weights.
 
-    A card, README.md, says what it is and whose work it rests on.
+    A card, README.md, says what it is and whose work it rests on: a folder holds one format.
     """
     base = Path(options.export_dir).expanduser()
     check_writable(base, "--export_dir")
+    _refuse_other_formats(base, options.export_format)
     if options.export_format == "onnx":
         require("tf2onnx", "--export_format onnx", "requirements-onnx.txt")
         options = _in_float32(options)
@@ -55,6 +56,15 @@ def _weights(loaded, base):
 
 
 WRITERS = {"saved_model": _saved_model, "onnx": _onnx, "weights": _weights}
+FILES = {"saved_model": "*/saved_model.pb", "onnx": onnx_file.FILE, "weights": "checkpoints/*.npz"}
+
+
+def _refuse_other_formats(base, asked):
+    for written, pattern in FILES.items():
+        found = next(base.glob(pattern), None)
+        if found and written != asked:
+            raise UserError(f"--export_dir: {base} holds {found.relative_to(base).as_posix()}, of --export_format "
+                            f"{written}: name another folder for {asked}")  # fmt: skip
 
 
 def _write_card(base, text):

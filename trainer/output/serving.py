@@ -32,6 +32,9 @@ def export(maker, base, card=None):
 
     Returns:
         (Path of the version, names of its signatures).
+
+    Raises:
+        UserError: the folder holds the last version that there is.
     """
     base.mkdir(parents=True, exist_ok=True)
     functions = signatures(maker)
@@ -45,10 +48,18 @@ def export(maker, base, card=None):
         if card:
             (temporary / "README.md").write_text(card(functions), encoding="utf-8")
         temporary.chmod(0o777 & ~UMASK)
-        versions = [int(path.name) for path in base.iterdir() if path.name.isdecimal()]
-        return temporary.rename(base / str(max(versions, default=0) + 1)), list(functions)
+        return temporary.rename(base / str(_next_version(base))), list(functions)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _next_version(base):
+    """Number of the next version, from 1. TensorFlow Serving reads no larger ones than int64."""
+    versions = (int(path.name) for path in base.iterdir() if path.name.isdecimal())
+    newest = max((version for version in versions if version <= tf.int64.max), default=0)
+    if newest == tf.int64.max:
+        raise UserError(f"--export_dir: {base} holds version {newest}, the last that there can be")
+    return newest + 1
 
 
 def export_weights(loaded, base):

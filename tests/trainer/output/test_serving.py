@@ -6,6 +6,7 @@ import struct
 import subprocess
 import sys
 import zlib
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -167,12 +168,36 @@ def test_pixels_of_a_network_with_contrast():
 
 
 def test_a_second_export_is_the_next_version(trained_run, tmp_path, capsys):
-    for version in (3, 10):  # by number: "10" sorts before "3"
+    no_version = "9" * 20  # more than TensorFlow Serving reads
+    for version in (3, 10, no_version):  # by number: "10" sorts before "3"
         (tmp_path / str(version)).mkdir()
     assert main.main(trained_run.words("export", "--export_dir", tmp_path)) == 0
-    assert {path.name for path in tmp_path.iterdir()} == {"3", "10", "11"}
+    assert {path.name for path in tmp_path.iterdir()} == {"3", "10", "11", no_version}
     assert (tmp_path / "11" / "saved_model.pb").is_file() and (tmp_path / "11").stat().st_mode & 0o055
     assert "TensorFlow Serving takes the highest, which is 11 now" in capsys.readouterr().out
+
+
+@pytest.mark.slow  # makes a whole model
+def test_after_the_last_version_there_is_none(trained_run, tmp_path, capsys):
+    (tmp_path / str(2**63 - 1)).mkdir()
+    assert main.main(trained_run.words("export", "--export_dir", tmp_path)) == 2
+    assert f"--export_dir: {tmp_path} holds version {2**63 - 1}, the last" in capsys.readouterr().err
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+FILES = {"saved_model": "1/saved_model.pb", "onnx": "model.onnx", "weights": "checkpoints/step-000000002.npz"}
+
+
+@pytest.mark.parametrize(("there", "asked"), list(permutations(FILES, 2)))
+def test_a_folder_holds_one_format(trained_run, tmp_path, there, asked, capsys):
+    """Its README.md tells of one."""
+    (tmp_path / FILES[there]).parent.mkdir(exist_ok=True)
+    (tmp_path / FILES[there]).write_bytes(b"")
+    assert main.main(trained_run.words("export", "--export_format", asked, "--export_dir", tmp_path)) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == (f"error: --export_dir: {tmp_path} holds {FILES[there]}, of --export_format {there}: name another "
+                    f"folder for {asked}")  # fmt: skip
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / FILES[there]]
 
 
 def test_weights_alone_generate_the_same(trained_run, exported, tmp_path, untraced, capsys):

@@ -43,16 +43,19 @@ class Aligner:
         source: folder (Path) that `file` is relative to.  folder: that of `output`.
         options: crop, size, detector, asset_dir.
         known: {file: place of the crop float [4], fractions of the image's side}: of these nobody looks for a face.
+        refused: {file: reason} of those whose known landmarks are no face: they give no crop.
 
     Raises, in a call:
-        UnreadableImage; NoOutput: too small, or no face; UserError: as open_finder.
+        UnreadableImage; NoOutput: too small, refused, or no face; UserError: as open_finder.
     """
 
-    def __init__(self, source, folder, options, known):
-        self.source, self.folder, self.options, self.known = source, folder, options, known
+    def __init__(self, source, folder, options, known, refused):
+        self.source, self.folder, self.options, self.known, self.refused = source, folder, options, known, refused
 
     def __call__(self, file, output):
         pixels, size = read_photograph(self.source / file), self.options.size
+        if file in self.refused:
+            raise NoOutput(self.refused[file])
         if file in self.known:
             crop, values = cut_turned(pixels, self.known[file] * pixels.shape[1], self.options.crop, size)
             found = ["", ""]

@@ -17,10 +17,11 @@ from utils.tables import Table
 POINTS = [column for column in LANDMARKS if not column.startswith("visible")]  # x_1, y_1, x_2 ...
 WHOLE = (0.5, 0.5, 1.0, 0.0)
 FIXED = {"chip": chips.FIXED, "square": WHOLE, "arcface": WHOLE}  # where nothing is known: how `embedding` cuts then
+SMALLEST = 3  # pixels between the outermost landmarks, across and down (ours)
 GENERATIONS = 8  # data sets made of data sets, before the search for the renders is given up (ours)
 
 
-def known_places(index, alignment):
+def known_places(index, alignment, refused=None):
     """Places of the faces whose landmarks are known, from the folder's metadata.csv or that of its renders.
 
     Folders that earlier versions generated have no metadata.csv: their run.json names the folder that they were made
@@ -29,12 +30,15 @@ def known_places(index, alignment):
     Args:
         index: data_loader.folders.ImageIndex, or joined.JoinedIndex, each of whose folders has its own table.
         alignment: "chip", "square" or "arcface".
+        refused: dict that takes {number of an image: reason} where landmarks are no face in the image, whose place is
+            nan then; without it that is an error.
 
     Returns:
         float32 [n, 4], fractions of the square image's side as data_loader.chips says; nan where nothing is known.
 
     Raises:
-        UserError: a metadata.csv or run.json that is damaged, lacks a column, or is about other images.
+        UserError: a metadata.csv or run.json that is damaged, lacks a column, or is about other images; or landmarks
+            that are no face in the image.
     """
     if parts := getattr(index, "parts", None):
         return np.concatenate([known_places(part, alignment) for part in parts])
@@ -50,9 +54,12 @@ def known_places(index, alignment):
         if i is not None:
             side = side or side_of(folder / path)
             try:
+                _check(landmarks, side)
                 places[i] = chips.fractions(place(landmarks, alignment, side, side), side)
             except ValueError as error:
-                raise UserError(f"{folder / METADATA}: {path}: {error}") from error
+                if refused is None:
+                    raise UserError(f"{folder / METADATA}: {path}: {error}") from error
+                refused[i] = str(error)
     if path is not None and side is None:
         raise UserError(f"{index.flag}: {folder / METADATA} names no image of {index.folder}; its last row: {path}")
     return places
@@ -101,6 +108,14 @@ def side_of(path):
     if height != width:
         raise UserError(f"{path}: a render with landmarks must be square, is {width}x{height}")
     return height
+
+
+def _check(landmarks, side):
+    """Raise ValueError where landmarks [68, 2] are no face in an image of `side` pixels; it may stick out (ours)."""
+    if not (abs(landmarks - side / 2) <= 1.5 * side).all() or (abs(landmarks.mean(axis=0) - side / 2) > side / 2).any():
+        raise ValueError(f"landmarks outside an image of {side} pixels")
+    if (np.ptp(landmarks, axis=0) < SMALLEST).any():
+        raise ValueError(f"landmarks within {SMALLEST} pixels of each other")
 
 
 def _rows(path):

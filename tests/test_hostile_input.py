@@ -141,7 +141,7 @@ class _Images:
         return str(Path(self.folder) / self.names[i])
 
 
-POINTS = [f"{20 + number % 30}.5" for number in range(136)]
+POINTS = [f"{2 + number % 12}.5" for number in range(136)]
 METADATA = _csv(
     ["path", "yaw", "pitch", "roll", *parameters.LANDMARKS],
     *(["a/1.png", 1, 2, 3, *np.stack([POINTS[::2], POINTS[1::2], ["1"] * 68], 1).ravel()],

@@ -84,7 +84,7 @@ def test_no_detector_before_there_is_something_to_look_at(tmp_path, monkeypatch)
     (tmp_path / "broken.jpg").write_bytes(b"no")
     for name, size in (("tiny.png", (400, 19)), ("a.png", (100, 100)), ("b.png", (100, 100))):
         Image.new("RGB", size).save(tmp_path / name)
-    aligner = Aligner(tmp_path, tmp_path / "out", options("--size", 32, "--asset_dir", tmp_path), {})
+    aligner = Aligner(tmp_path, tmp_path / "out", options("--size", 32, "--asset_dir", tmp_path), {}, {})
     with pytest.raises(UnreadableImage):
         aligner("broken.jpg", "broken.png")
     with pytest.raises(NoOutput, match="400x19 pixels: smaller than 20"):
@@ -101,7 +101,7 @@ def test_known_faces_are_not_looked_for(tmp_path, monkeypatch):
     monkeypatch.setattr(align, "open_finder", lambda *_: pytest.fail("looked for a face"))
     Image.fromarray(photograph(80, 80)).save(tmp_path / "render.png")
     aligner = Aligner(tmp_path, tmp_path / "out", options("--crop", "arcface", "--size", 40),
-                      {"render.png": np.array([0.5, 0.6, 0.0, 0.8])})
+                      {"render.png": np.array([0.5, 0.6, 0.0, 0.8])}, {})
     assert aligner("render.png", "render.png") == ["render.png", "", "", "40.00", "48.00", "64.00", "90.00"]
     with Image.open(tmp_path / "out" / "render.png") as image:
         expected = five_points.cut(photograph(80, 80), [40, 48, 0, 64], 40)

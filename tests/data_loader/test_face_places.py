@@ -59,6 +59,33 @@ def test_renders(renders, alignment):
         np.testing.assert_allclose(found[:3] * SIDE, [chips.place(landmarks(i)) for i in range(3)], rtol=1e-5)
 
 
+ABSURD = {
+    "far": lambda points: points * (1e12, 1),
+    "shifted": lambda points: points + 5000,
+    "negated": lambda points: -points,
+    "flat": lambda points: points * (1e-300, 1),
+    "small": lambda points: points * 1e-300,
+    "one": lambda points: points * 0 + 7,
+    "large": lambda points: points * 8 - 140,
+}
+
+
+@pytest.mark.parametrize("kind", ABSURD)
+@pytest.mark.parametrize("alignment", ["chip", "square", "arcface"])
+def test_landmarks_of_no_face_in_the_picture_are_refused(renders, kind, alignment):
+    table = renders / "metadata.csv"
+    points = ABSURD[kind](landmarks(9))
+    row = ["2/2.png", 0.5, *(value for x, y in points.tolist() for value in (repr(x), repr(y), 1))]
+    table.write_text(table.read_text() + ",".join(map(str, row)) + "\n")
+    with pytest.raises(UserError, match="metadata.csv: 2/2.png: landmarks "):
+        places(renders, alignment)
+    reasons = {}
+    index = folders.index_images(renders, renders.parent / "cache", labelled=True)
+    found = known_places(index, alignment, reasons)
+    assert np.isnan(found[3]).all() and np.isfinite(found[:3]).all()
+    assert list(reasons) == [3] and reasons[3].startswith("landmarks ")
+
+
 def test_generated_images_lead_to_their_renders_through_two_generations_and_a_move(renders, tmp_path):
     expected = places(renders)
     second = generate_from(generate_from(renders, tmp_path / "first"), tmp_path / "second")

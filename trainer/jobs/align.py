@@ -10,6 +10,7 @@ from data_loader.crops import check_folders
 from data_loader.face_places import known_places
 from data_loader.faces import MARGIN
 from data_loader.generated_folder import ALIGNMENTS, is_generated
+from data_loader.morphable.parameters import METADATA
 from data_loader.outcome import Outcome
 from data_loader.training_sources import index_folder
 from trainer.training.devices import tell_device
@@ -42,7 +43,7 @@ def run(options):
     check_folders(source, folder, "--save_aligned", options)
     index = index_folder(options, "dataset")
     files = [index.relative_path(i) for i in range(len(index))]
-    known = _known(index, files, alignment) if alignment else {}
+    known, refused = _known(index, files, alignment) if alignment else ({}, {})
     settings = {name: getattr(options, name) for name in ("crop", "detector", "size", "image_format")}
     settings |= {"margin": round(MARGIN, 6)} if options.crop == "square" else {"landmarks_known": len(known)}
     settings |= {"input_content": index.digest}
@@ -51,11 +52,14 @@ def run(options):
         tell_device(options)
     with Outcome(folder, "align", ("file", "path", *columns(options.crop)), settings, "--save_aligned") as outcome:
         licences.write(folder, DETECTORS[options.detector], [source])
-        outcome.work_through(files, options.image_format, Aligner(source, folder, options, known))
+        outcome.work_through(files, options.image_format, Aligner(source, folder, options, known, refused))
     print(f"align: {len(outcome.succeeded)} faces in {folder}, {len(outcome.failed)} photographs in failed.csv")
 
 
 def _known(index, files, alignment):
-    """{file: place of its crop, fractions of its side} of the images whose landmarks a metadata.csv has."""
-    places = known_places(index, alignment)
-    return {file: places[i] for i, file in enumerate(files) if np.isfinite(places[i]).all()}
+    """Of the images whose landmarks a metadata.csv has: {file: place of its crop, fractions of its side}, and {file:
+    why these landmarks are no face}."""
+    refused = {}
+    places = known_places(index, alignment, refused)
+    known = {file: places[i] for i, file in enumerate(files) if np.isfinite(places[i]).all()}
+    return known, {files[i]: f"{METADATA}: {reason}" for i, reason in refused.items()}

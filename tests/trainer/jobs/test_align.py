@@ -138,16 +138,25 @@ def test_renders_and_what_was_made_of_them_are_cut_by_their_table(tmp_path, crop
         assert is_generated(tmp_path / f"cut_{folder}", "--dataset") == generated
         assert alignment_of([tmp_path / f"cut_{folder}"], "--dataset") == alignment
     assert alignment_of([tmp_path / "cut_syn", tmp_path / "syn"], "--dataset") == "none"
-    if crop == "arcface":
-        refuse_points_in_one_place(tmp_path)
 
 
-def refuse_points_in_one_place(tmp_path):
-    (tmp_path / "syn" / "metadata.csv").write_text(csv_line(["path", *LANDMARKS])
-                                                   + csv_line(["a/1.png", *landmark_numbers(np.ones((68, 2)),
-                                                                                            np.ones(68, bool))]))
-    with pytest.raises(UserError, match="metadata.csv: a/1.png: five points in one place"):
-        align.run(options(tmp_path, dataset="syn", save_aligned="none", crop="arcface"))
+@pytest.mark.parametrize("crop", ["arcface", "dlib"])
+def test_absurd_landmarks_give_no_crop_but_a_reason(tmp_path, crop):
+    good = np.random.default_rng(0).normal(30, 8, (68, 2))
+    told = {"far": good * (1e12, 1), "shifted": good + 5000, "negated": -good, "flat": good * (1e-300, 1),
+            "good": good, "one": good * 0 + 7}  # fmt: skip
+    (tmp_path / "syn").mkdir()
+    lines = [",".join(["path", *LANDMARKS])]
+    for name, points in told.items():
+        Image.new("RGB", (64, 64), "white").save(tmp_path / "syn" / f"{name}.png")
+        values = (value for x, y in points.tolist() for value in (repr(x), repr(y), "1"))
+        lines.append(",".join([f"{name}.png", *values]))
+    (tmp_path / "syn" / "metadata.csv").write_text("\n".join(lines) + "\n")
+    align.run(options(tmp_path, dataset="syn", save_aligned="cut", crop=crop))
+    assert set(rows(tmp_path / "cut" / "success.csv")) == {"good.png"}
+    failed = {file: row["reason"] for file, row in rows(tmp_path / "cut" / "failed.csv").items()}
+    assert set(failed) == {f"{name}.png" for name in told if name != "good"}
+    assert all(reason.startswith("metadata.csv: landmarks ") for reason in failed.values())
 
 
 def test_mtcnn_finds_no_68_landmarks(data):

@@ -6,10 +6,10 @@ import numpy as np
 
 from data_loader.folders import index_images
 from data_loader.generated_folder import TABLE, is_generated
-from data_loader.image_names import rows_of
+from data_loader.image_names import finder, rows_of
 from data_loader.morphable.parameters import METADATA
 from data_loader.training_sources import folder_names, index_cache
-from trainer.output.gallery import curves, write_page, write_sheets
+from trainer.output.gallery import ACROSS, cells_across, curves, write_page, write_sheets
 from utils import runs
 from utils.claim import Claim
 from utils.errors import UserError
@@ -26,13 +26,17 @@ def run(options):
         Exit status: 0; 1 where a signal stopped it.
 
     Raises:
-        UserError: no such folder or run, or results of other settings.
+        UserError: no such folder or run, or results of other settings; a folder beside that holds nothing of
+            the same name; or more side by side than a sheet is wide.
     """
     data, flag = Path(options.data_dir).expanduser(), "--save_syn_dataset"
     index = _indexed(data / options.save_syn_dataset, flag, options)
     is_generated(index.folder, flag)
     beside = {name: _indexed(data / name, "--beside", options) for name in
               folder_names(options, "beside")}  # fmt: skip
+    for name, other in beside.items():
+        _check_beside(name, other, index)
+    across = cells_across(len(beside) + 1, options.gallery_size)
     target, figures = Path(options.gallery_dir).expanduser(), []
     for folder in (index.folder, *(other.folder for other in beside.values())):
         if Path(folder).resolve() in (target.resolve(), *target.resolve().parents):
@@ -41,6 +45,7 @@ def run(options):
         figures = curves(_scalars(runs.find_weights(options.pretrained_gen, options.log_dir, "pretrained_gen").run))
     settings = {"gallery_size": options.gallery_size, "images": index.digest,
                 "beside": {name: other.digest for name, other in beside.items()}}  # fmt: skip
+    settings |= {"across": across} if across < ACROSS else {}
     with Claim(target, "gallery.json", settings, "--gallery_dir"), StopRequest() as stop:
         numbers = _numbers(index)
         done = write_sheets(target, index, list(beside.values()), options.gallery_size, options.num_worker, stop)
@@ -58,6 +63,12 @@ def _indexed(folder, flag, options):
     inside = folder.iterdir() if folder.is_dir() else ()
     labelled = any(path.is_dir() and not path.name.startswith(".") for path in inside)
     return index_images(folder, index_cache(options), labelled, flag=flag)
+
+
+def _check_beside(name, other, index):
+    find = finder(other)
+    if all(find(index.relative_path(i)) is None for i in range(len(index))):
+        raise UserError(f"--beside: {name} holds no image of a name that {Path(index.folder).name} has")
 
 
 def _numbers(index):

@@ -1,7 +1,7 @@
 """A page to look at a folder of images: sprite sheets, and one HTML file that scrolls, sorts and filters them.
 
     index.html           the page, with the names, people and numbers of all images in it
-    sheets/00000.jpg …   256 images each, in the table's order; what lies beside an image is beside it here too
+    sheets/00000.jpg …   256 images each, or fewer large ones, in the table's order; with each what lies beside it
 
 The page loads the sheets of what is on the screen alone, so that it is used with 100,000 images as with ten.
 """
@@ -12,20 +12,37 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 from PIL import Image
 
 from data_loader.folders import UnreadableImage, decode
 from data_loader.image_names import finder
+from utils.errors import UserError
 from utils.files import atomic_write
 from utils.pages import rendered
 from utils.progress import Progress
 
 ACROSS, DOWN = 16, 16  # cells of a sheet
+WIDE = 16_384  # pixels of a sheet that graphics cards show as one picture; with wide cells there are fewer across
+WIDEST = 65_500  # pixels of a JPEG
 QUALITY = 88
 TEMPLATE = Path(__file__).parent / "gallery.html.j2"
 MISSING = 96  # grey level of what cannot be read, or has nothing of its name beside it
+
+
+def cells_across(columns, size):
+    """How many cells of a sheet lie side by side, each of so many images of `size` pixels.
+
+    Raises:
+        UserError: not even one.
+    """
+    width = columns * size
+    if width > WIDEST:
+        raise UserError(f"--gallery_size {size}: {columns} images side by side are {width} pixels, and a sheet at most "
+                        f"{WIDEST}: make them smaller, or name fewer --beside")  # fmt: skip
+    return max(1, min(ACROSS, WIDE // width))
 
 
 def write_sheets(target, index, beside, size, workers, stop):
@@ -42,7 +59,9 @@ def write_sheets(target, index, beside, size, workers, stop):
     Returns:
         Number of sheets that are done.
     """
-    each, columns = ACROSS * DOWN, len(beside) + 1
+    columns = len(beside) + 1
+    across = cells_across(columns, size)
+    each = across * DOWN
     count = -(-len(index) // each)
     finders = [(other, finder(other)) for other in beside]
     (target / "sheets").mkdir(exist_ok=True)
@@ -61,11 +80,11 @@ def write_sheets(target, index, beside, size, workers, stop):
             if not path.is_file():
                 if stop.name:
                     return number
-                sheet = np.zeros((DOWN, size, ACROSS, columns * size, 3), np.uint8)
+                sheet = np.zeros((DOWN, size, across, columns * size, 3), np.uint8)
                 for place, image in enumerate(pool.map(cell, numbers)):
-                    sheet[place // ACROSS, :, place % ACROSS] = image
-                used = -(-len(numbers) // ACROSS)
-                pixels = sheet[:used].reshape(used * size, ACROSS * columns * size, 3)
+                    sheet[place // across, :, place % across] = image
+                used = -(-len(numbers) // across)
+                pixels = sheet[:used].reshape(used * size, across * columns * size, 3)
                 with atomic_write(path, durable=False) as file:
                     Image.fromarray(pixels).save(file, "JPEG", quality=QUALITY)
             progress.update(len(numbers))
@@ -87,15 +106,17 @@ def write_page(target, title, index, numbers, beside, size, figures=()):
     Returns:
         Path of index.html.
     """
+    columns = len(beside) + 1
+    across = cells_across(columns, size)
     data = {
         "paths": [_text(index.relative_path(i)) for i in range(len(index))],
         "people": list(map(_text, index.label_names)) or ["all images"],
         "labels": np.maximum(index.labels, 0).tolist(),
-        "numbers": {_text(name): [None if np.isnan(v) else float(f"{v:.5g}") for v in values.tolist()]
-                    for name, values in numbers.items()},
-        "size": size, "columns": len(beside) + 1, "across": ACROSS, "each": ACROSS * DOWN,
+        "numbers": [(_text(name), [None if np.isnan(v) else float(f"{v:.5g}") for v in values.tolist()])
+                    for name, values in numbers.items()],
+        "size": size, "columns": columns, "across": across, "each": across * DOWN,
         "captions": [*map(_text, beside), _text(title)],
-        "folder": _text(os.path.relpath(index.folder, target).replace(os.sep, "/")),
+        "folder": quote(os.fsencode(os.path.relpath(index.folder, target).replace(os.sep, "/"))),
     }  # fmt: skip
     drawn = [(name, base64.b64encode(png).decode()) for name, png in figures]
     data = json.dumps(data, ensure_ascii=True).replace("<", "\\u003c")  # a name cannot end the script

@@ -4,6 +4,8 @@ import json
 import re
 import shutil
 import subprocess
+from html import unescape
+from urllib.parse import urljoin
 
 import numpy as np
 import pytest
@@ -32,6 +34,8 @@ def data(tmp_path_factory):
             (folder / kind / name).parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(face(seed, 16)).save(folder / kind / name)
         lines.append(f"{name},x,{'' if score is None else score},red,3")
+    (folder / "strangers").mkdir()
+    Image.fromarray(face(1, 16)).save(folder / "strangers" / "else.png")
     (folder / "faces" / "metadata.csv").write_text("\n".join(lines) + "\n")
     return folder
 
@@ -57,7 +61,7 @@ def test_each_image_is_where_the_page_looks_for_it(data, made):
     told, page = data_of(made)
     assert told["paths"] == [f"ann/{i}.png" for i in range(3)] + [f"b<script>&/{i}.png" for i in (3, 4)]
     assert told["people"] == ["ann", "b<script>&"] and told["labels"] == [0, 0, 0, 1, 1]
-    assert told["numbers"] == {"d_score": SCORES} and told["captions"] == ["renders", "faces"]
+    assert told["numbers"] == [["d_score", SCORES]] and told["captions"] == ["renders", "faces"]
     assert page.count("<script>") == 1 and page.count("</script>") == 1  # a name is no code
     sheet = np.asarray(Image.open(made / "sheets" / "00000.jpg"), int)
     assert sheet.shape == (16, told["across"] * 2 * 16, 3)
@@ -68,6 +72,67 @@ def test_each_image_is_where_the_page_looks_for_it(data, made):
             wanted = np.asarray(Image.open(file), int) if file.is_file() else gallery.MISSING
             assert np.abs(half - wanted).mean() < 12, (path, kind)  # JPEG
     assert (made / told["folder"] / "ann" / "0.png").resolve().is_file()
+
+
+def test_a_sheet_of_wide_cells_has_fewer(data, tmp_path, capsys):
+    """512 pixels, eight beside each other: 16 cells would be wider than a JPEG can be."""
+    others = [f"copy{number}" for number in range(127)]
+    for name in others:
+        (data / name).symlink_to(data / "renders")
+    assert run(data, tmp_path / "out", "--gallery_size", "512", "--beside", ",".join(others[:7])) == 0
+    told, _ = data_of(tmp_path / "out")
+    assert (told["across"], told["columns"], told["each"]) == (4, 8, 64)
+    with Image.open(tmp_path / "out" / "sheets" / "00000.jpg") as sheet:
+        assert sheet.size == (4 * 8 * 512, 2 * 512)
+        last = sheet.crop((7 * 512, 512, 8 * 512, 1024)).resize((16, 16), Image.Resampling.BOX)
+    wanted = np.asarray(Image.open(data / "faces" / told["paths"][4]), int)
+    assert np.abs(np.asarray(last, int) - wanted).mean() < 12
+    assert run(data, tmp_path / "wide", "--gallery_size", "512", "--beside", ",".join(others)) == 2
+    assert "error: --gallery_size 512: 128 images side by side are 65536 pixels" in capsys.readouterr().err
+    assert not (tmp_path / "wide").exists()
+
+
+LOOK = """
+    found.sorts = [...get("sort").options].map(option => option.value);
+    key("Enter"); found.cells = [...get("one").querySelectorAll("td")].map(cell => cell.textContent);
+    const large = get("one").querySelector("img");
+    addEventListener("load", () => { found.width = large.naturalWidth; document.title = JSON.stringify(found); });"""
+
+
+def test_names_that_a_page_would_read_otherwise(tmp_path):
+    """In the address of a picture, and of a column."""
+    folder = tmp_path / "a #1?b%20 ü" / "faces"
+    folder.mkdir(parents=True)
+    Image.fromarray(face(1, 16)).save(folder / "0.png")
+    (folder / "metadata.csv").write_text("file_name,__proto__,constructor\n0.png,1,2\n")
+    assert run(folder.parent, tmp_path / "out") == 0
+    told, _ = data_of(tmp_path / "out")
+    page = (tmp_path / "out" / "index.html").as_uri()
+    assert urljoin(page, f"{told['folder']}/0.png") == (folder / "0.png").as_uri()
+    assert told["numbers"] == [["__proto__", [1]], ["constructor", [2]]]
+    shown = in_browser(tmp_path / "out", LOOK)
+    assert shown["sorts"] == ["", "__proto__", "constructor"] and shown["width"] == 16
+    assert shown["cells"] == ["person", "all images", "__proto__", "1", "constructor", "2"]
+
+
+ACTIONS = """<script>
+    const found = {};
+    const key = name => document.dispatchEvent(new KeyboardEvent("keydown", {key: name, bubbles: true}));
+    ACTIONS
+    document.title = JSON.stringify(found);
+    </script></body>"""
+
+
+def in_browser(target, actions):
+    """What Chromium found on the page of a gallery: `actions`, JavaScript, write into `found`."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine")
+    page = target / "with_actions.html"
+    text = (target / "index.html").read_text()
+    page.write_text(text.replace("</body>", ACTIONS.replace("ACTIONS", actions)))
+    command = [CHROMIUM, *QUIET, f"--user-data-dir={target / 'profile'}", "--dump-dom", page.as_uri()]
+    dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    return json.loads(unescape(re.search(r"<title>(.*?)</title>", dom)[1]))
 
 
 def test_many_sheets_and_going_on(data, tmp_path, monkeypatch):
@@ -86,6 +151,7 @@ def test_many_sheets_and_going_on(data, tmp_path, monkeypatch):
 @pytest.mark.parametrize(("words", "message"), [
     (["--save_syn_dataset", "gone"], "--save_syn_dataset: no such folder"),
     (["--beside", "gone"], "--beside: no such folder"),
+    (["--beside", "renders,strangers"], "--beside: strangers holds no image of a name that faces has"),
     (["--gallery_dir", "{data}/faces/ann/x"], "faces, where nothing is written"),
     (["--pretrained_gen", "{data}/nothing"], "--pretrained_gen"),
 ])  # fmt: skip
@@ -101,26 +167,18 @@ def test_a_runs_curves_are_in_the_page(data, trained_run, tmp_path):
     assert 'alt="training curves: loss"' in page and 'alt="training curves: misc"' in page
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 def test_the_page_sorts_filters_and_opens_in_a_browser(made, tmp_path):
-    actions = """<script>
-    const found = {}, cells = () => [...document.querySelectorAll(".cell")];
+    shutil.copytree(made, tmp_path / "made")
+    actions = """
+    const cells = () => [...document.querySelectorAll(".cell")];
     const shown = () => cells().map(cell => cell.getAttribute("aria-label"));
     const set = (id, value) => { get(id).value = value; get(id).dispatchEvent(new Event("input")); };
-    const key = name => document.dispatchEvent(new KeyboardEvent("keydown", {key: name, bubbles: true}));
     found.all = shown(); set("sort", "d_score"); found.sorted = shown();
     set("by", "d_score"); set("low", "0.2"); found.filtered = shown();
     set("person", "ANN"); found.person = [shown(), get("count").textContent];
     key("Enter"); found.open = [get("one").open, get("one").querySelector("h1").textContent];
-    set("person", ""); key("ArrowRight"); found.moved = get("one").querySelector("h1").textContent;
-    document.title = JSON.stringify(found);
-    </script></body>"""
-    page = tmp_path / "index.html"
-    page.write_text((made / "index.html").read_text().replace("</body>", actions))
-    command = [CHROMIUM, *QUIET, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", page.as_uri()]
-    dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
-    title = re.search(r"<title>(.*?)</title>", dom)[1]
-    told = json.loads(title.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
+    set("person", ""); key("ArrowRight"); found.moved = get("one").querySelector("h1").textContent;"""
+    told = in_browser(tmp_path / "made", actions)
     second = "b<script>&"
     assert told["all"] == ["ann/0.png", "ann/1.png", "ann/2.png", f"{second}/3.png", f"{second}/4.png"]
     assert told["sorted"] == ["ann/1.png", f"{second}/4.png", "ann/0.png", f"{second}/3.png", "ann/2.png"]

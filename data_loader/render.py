@@ -112,7 +112,7 @@ class RenderFolder:
         return self.maps_folder / name / f"{person:05d}" / f"{index:05d}.png"
 
     def _rows(self, person):
-        """{index: line} of the person's metadata.csv; empty where that is missing or of other columns."""
+        """{index: line}, whole ones, of the person's metadata.csv; empty where that is missing or of other columns."""
         try:
             with open(self._person_folder(person) / parameters.METADATA, encoding="utf-8", newline="\n") as file:
                 lines = file.readlines()
@@ -125,7 +125,8 @@ class RenderFolder:
         rows = {}
         for line in lines[1:]:
             path, number, index = (line.split(",", 3) + ["", "", ""])[:3]
-            if index.isdecimal() and (path, number) == (self._path(person, int(index)), str(person)):
+            whole = line.endswith("\n") and line.count(",") == self.header.count(",")
+            if whole and index.isdecimal() and (path, number) == (self._path(person, int(index)), str(person)):
                 rows[int(index)] = line
         return rows
 

@@ -13,6 +13,8 @@ from utils.errors import UserError
 from utils.processes import work_through
 from utils.shards import parse_shard
 
+NOTE = "render.json"  # the settings, in the folder of the renders and in that of the maps
+
 
 def run(options):
     """Draw n_id people, images_per_id pictures of each, into data_dir/syn_dataset/<person>/<picture>.<image_format>.
@@ -29,14 +31,14 @@ def run(options):
             asset_dir.
 
     Raises:
-        UserError: a value out of range, or a folder that holds pictures of other settings.
+        UserError: a value out of range, a folder that holds pictures of other settings, or one shard of several that
+            leaves out a map that others make.
     """
     _check(options)
-    people = parse_shard(options.shard).part(range(1, options.n_id + 1))
+    shard = parse_shard(options.shard)
+    people = shard.part(range(1, options.n_id + 1))
     renders = RenderFolder(Path(options.data_dir).expanduser() / options.syn_dataset, options)
-    Claim(renders.folder, "render.json", renders.settings, "--syn_dataset").take()  # by all shards, at once perhaps
-    if renders.maps:
-        Claim(renders.maps_folder, "render.json", renders.settings, "--maps").take()
+    _claim(renders, shard)
     licences.write(renders.folder, [licences.of_model(options.morphable_model)], [options.statistics_dir])
     if renders.source.note:
         print(renders.source.note, file=sys.stderr)
@@ -49,6 +51,23 @@ def run(options):
     if waiting := renders.finish():
         print(f"render: {waiting} people of other shards are not there yet; the last one to end writes "
               f"{renders.folder / METADATA}")
+
+
+def _claim(renders, shard):
+    """Claim the folder and that of the maps, by all shards, at once perhaps; nothing is made where one is refused."""
+    claims = [Claim(renders.folder, NOTE, renders.settings, "--syn_dataset")]
+    if renders.maps:
+        claims.append(Claim(renders.maps_folder, NOTE, renders.settings, "--maps"))
+    for claim in claims:
+        claim.earlier()
+    others = [name for name in MAPS if name not in renders.maps and (renders.maps_folder / name).is_dir()]
+    if shard.of > 1 and others and (renders.maps_folder / NOTE).is_file():
+        raise UserError(f"--maps {','.join(renders.maps) or chr(39) * 2}: {renders.maps_folder} holds "
+                        f"{', '.join(others)} too: give every shard the same")  # fmt: skip
+    for claim in claims:
+        claim.take()
+    for name in renders.maps:
+        (renders.maps_folder / name).mkdir(exist_ok=True)
 
 
 def _check(options):

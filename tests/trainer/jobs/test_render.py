@@ -75,6 +75,28 @@ def test_maps_show_the_same_heads_and_can_be_had_later(tmp_path, first):
         render.run(options(tmp_path, maps="depth,colour"))
 
 
+def test_a_folder_of_maps_that_is_not_ours_is_refused_before_anything_is_made(tmp_path):
+    (tmp_path / "syn_maps").mkdir()
+    (tmp_path / "syn_maps" / "a.jpg").write_bytes(b"mine")
+    with pytest.raises(UserError, match=r"--maps: .*syn_maps holds a\.jpg but no render\.json"):
+        render.run(options(tmp_path, maps="depth", morphable_model=str(published.write_3ddfa(tmp_path / "3ddfa"))))
+    assert {path.name for path in tmp_path.iterdir()} == {"syn_maps", "3ddfa"}
+
+
+def test_shards_make_the_same_maps(tmp_path):
+    small = {"images_per_id": 1, "morphable_model": str(published.write_3ddfa(tmp_path / "3ddfa"))}
+    render.run(options(tmp_path, maps="depth", shard="1/2", **small))
+    before = content(tmp_path)
+    for other in ("", "mask"):
+        with pytest.raises(UserError, match=r"--maps '?\w*'?: .*syn_maps holds depth too: give every shard the same"):
+            render.run(options(tmp_path, maps=other, shard="2/2", **small))
+    assert content(tmp_path) == before
+    render.run(options(tmp_path, maps="mask,depth", shard="2/2", **small))
+    assert "metadata.csv" not in content(tmp_path / "syn")  # a mask of the first person is missing
+    render.run(options(tmp_path, maps="mask,depth", shard="1/2", **small))
+    assert "metadata.csv" in content(tmp_path / "syn")
+
+
 @pytest.mark.slow  # what a kill left out is made again in a test of its own
 def test_rest_of_an_interrupted_run_and_more_processes_give_the_same_bytes(tmp_path, first):
     folder = tmp_path / "syn"
@@ -107,6 +129,16 @@ def test_what_a_kill_left_out_is_made_again(tmp_path, first, damage):
     render.run(options(tmp_path))
     assert (tmp_path / "syn" / "00001" / "00001.png").stat().st_mtime_ns == before
     assert content(tmp_path / "syn") == first | {"00001/.00001.png.abc.tmp": b"left by a kill"}
+
+
+def test_rows_that_are_cut_short_are_made_again(tmp_path):
+    model = {"morphable_model": str(published.write_3ddfa(tmp_path / "3ddfa"))}
+    render.run(options(tmp_path, **model))
+    whole, rows = content(tmp_path / "syn"), tmp_path / "syn" / "00002" / "metadata.csv"
+    for cut in (1, 30):
+        rows.write_bytes(rows.read_bytes()[:-cut])
+        render.run(options(tmp_path, **model))
+        assert content(tmp_path / "syn") == whole
 
 
 def test_rows_of_other_columns_are_made_again(tmp_path, first):

@@ -5,7 +5,7 @@ import json
 import os
 from pathlib import Path
 
-from utils.files import atomic_write, sha256_of
+from utils.files import atomic_write, read_json, sha256_of
 
 LARGE = 2**20  # bytes from which a file is read again only where its size or time has changed
 NOT_OURS = ("Thumbs.db", "desktop.ini")  # what file managers leave, beside hidden files
@@ -80,7 +80,7 @@ class Manifest:
 
     def _seen(self):
         try:
-            return dict(json.loads(self.seen.read_text(encoding="utf-8")))
+            return dict(read_json(self.seen))
         except (OSError, ValueError, TypeError):
             return {}
 

@@ -129,9 +129,9 @@ def test_a_mistake_of_the_user_ends_the_work_and_what_is_done_stays(tmp_path):
 
 def test_leftovers_of_a_killed_run_are_removed(tmp_path):
     work_through(tmp_path)
-    (tmp_path / "d" / ".b.png.x0.tmp").touch()
+    (tmp_path / "d" / ".facegan-x0.tmp").touch()
     outcome(tmp_path)
-    assert not (tmp_path / "d" / ".b.png.x0.tmp").exists()
+    assert not (tmp_path / "d" / ".facegan-x0.tmp").exists()
 
 
 NAMES = [os.fsdecode(name) for name in (b"\xe9.jpg", b"a\rb.jpg", b"c\nd.jpg", b"\xc2\x85.jpg", b"\xe2\x80\xa8.jpg")]

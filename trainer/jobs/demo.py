@@ -18,7 +18,7 @@ from data_loader import assets, licences
 from data_loader.folders import UnreadableImage, decode_whole
 from utils import runs
 from utils.errors import UserError
-from utils.files import atomic_write, check_writable
+from utils.files import atomic_write, check_writable, read_json
 from utils.flags import FLAGS
 from utils.images import save_grid
 
@@ -203,7 +203,7 @@ class Demo:
 
     def _read_record(self):
         try:
-            done = json.loads(self.record.read_text(encoding="utf-8"))
+            done = read_json(self.record)
             wrong = [name for name, value in done.items() if not isinstance(value, dict if name == "people" else str)]
             if wrong:
                 raise ValueError(f"{wrong[0]} is {done[wrong[0]]!r}")

@@ -12,6 +12,7 @@ from trainer.published.tf1_reader import without_average
 from trainer.systems import system_class
 from trainer.training.devices import tell_device
 from utils.errors import UserError
+from utils.files import read_json
 from utils.flags import FLAGS
 
 FIRST_STEP, LATER_STEPS = 1e-5, 1e-3  # largest relative difference; two runs of the original differ by 1e-4 later
@@ -61,7 +62,7 @@ def compare(reference, options):
 
 def _read(reference):
     try:
-        description = json.loads(Path(f"{reference}.json").read_text())
+        description = read_json(f"{reference}.json")
         with np.load(f"{reference}.npz", allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         lacking = {"settings", "variables"} - set(description)

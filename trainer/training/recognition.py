@@ -14,7 +14,7 @@ from trainer.systems.recognizer import SOURCES, Recognizer
 from trainer.training import checkpoint, setup
 from utils import runs
 from utils.errors import UserError
-from utils.files import atomic_write
+from utils.files import atomic_write, read_json
 
 RESULT = "result.json"
 
@@ -106,7 +106,7 @@ def kept_result(folder, options, indexes, measure, needed):
 
 def _read_result(path, needed):
     try:
-        result = json.loads(path.read_text(encoding="utf-8"))
+        result = read_json(path)
         if missing := needed - result.keys():
             raise KeyError(min(missing))
         return result

@@ -47,7 +47,7 @@ class Head(tf.Module):
 
 def judge_of(k=0.25, head=True, **named):
     flags = {"lambda_1": 0.1, "identity_perception": "softmax", "generator_weight": "one", "sum_errors": False,
-             "gamma": 0.5, "lambda_k": 0.5}  # fmt: skip
+             "discriminator": "began", "gamma": 0.5, "lambda_k": 0.5}  # fmt: skip
     judge = DualAgentJudge(Scaled(), Head() if head else None, SimpleNamespace(**flags | named), "misc/k_t")
     judge.k.assign(k)
     return judge

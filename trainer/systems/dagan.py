@@ -109,8 +109,9 @@ class DaGan(System):
         options = self.options
         if options.discriminator != "patch":
             return None
-        self.networks["patches"] = PatchDiscriminator(options.conv_hidden_num, name="patches")
-        return PatchJudge(self.networks["patches"], options, parse_augment(options.augment))
+        network = PatchDiscriminator(options.conv_hidden_num, options.patch_halvings, name="patches")
+        self.networks["patches"] = network
+        return PatchJudge(network, options, parse_augment(options.augment))
 
     def _make_players(self):
         options = self.options

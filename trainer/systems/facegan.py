@@ -123,7 +123,7 @@ class FaceGan(FaceGanImages):
         self.generator = Generator(width, blocks, skips=True, upsample=upsample)
         self.generator_back = Generator(width, blocks, skips=False, upsample=upsample)
         if options.discriminator == "patch":
-            self.discriminator_real = PatchDiscriminator(options.conv_hidden_num)
+            self.discriminator_real = PatchDiscriminator(options.conv_hidden_num, options.patch_halvings)
         else:
             self.discriminator_real = Autoencoder(size, options.conv_hidden_num, code)
         self.discriminator_synthetic = Autoencoder(size, options.conv_hidden_num_back, code)

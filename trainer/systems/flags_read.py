@@ -5,10 +5,11 @@ from utils.errors import UserError
 FACEGAN_SHAPING = (
     *("input_scale_size", "conv_hidden_num", "conv_hidden_num_back", "conv_hidden_num_res", "num_res_rep"),
     *("z_num", "method_c", "relax_c", "model_def", "embedding_size", "grayscale", "discriminator", "upsample"),
+    "patch_halvings",
 )
 DAGAN_SHAPING = (
     *("input_scale_size", "conv_hidden_num", "conv_hidden_num_res", "num_res_rep", "z_num", "upsample"),
-    *("identity_perception", "residual", "discriminator"),
+    *("identity_perception", "residual", "discriminator", "patch_halvings"),
 )
 CFS_SHAPING = (
     *("input_scale_size", "conv_hidden_num", "conv_hidden_num_res", "max_channels", "z_num", "lambda_id", "model_def"),
@@ -17,6 +18,7 @@ CFS_SHAPING = (
 IPGAN_SHAPING = (
     *("input_scale_size", "conv_hidden_num", "conv_hidden_num_res", "max_channels", "z_num", "model_def"),
     *("embedding_size", "use_fixed_image_standardization", "identity_code", "injection"),
+    "patch_halvings",
 )
 PATCHES, BEGAN = ("discriminator", ("patch",)), ("discriminator", ("began",))
 MARGINS, ADAM = ("head", ("arcface", "cosface")), ("optimizer", ("adam",))
@@ -26,6 +28,7 @@ READ_WITH = {  # flag -> (flag that decides whether it is read, values with whic
     **dict.fromkeys(("beta1", "beta2"), ADAM),
     "momentum": ("optimizer", ("sgd",)),
     "generator_weight": BEGAN,
+    "patch_halvings": PATCHES,
 }
 RECOGNIZER_SHAPING = ("recognizer", "image_size", "embedding_size", "use_fixed_image_standardization")
 SYSTEM_FLAGS = {

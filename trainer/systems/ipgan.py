@@ -73,7 +73,7 @@ class IpGan(System):
             self.generator = RecombiningGenerator(
                 size, self._identity_numbers(), options.z_num, options.conv_hidden_num_res, most, options.injection
             )
-            self.discriminator = PatchDiscriminator(options.conv_hidden_num)
+            self.discriminator = PatchDiscriminator(options.conv_hidden_num, options.patch_halvings)
         self.networks = {
             "identity_network": self.identity.network,
             "pose_encoder": self.pose_encoder,

@@ -38,7 +38,7 @@ VARIANTS = {  # {case: (system, more flags, labelled sources that come with them
                              "--upsample nearest --gan_loss nonsaturating", ()),
     "dagan as printed": ("dagan", "--identity_perception binary --generator_weight k_t --sum_errors "
                          "--update simultaneous --random_flip --mixed_precision bfloat16", ()),
-    "dagan with patches, photographs unlabelled": ("dagan", "--discriminator patch --augment colour,shift,flip "
+    "dagan with patches, photographs unlabelled": ("dagan", "--discriminator patch --patch_halvings 1 --augment flip "
                                                    "--nolabel_photographs --upsample nearest", ()),
     "dagan that draws anew": ("dagan", "--noresidual", ()),
     "dagan that names nobody": ("dagan", "--identity_perception none", ()),

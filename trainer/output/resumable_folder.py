@@ -25,7 +25,6 @@ with suppress(ImportError):  # which Windows does not have
 
 WHOLE = Shard()
 _LOCKS = ".shard-*.lock"
-SPARE = 256  # files that are open besides those of the shards
 
 
 class OutputFolder:
@@ -151,7 +150,7 @@ class OutputFolder:
     def _merging(self):
         """No other process merges, or writes a shard: each lets go of its own before it asks for this."""
         try:
-            _allow_open_files(2 * self.shard.of + SPARE)
+            _allow_more_open_files(2 * self.shard.of)  # a lock and a table of each
             for name in (LOCK, *map(_lock_name, self.shards)):
                 self._claim.hold(name, wait=True)
             remove_leftovers(self.folder)
@@ -263,13 +262,13 @@ def images_of(shard, total, batch_size):
     return len(batches) * batch_size - max(0, batches[-1] + batch_size - total) if batches else 0
 
 
-def _allow_open_files(count):
-    """Let this process open so many files at once, as far as the system lets it decide that."""
+def _allow_more_open_files(count):
+    """Let this process open so many files more at once than it may, as far as the system lets it decide that."""
     if resource is None:
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    allowed = count if hard == resource.RLIM_INFINITY else min(count, hard)
-    if soft != resource.RLIM_INFINITY and soft < allowed:
+    if soft != resource.RLIM_INFINITY:
+        allowed = soft + count if hard == resource.RLIM_INFINITY else min(soft + count, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
 
 

@@ -20,6 +20,7 @@ def _umask():
     return mask
 
 
+SUMS = "SHA256SUMS"  # a list of files' checksums, for `sha256sum -c`
 MARK, TEMPORARY = ".facegan-", ".tmp"  # a file that is being written begins and ends so: it is nobody else's
 UMASK = _umask()  # read once: it can only be read by setting it, which threads would do in each other's way
 
@@ -78,17 +79,22 @@ def refuse_outside(name, where):
         raise UserError(f"{where}: {name!r} leads out of its folder")
 
 
+def refuse_link_outside(path, folder, where):
+    """Raise UserError, which begins with `where`, where a link on the way from a folder to `path` leads out of it."""
+    if not Path(path).resolve().is_relative_to(Path(folder).resolve()):
+        raise UserError(f"{where}: {path} is a link that leads out of its folder")
+
+
 def read_inside(folder, name, where):
     """The bytes of a file below a folder. Raises OSError too.
 
     Raises:
         UserError: a link leads out of the folder, or it is no file but a device, say; begins with `where`.
     """
-    path, root = (Path(folder) / name).resolve(), Path(folder).resolve()
-    if not path.is_relative_to(root):
-        raise UserError(f"{where}: {Path(folder) / name} is a link that leads out of its folder")
+    path = Path(folder) / name
+    refuse_link_outside(path, folder, where)
     if not stat.S_ISREG(path.stat().st_mode):
-        raise UserError(f"{where}: {Path(folder) / name} is no file")
+        raise UserError(f"{where}: {path} is no file")
     return path.read_bytes()
 
 

@@ -43,7 +43,8 @@ def look_alike(source, table, real, options):
         embedded = [embed_folder(network, index, options) for index in real]
         for index, embeddings in zip(real, embedded, strict=True):
             if len(embeddings.paths) < len(index):
-                path, reason = next(found for found in embeddings.failed if found[0] not in set(embeddings.paths))
+                read = set(embeddings.paths)
+                path, reason = next(found for found in embeddings.failed if found[0] not in read)
                 raise UserError(f"--real_dataset: {path} cannot be read ({reason}), so nothing is known of who looks "
                                 "like it: mend it, or take it out")  # fmt: skip
         distances, names = nearest_real(made, embedded, network.unit_length)

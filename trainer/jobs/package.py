@@ -7,10 +7,10 @@ from pathlib import Path
 import tensorflow as tf
 
 from trainer.output.packages import open_format
-from trainer.output.packed_folder import SUMS, PackedFolder
+from trainer.output.packed_folder import PackedFolder
 from utils.claim import Claim
 from utils.errors import UserError
-from utils.files import atomic_path, atomic_write, sha256_of, sum_line
+from utils.files import SUMS, atomic_path, atomic_write, sha256_of, sum_line
 from utils.progress import Progress
 from utils.signals import StopRequest
 from utils.tables import TEXT

@@ -5,16 +5,16 @@ import math
 import os
 import re
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 
 from data_loader.generated_folder import RUN, is_generated
 from data_loader.index_file import natural_key
 from data_loader.morphable.parameters import METADATA
 from utils.errors import UserError
-from utils.files import read_inside, refuse_outside, sum_line
+from utils.files import SUMS, read_inside, refuse_outside, sum_line
 from utils.tables import PATHS, TEXT, Table
 
-SUMS = "SHA256SUMS"
 OURS = ("image", "label", "identity", "image/encoded", "image/format", "image/name", "__key__", "__url__")
 INPUT = "input_"  # begins the name of a column in packages that has one of ours in metadata.csv
 NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d{1,3})?|nan", re.ASCII)  # "007" is none, but a name
@@ -95,11 +95,11 @@ class PackedFolder:
     def _sums(self):
         """Yield for each row its line of SHA256SUMS, which has their order; None where there is no such file."""
         path = self.folder / SUMS
-        if path.is_file():
-            with open(path, **TEXT) as file:
-                yield from file
-        while True:
-            yield "" if path.is_file() else None
+        if not path.is_file():
+            yield from repeat(None)
+        with open(path, **TEXT) as file:
+            yield from file
+        yield from repeat("")
 
     def _rows(self):
         """Yield (name, identity, {column: text})."""

@@ -15,7 +15,7 @@ from data_loader.training_sources import folder_names
 from trainer.output.scores import told_scores
 from utils.claim import LOCK, Claim
 from utils.errors import UserError
-from utils.files import atomic_write, remove_leftovers, sum_line
+from utils.files import SUMS, atomic_write, remove_leftovers, sum_line
 from utils.shards import Shard
 from utils.tables import PATHS, TEXT, whole_rows, write_rows
 
@@ -214,7 +214,7 @@ class OutputFolder:
         written = skipped = 0
         with ExitStack() as stack:
             sums, bad = (stack.enter_context(atomic_write(self.folder / name, "w", **TEXT))
-                         for name in ("SHA256SUMS", self.skipped))  # fmt: skip
+                         for name in (SUMS, self.skipped))  # fmt: skip
             write_rows(bad, [["path", "reason"]])
             scores = metadata = None
             if self.scores:
@@ -286,8 +286,8 @@ def target_folder(flag, options, inputs=("dataset", "syn_dataset", "dataset_3dmm
     """
     data = Path(options.data_dir).expanduser()
     target = data / getattr(options, flag)
+    inside = (target.resolve(), *target.resolve().parents)
     for name in inputs:
-        inside = (target.resolve(), *target.resolve().parents)
         if any((data / folder).resolve() in inside for folder in folder_names(options, name)):
             raise UserError(f"--{flag}: {target} is in the input folder of --{name}, where nothing may be written")
     return target

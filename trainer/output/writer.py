@@ -18,7 +18,7 @@ from data_loader.inputs import Input
 from trainer.output.resumable_folder import OutputFolder, images_of
 from trainer.training.grid import as_tensors
 from utils.errors import UserError
-from utils.files import atomic_write
+from utils.files import atomic_write, refuse_link_outside
 from utils.images import to_uint8
 from utils.progress import Progress
 from utils.signals import StopRequest
@@ -177,8 +177,7 @@ class _Writer:
         if folder in self._made:
             return
         folder.mkdir(parents=True, exist_ok=True)
-        if not folder.resolve().is_relative_to(self.output.folder.resolve()):
-            raise UserError(f"{self.output.flag}: {folder} is a link that leads out of its folder")
+        refuse_link_outside(folder, self.output.folder, self.output.flag)
         self._made.add(folder)
 
     def _finish_batch(self, entries, file, progress):

@@ -58,21 +58,22 @@ class DualAgentJudge(BeganJudge):
     def of_generator(self, fake, fake_labels, scale):
         """What G takes of eq. 2 from the discriminator: w error(x~) + lambda_1 L_ip.
 
-        w is 1 as in BEGAN, or k_t: so eq. 2 reads, and G then has no adversarial loss while k_t is 0. It is 0 where
-        another network judges realism.
+        w is 1 as in BEGAN, or k_t: so eq. 2 reads, and G then has no adversarial loss while k_t is 0. Where another
+        network judges realism nothing is reconstructed: L_ip is all.
 
         Returns:
             dict: loss (scalar), gradient (of `loss` to `fake`).
         """
         weight = self.k if self.options.generator_weight == "k_t" else 1.0
-        if self.options.discriminator == "patch":
-            weight = 0.0
         fake = tf.stop_gradient(fake)
         with tf.GradientTape() as tape:
             tape.watch(fake)
-            error, identity = self._seen(fake, fake_labels)
-            loss = weight * error + self.options.lambda_1 * identity
-        return {"loss": loss, "gradient": tape.gradient(loss, fake, scale)}
+            if self.options.discriminator == "patch":
+                loss = self.options.lambda_1 * self._identity_loss(self.network.encode(fake), fake_labels)
+            else:
+                error, identity = self._seen(fake, fake_labels)
+                loss = weight * error + self.options.lambda_1 * identity
+        return {"loss": loss, "gradient": tape.gradient(loss, fake, scale, unconnected_gradients="zero")}
 
     def identity_scores(self, images, labels):
         """Cross-entropy of each image against its person, low where the code shows it: float32 [n]."""
@@ -82,7 +83,9 @@ class DualAgentJudge(BeganJudge):
     def _seen(self, images, labels):
         """(error of the reconstruction, loss of the identity)."""
         code = self.network.encode(images)
-        error = self._error(self.network.decode(code), images)
+        return self._error(self.network.decode(code), images), self._identity_loss(code, labels)
+
+    def _identity_loss(self, code, labels):
         if self.head is None or labels is None:
-            return error, tf.constant(0.0)
-        return error, IDENTITY[self.options.identity_perception](self.head(code), labels)
+            return tf.constant(0.0)
+        return IDENTITY[self.options.identity_perception](self.head(code), labels)

@@ -5,7 +5,6 @@ Strengths are the published ones; mirroring is ours. What a pose encoder is show
 blur and stretching (Burkov et al. 2020, who draw from more; how often and how far is theirs for stretching, ours else).
 """
 
-import keras
 import tensorflow as tf
 
 from trainer.step.pixels import blurred, cropped, flipped
@@ -15,6 +14,7 @@ BRIGHTNESS = 0.5  # added at most, either way, to images in [-1, 1]
 SATURATION, CONTRAST = 1.0, 0.5  # factors 1 +- so much, about each pixel's mean and about each image's
 SHIFT, CUT_OUT = 1 / 8, 1 / 2  # of the side
 BLUR = 1.5  # pixels
+TONE = 1.0  # powers of 1/2 to 2
 STRETCH = 0.2  # of height and of width, each of half of the images
 
 
@@ -90,17 +90,41 @@ def _blur(images, seed, strength):
     return images + share * (blurred(images, BLUR) - images)
 
 
+def _tone(images, seed, strength):
+    """Another curve for each image and colour, between black and white, which stay: how dark and which hue a skin is.
+
+    Where a background is black, as a render's, brightness alone could be read off it and undone.
+    """
+    powers = 2.0 ** (strength * TONE * (2.0 * tf.random.stateless_uniform([tf.shape(images)[0], 1, 1, 3], seed) - 1.0))
+    return 2.0 * tf.clip_by_value(0.5 * (images + 1.0), 1e-6, 1.0) ** powers - 1.0
+
+
 def _stretch(images, seed, strength):
-    """About the centre, across and along apart; what comes in is grey."""
-    count, centre = tf.shape(images)[0], (images.shape[1] - 1) / 2.0
-    draws = tf.random.stateless_uniform([4, count], seed)
+    """About the centre, across and along apart; what comes in is grey.
+
+    Not TensorFlow's ImageProjectiveTransformV3, which XLA does not compile (`--jit_compile`).
+    """
+    draws = tf.random.stateless_uniform([4, tf.shape(images)[0]], seed)
     factors = 1.0 + strength * STRETCH * (2.0 * draws[:2] - 1.0) * tf.cast(draws[2:] < 0.5, tf.float32)
-    across, along = tf.unstack(1.0 / factors)  # the way from a pixel of the result to where it comes from
-    zero = tf.zeros([count])
-    transforms = [across, zero, centre * (1.0 - across), zero, along, centre * (1.0 - along), zero, zero]
-    moved = keras.ops.image.affine_transform(images, tf.stack(transforms, axis=1), "bilinear", fill_value=0.0)
-    return tf.ensure_shape(moved, images.shape)
+    across, along = (_resampling(factor, images.shape[1]) for factor in tf.unstack(factors))
+    images = across[:, None] @ images  # rows stay: [n, 1, s, s] @ [n, s, s, 3]
+    return tf.reshape(along @ tf.reshape(images, [-1, images.shape[1], images.shape[2] * 3]), tf.shape(images))
 
 
-KINDS = {"colour": _colour, "shift": _shift, "cutout": _cut_out, "flip": _flip, "blur": _blur, "stretch": _stretch}
-ALLOWED = {"augment": ("colour", "shift", "cutout", "flip"), "pose_augment": ("colour", "blur", "stretch")}
+def _resampling(factors, side):
+    """Matrices that stretch rows of `side` pixels about their centre, bilinearly; 0 beyond them.
+
+    Args:
+        factors: float32 [n], above 0.
+
+    Returns:
+        float32 [n, side, side]: how much each pixel of the result takes of each pixel that was there.
+    """
+    places = tf.range(side, dtype=tf.float32) - (side - 1) / 2.0
+    sources = places / factors[:, None]  # [n, side]: where each pixel of the result comes from
+    return tf.nn.relu(1.0 - tf.abs(sources[:, :, None] - places))
+
+
+KINDS = {"colour": _colour, "shift": _shift, "cutout": _cut_out, "flip": _flip, "blur": _blur, "stretch": _stretch,
+         "tone": _tone}  # fmt: skip
+ALLOWED = {"augment": ("colour", "shift", "cutout", "flip"), "pose_augment": ("colour", "blur", "stretch", "tone")}

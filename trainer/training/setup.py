@@ -62,9 +62,13 @@ def with_shape(options, trained_with, source):
 
 
 def seed_everything(options):
-    """The same weights and the same arithmetic every time."""
+    """The same weights and, but for XLA on a GPU, the same arithmetic every time.
+
+    Where it is asked for that, XLA refuses the gradient of max pooling on every device, so that it is not asked.
+    """
     keras.utils.set_random_seed(options.random_seed)
-    tf.config.experimental.enable_op_determinism()
+    if not options.jit_compile:
+        tf.config.experimental.enable_op_determinism()
 
 
 def unreadable_files(indexes):

@@ -3,8 +3,9 @@ import pytest
 import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.ndimage import affine_transform
 
-from trainer.step.augment import KINDS, augmented, parse_augment
+from trainer.step.augment import ALLOWED, KINDS, augmented, parse_augment
 from utils.errors import UserError
 
 SEEDS = st.tuples(st.integers(0, 2**31), st.integers(0, 2**31)).map(list)
@@ -61,6 +62,40 @@ def test_a_square_is_cut_out_and_nothing_else(seed):
         assert (gone == rows[:, None] & columns).all() and rows.sum() <= 8 and columns.sum() <= 8
         assert rows.sum() >= 3 and columns.sum() >= 3  # a corner of it, at least
         np.testing.assert_array_equal(after[~gone], before[~gone])
+
+
+@given(SEEDS)
+def test_a_tone_bends_each_colour_between_black_and_white(seed):
+    ends = tf.concat([-tf.ones((2, 4, 8, 3)), noise(2, 8)[:, :4], tf.ones((2, 4, 8, 3))], axis=1)
+    for before, after in zip(ends.numpy(), augmented(ends, ("tone",), seed).numpy(), strict=True):
+        np.testing.assert_allclose(after[:4], -1.0, atol=3e-3)
+        np.testing.assert_allclose(after[8:], 1.0, atol=1e-6)
+        with np.errstate(divide="ignore"):
+            powers = np.log(0.5 * after[4:8] + 0.5) / np.log(0.5 * before[4:8] + 0.5)
+        assert (powers > 0.49).all() and (powers < 2.01).all()
+        np.testing.assert_allclose(powers, np.broadcast_to(np.median(powers, axis=(0, 1)), powers.shape), rtol=0.01)
+
+
+@given(SEEDS)
+def test_a_stretch_is_bilinear_about_the_centre_and_grey_comes_in(seed):
+    """Against scipy's resampling, with the factors that a ramp shows."""
+    side, ramp = 16, tf.range(16, dtype=tf.float32) - 7.5
+    ramps = tf.stack([tf.broadcast_to(ramp, [side, side]), tf.broadcast_to(ramp[:, None], [side, side]),
+                      tf.ones([side, side])], axis=2)  # fmt: skip
+    across, along, _ = np.moveaxis(augmented(ramps[None], ("stretch",), seed)[0].numpy(), 2, 0)
+    steps = across[7, 8] - across[7, 7], along[8, 7] - along[7, 7]  # of the source, for one pixel of the result
+    assert all(1 / 1.21 < step < 1 / 0.79 for step in steps)
+    found = augmented(noise(1), ("stretch",), seed)[0].numpy()
+    matrix, offset = np.diag([steps[1], steps[0], 1.0]), [7.5 * (1 - steps[1]), 7.5 * (1 - steps[0]), 0.0]
+    wanted = affine_transform(noise(1)[0].numpy(), matrix, offset, order=1, mode="grid-constant")
+    np.testing.assert_allclose(found, wanted, atol=1e-4)
+
+
+def test_what_changes_a_pose_input_compiles_with_xla():
+    images = noise()
+    names = ALLOWED["pose_augment"]
+    compiled = tf.function(lambda: augmented(images, names, [5, 6]), jit_compile=True)()
+    assert compiled.shape == images.shape and np.isfinite(compiled).all()
 
 
 def test_strength_is_how_far_colour_and_shift_go():

@@ -1,6 +1,8 @@
 """Training in 16 bits and under XLA: near float32, with everything that lasts in float32."""
 
 import re
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -108,6 +110,15 @@ def test_xla_trains_alike():
         expected, scalars = plain.train_step(batch()), step(batch())
     for tag in expected:
         np.testing.assert_allclose(scalars[tag], expected[tag], rtol=1e-4, atol=1e-6, err_msg=tag)
+
+
+@pytest.mark.slow
+def test_xla_compiles_the_default_identity_network(tmp_path):
+    """Its max pooling has no gradient in XLA once TensorFlow, for the whole process, was asked for determinism."""
+    words = train_words(make_data(tmp_path / "data"), tmp_path / "logs", "--max_step", "1", "--jit_compile")
+    words += ["--method_c", "magnet", "--model_def", "models.dlib_resnet"]
+    done = subprocess.run([sys.executable, main.__file__, *words], capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.slow

@@ -87,7 +87,7 @@ def test_people_in_random_poses_and_in_those_of_others(home):
     (["--input_scale_size", "48"], "--input_scale_size 48: --system ipgan makes 8, 16"),
     (["--dataset", "alone"], "--dataset alone: shows one person: nobody to take a pose from"),
     (["--identity_code", "map", "--model_def", "models.facenet_keras"], "--identity_code map: of models.dlib_resnet"),
-    (["--pose_augment", "flip"], "--pose_augment: 'flip' is none of colour, blur, stretch"),
+    (["--pose_augment", "flip"], "--pose_augment: 'flip' is none of colour, blur, stretch, tone"),
     (["--gan_loss", "wgan_gp"], "--gan_loss wgan_gp"),
     (["--gamma", "1"], "--gamma: --system ipgan does not read it"),
 ])  # fmt: skip

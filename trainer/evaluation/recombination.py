@@ -29,6 +29,7 @@ from data_loader.training_sources import index_cache
 from trainer.evaluation import figures, verification
 from trainer.evaluation.report import Section
 from trainer.face_networks.embedding import embed_folder
+from trainer.face_networks.judge import NAMES_ONE
 from trainer.systems.identity import chip_places
 from trainer.training.load import load_system
 from utils.errors import UserError
@@ -203,7 +204,7 @@ def _told_poses(index):
 
 def _probes(people, options):
     """What the codes of images tell that they should not."""
-    loaded = load_system(options)
+    loaded = load_system(options.changed(explicit=options.explicit - NAMES_ONE))  # those name who judges, here
     system = loaded.system
     if not hasattr(system, "codes"):
         raise UserError(f"--pretrained_gen: --system {loaded.options.system} has no codes of identity and pose")

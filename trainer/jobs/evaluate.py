@@ -26,6 +26,7 @@ from trainer.evaluation.report import main_figures, write_report
 from trainer.face_networks.embedding import embed_folder
 from trainer.face_networks.judge import open_named_or_judge
 from trainer.training.devices import tell_device
+from utils import runs
 from utils.errors import UserError
 from utils.files import check_writable
 from utils.versions import versions
@@ -106,6 +107,8 @@ def read_inputs(options):
         inputs.recombined = recombination.read_sources(inputs.generated, options)
     if "pretrained_gen" in options.explicit and not inputs.recombined:
         raise UserError("--pretrained_gen: probes the codes of what --system ipgan made: --save_syn_dataset names that")
+    if "pretrained_gen" in options.explicit:
+        runs.find_weights(options.pretrained_gen, options.log_dir, "pretrained_gen")  # before faces are embedded
     if "syn_dataset" in options.explicit:
         if not inputs.generated:
             raise UserError("--syn_dataset: renders are compared with what was made of them: --save_syn_dataset")

@@ -144,7 +144,7 @@ def test_exports_take_two_images(home):
 
 
 @pytest.mark.slow
-def test_evaluate_tells_whether_identity_and_pose_were_kept(home, tmp_path, monkeypatch):
+def test_evaluate_tells_whether_identity_and_pose_were_kept(home, tmp_path, monkeypatch, capsys):
     """The section's figures on a face network and a pose that are known: each image's first pixel, and its second."""
     from trainer.evaluation import recombination
 
@@ -163,7 +163,9 @@ def test_evaluate_tells_whether_identity_and_pose_were_kept(home, tmp_path, monk
     report = tmp_path / "report"
     run = ["--pretrained_gen", str(only_run(home / "straight")), "--log_dir", str(home / "straight")]
     where = ["--data_dir", str(home / "data"), "--save_syn_dataset", "judged", "--report_dir", str(report)]
-    judge = ["--model_def", "models.dlib_resnet"]  # here, where nothing else need be fetched
+    assert main.main(["evaluate", *where, "--pretrained_gen", str(tmp_path / "gone")]) == 2
+    assert str(tmp_path / "gone") in capsys.readouterr().err and not report.exists()  # before faces are embedded
+    judge = ["--model_def", "models.facenet_keras"]  # named here, though the run looked through dlib's
     assert main.main(["evaluate", *where, *run, *judge, "--align", "none"]) == 0
     found = json.loads((report / "evaluation.json").read_text())["recombination"]
     assert found["pose_images"] == 18 and found["pose_found_share"] == 1 and found["probe_people"] == 3

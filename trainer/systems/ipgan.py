@@ -45,7 +45,7 @@ SCORES = {
 }  # fmt: skip
 TEXT = "Each image was made from the identity of one photographed face and the pose of another, or a random one."
 DEFAULTS = {"z_num": 16, "g_lr": 2e-4, "d_lr": 2e-4, "beta1": 0.5, "lambda_pixel": 1.0, "adversarial_weight": 0.1,
-            "conv_hidden_num": 32, "max_channels": 256}  # fmt: skip  # ours
+            "lambda_id": 2.0, "lambda_kl": 0.03, "conv_hidden_num": 32, "max_channels": 256}  # fmt: skip  # ours
 MAKERS = ("pose_encoder", "generator")
 
 

@@ -20,23 +20,25 @@ SLOPE = 0.01  # of the discriminator's leaky ReLU
 class Encoder(keras.Model):
     """A photograph to the mean and the log-variance of its latent vector: four residual blocks, each halves the image.
 
+    The dense layers see where in the image something is: after an instance norm the mean over all places says little.
+
     Args:
-        latent: numbers of a latent vector. filters: channels of the first block.
+        size: pixels of the images. latent: numbers of a latent vector. filters: channels of the first block.
     """
 
-    def __init__(self, latent=256, filters=64, name="encoder"):
+    def __init__(self, size, latent=256, filters=64, name="encoder"):
         super().__init__(name=name)
         self.blocks = [_Halving(times * filters, name=f"block_{i}") for i, times in enumerate(ENCODED, 1)]
         self.mean = keras.layers.Dense(latent, name="mean")
         self.log_variance = keras.layers.Dense(latent, name="log_variance")
-        self(tf.zeros((1, 2 ** len(ENCODED), 2 ** len(ENCODED), 3)))  # creates the weights
+        self(tf.zeros((1, size, size, 3)))  # creates the weights
 
     def call(self, images):
         """float32 [n, s, s, 3] in [-1, 1] -> two float32 [n, latent]."""
         for block in self.blocks:
             images = block(images)
-        pooled = tf.reduce_mean(images, axis=[1, 2])
-        return tf.cast(self.mean(pooled), tf.float32), tf.cast(self.log_variance(pooled), tf.float32)
+        flat = tf.reshape(images, [-1, math.prod(images.shape[1:])])
+        return tf.cast(self.mean(flat), tf.float32), tf.cast(self.log_variance(flat), tf.float32)
 
 
 class ConditionalGenerator(keras.Model):

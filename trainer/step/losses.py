@@ -117,6 +117,25 @@ def latent_divergence(mean, log_variance):
     return 0.5 * tf.reduce_mean(tf.reduce_sum(mean**2 + tf.exp(log_variance) - log_variance - 1.0, axis=1))
 
 
+def intraclass_correlation(a, b):
+    """Which part of the variance of codes is that of the classes, from two codes of each class (Fisher 1925).
+
+    The covariance of the two over the variance of both, each column for itself, so that one of small numbers counts as
+    much. 0 where the code does not tell the class; of a small batch it may be less.
+
+    Args:
+        a, b: float32 [n, d], rows of one class in one place.
+
+    Returns:
+        The mean over columns, a scalar. No gradient flows through the variance: larger codes are no cure.
+    """
+    both = tf.stack([a, b])
+    both -= tf.reduce_mean(both, axis=[0, 1])
+    variance = tf.reduce_mean(both**2, axis=[0, 1])
+    covariance = tf.reduce_mean(both[0] * both[1], axis=0)
+    return tf.reduce_mean(covariance / tf.stop_gradient(variance + 1e-6))
+
+
 def spread(images):
     """How much the images of a batch differ: standard deviation over the batch, meaned over pixels. A scalar."""
     return tf.reduce_mean(tf.math.reduce_std(images, axis=0)) + 1e-8

@@ -121,7 +121,7 @@ class Cfs(System):
         self.generator = ConditionalGenerator(size, people, options.z_num, options.conv_hidden_num_res, most)
         self.networks = {"generator": self.generator}
         if options.baseline != "cgan":
-            self.encoder = self.networks["encoder"] = Encoder(options.z_num, options.conv_hidden_num_res)
+            self.encoder = self.networks["encoder"] = Encoder(size, options.z_num, options.conv_hidden_num_res)
         if options.baseline != "cvae":
             for halvings, name in enumerate(DISCRIMINATORS):
                 self.networks[name] = ConditionalDiscriminator(size // 2**halvings, people, width, most, name=name)

@@ -154,31 +154,34 @@ class IpGan(System):
         wanted, code = self._identified(image, image_chip)
         draws = self._draws(tf.shape(image)[0], seed)
         with tf.GradientTape(persistent=True) as tape:
-            mean, log_variance = self.pose_encoder(self._as_pose_input(target, seed))
+            codes = self.pose_encoder(self._as_pose_input(tf.concat([image, same], axis=0), seed))
+            (of_image, of_same), deviations = tf.split(codes[0], 2), tf.split(codes[1], 2)
+            mean = tf.where(paired, of_same, tf.roll(of_image, 1, axis=0))
+            log_variance = tf.where(paired, deviations[1], tf.roll(deviations[0], 1, axis=0))
             pose = mean + tf.exp(0.5 * log_variance) * draws[0]
             fakes = self.generator(tf.concat([code, code], axis=0), tf.concat([pose, draws[1]], axis=0))
             recombined, _ = tf.split(fakes, 2)
             pixel = tf.reduce_mean(weights * losses.absolute_error_per_image(recombined, target))
-            divergence = losses.latent_divergence(mean, log_variance)
+            divergence = losses.latent_divergence(*codes)
+            shared = losses.intraclass_correlation(of_image, of_same)
+            own = options.lambda_pixel * pixel + options.lambda_kl * divergence + options.lambda_icc * shared
         scale = self.players.scale
         judged = self.judge.judge(image, fakes, scale, seed, self.step)
         fixed = tf.tile(tf.constant([chips.FIXED]), [tf.shape(image)[0], 1])
         poses = tf.stop_gradient(tf.concat([mean, draws[1]], axis=0))
         seen = self._seen(fakes, tf.concat([wanted, wanted], axis=0), poses, tf.concat([chip, fixed], axis=0), scale)
         gradients = tape.gradient(
-            [fakes, pixel, divergence],
-            self.players.groups["makers"],
-            [judged["fake_gradient"] + seen["gradient"], scale * options.lambda_pixel, scale * options.lambda_kl],
+            [fakes, own], self.players.groups["makers"], [judged["fake_gradient"] + seen["gradient"], scale]
         )
         decay = schedules.average_decay(self.step)
         self.players.move({"makers": gradients, "discriminator": judged["gradients"]}, decay)
         self.step.assign_add(1)
-        own = options.lambda_pixel * pixel + options.lambda_kl * divergence
         return judged["scalars"] | self.judge.after_step(judged) | {
             "loss/d_loss": judged["loss"],
             "loss/g_loss": options.adversarial_weight * judged["generator_loss"] + seen["loss"] + own,
             "loss/pixel": pixel,
             "loss/divergence": divergence,
+            "loss/person_in_pose": shared,
             "loss/identity": seen["identity"],
             "loss/pose": seen["pose"],
             "misc/pose_spread": tf.reduce_mean(tf.math.reduce_std(mean, axis=0)),

@@ -43,7 +43,7 @@ def rows(home, out, name="metadata.csv"):
 def test_its_settings_are_told_and_people_stand_in_rows(home):
     params = json.loads((only_run(home / "straight") / "params.json").read_text())
     named = {"lambda_pixel": 1, "lambda_unpaired": 0.1, "lambda_id": 2, "lambda_kl": 0.03, "adversarial_weight": 0.1,
-             "injection": "adain", "beta1": 0.5}  # fmt: skip
+             "lambda_icc": 2, "injection": "adain", "beta1": 0.5}  # fmt: skip
     assert {name: params[name] for name in named} == named
     assert params["label_names"] == {"real": list("abc")}
     with Image.open(only_run(home / "straight") / "2_G.png") as grid:

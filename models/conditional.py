@@ -45,7 +45,8 @@ class ConditionalGenerator(keras.Model):
     """A person and a latent vector to a face: six transposed convolutions, each doubles the image.
 
     A person is a row of weights, 1 for one of the training's and 0 for all others, or a mixture of such rows. A layer
-    without bias makes of it what is added to the latent vector's part, so that a mixture of people is one of parts.
+    without bias makes of it what is added to the latent vector's part, so that a mixture of people is one of parts. At
+    the start both parts are equally large: a person is seen too rarely for a small one to grow.
 
     Args:
         size: pixels of the images, 64 times a whole number. people: how many are known. latent: numbers of z.
@@ -58,7 +59,8 @@ class ConditionalGenerator(keras.Model):
         widths = [min(filters * 2**i, most) for i in range(DOUBLINGS)][::-1]
         self.width = widths[0]
         count = self.start**2 * self.width
-        self.of_person = keras.layers.Dense(count, use_bias=False, name="of_person")
+        initial = keras.initializers.RandomNormal(stddev=math.sqrt(2.0 * latent / (latent + count)))  # of_latent's sums
+        self.of_person = keras.layers.Dense(count, use_bias=False, kernel_initializer=initial, name="of_person")
         self.of_latent = keras.layers.Dense(count, name="of_latent")
         self.deconvolutions = [
             _deconvolution(width, name=f"double_{i}") for i, width in enumerate([*widths[1:], 3], 1)

@@ -105,9 +105,11 @@ def read_inputs(options):
         inputs.generated = _labelled_index(options.save_syn_dataset, "--save_syn_dataset", options)
         inputs.scores = generated.indexed_scores(inputs.generated)
         inputs.recombined = recombination.read_sources(inputs.generated, options)
-    if "pretrained_gen" in options.explicit and not inputs.recombined:
-        raise UserError("--pretrained_gen: probes the codes of what --system ipgan made: --save_syn_dataset names that")
     if "pretrained_gen" in options.explicit:
+        if not inputs.recombined:
+            raise UserError(
+                "--pretrained_gen: probes the codes of what --system ipgan made: --save_syn_dataset names that"
+            )
         runs.find_weights(options.pretrained_gen, options.log_dir, "pretrained_gen")  # before faces are embedded
     if "syn_dataset" in options.explicit:
         if not inputs.generated:

@@ -15,7 +15,7 @@ DAMAGED = (  # what NumPy's and Python's readers raise on files that are not who
 )
 FORMAT = 2  # of checkpoints. 1, which had no number: an optimizer's variables by place, "optimizer/generator/0003"
 AVERAGE = "state/average/"  # begins the name of an averaged weight in a checkpoint
-LISTED = 40  # differences that an error lists before it counts the rest
+LISTED = 4  # differences that an error lists before it counts the rest
 
 
 def named_weights(name, network):

@@ -2,7 +2,8 @@
 
 The generator's gradient goes through it, so that what is learned is to look real under it, and not to be augmented.
 Strengths are the published ones; mirroring is ours. What a pose encoder is shown is changed by the same means, and by
-blur and stretching (Burkov et al. 2020, who draw from more; how often and how far is theirs for stretching, ours else).
+blur and stretching (Burkov et al. 2020, who draw from more; how often and how far is theirs for stretching, ours else)
+and by tone (ours).
 """
 
 import tensorflow as tf

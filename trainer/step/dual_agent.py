@@ -64,13 +64,13 @@ class DualAgentJudge(BeganJudge):
         Returns:
             dict: loss (scalar), gradient (of `loss` to `fake`).
         """
-        weight = self.k if self.options.generator_weight == "k_t" else 1.0
         fake = tf.stop_gradient(fake)
         with tf.GradientTape() as tape:
             tape.watch(fake)
             if self.options.discriminator == "patch":
                 loss = self.options.lambda_1 * self._identity_loss(self.network.encode(fake), fake_labels)
             else:
+                weight = self.k if self.options.generator_weight == "k_t" else 1.0
                 error, identity = self._seen(fake, fake_labels)
                 loss = weight * error + self.options.lambda_1 * identity
         return {"loss": loss, "gradient": tape.gradient(loss, fake, scale, unconnected_gradients="zero")}

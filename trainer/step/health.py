@@ -46,35 +46,28 @@ class BeganHealth(_Health):
 
 
 class PatchHealth(_Health):
-    """The same for a discriminator that scores patches."""
+    """The same for a discriminator that scores patches.
+
+    Args:
+        name: what messages call it.
+        keeping: the flag of the loss that keeps fakes apart, for the message.
+    """
+
+    def __init__(self, rate_flags, name="D_R", keeping="--lambda_c"):
+        super().__init__(rate_flags)
+        self.name, self.keeping = name, keeping
 
     def warning(self, values):
         """As BeganHealth: fakes that stay alike, a discriminator that has won, scores without bound, a k_t2 that stays.
 
         Args:
             values: {tag: float} of one logged step: misc/diversity, loss/d_loss_real, loss/d_loss_fake, misc/d_real,
-                misc/d_fake, misc/k_t2.
+                misc/d_fake, and misc/k_t2 where there is one.
         """
         return self.signs.lasting({
-            "alike": _alike(values, "raise --lambda_c or --r1, lower --g_lr"),
-            **_of_patches(values, "D_R", self.rate_flags),
-            "misc/k_t2": _stuck(values, "misc/k_t2"),
-        })  # fmt: skip
-
-
-class DualPatchHealth(_Health):
-    """The same for DA-GAN with patches that judge realism, beside an auto-encoder that names the person."""
-
-    def warning(self, values):
-        """As PatchHealth's; k_t, in which G has no part here, is not looked at.
-
-        Args:
-            values: {tag: float} of one logged step: misc/diversity, loss/d_loss_real, loss/d_loss_fake, misc/d_real,
-                misc/d_fake.
-        """
-        return self.signs.lasting({
-            "alike": _alike(values, "raise --lambda_2 or --r1, lower --g_lr"),
-            **_of_patches(values, "the discriminator of patches", self.rate_flags),
+            "alike": _alike(values, f"raise {self.keeping} or --r1, lower --g_lr"),
+            **_of_patches(values, self.name, self.rate_flags),
+            **{tag: _stuck(values, tag) for tag in ("misc/k_t2",) if tag in values},
         })  # fmt: skip
 
 

@@ -27,7 +27,7 @@ from trainer.step import losses, replicas, schedules
 from trainer.step.adam import FusedAdam
 from trainer.step.augment import parse_augment
 from trainer.step.dual_agent import DualAgentJudge
-from trainer.step.health import BeganHealth, DualPatchHealth
+from trainer.step.health import BeganHealth, PatchHealth
 from trainer.step.patch import PatchJudge
 from trainer.step.pixels import flipped
 from trainer.step.players import Players
@@ -80,7 +80,9 @@ class DaGan(System):
         arguments = {"images": ("synthetic", tf.TensorSpec([None, size, size, 3]))}
         scores = SCORES | {"d_score": D_SCORES[options.discriminator]}
         self.makers = {"generate": Maker(self.generate, self._open_views, arguments, scores, TEXT, SOMEBODY)}
-        self._health = (DualPatchHealth if self.patches else BeganHealth)(self.rate_flags)
+        self._health = BeganHealth(self.rate_flags)
+        if self.patches:
+            self._health = PatchHealth(self.rate_flags, "the discriminator of patches", "--lambda_2")
 
     @classmethod
     def sources_of(cls, options):

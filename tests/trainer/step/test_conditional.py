@@ -128,3 +128,10 @@ def test_a_mixture_of_people_is_one_of_their_parts():
     parts = [generator.of_person(tf.constant([row])) for row in np.eye(3, dtype=np.float32)]
     mixed = generator.of_person(tf.constant([[0.2, 0.3, 0.5]]))
     np.testing.assert_allclose(mixed, 0.2 * parts[0] + 0.3 * parts[1] + 0.5 * parts[2], atol=1e-6)
+
+
+def test_at_the_start_a_person_counts_as_much_as_a_latent_vector():
+    generator = ConditionalGenerator(64, 40, 256, 8, 64)
+    of_people = generator.of_person(tf.eye(40))
+    of_latents = generator.of_latent(tf.random.stateless_normal((40, 256), [1, 2]))
+    assert 0.8 < float(tf.math.reduce_std(of_people) / tf.math.reduce_std(of_latents)) < 1.25

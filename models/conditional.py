@@ -8,6 +8,7 @@ the person enters the generator are ours, after the code that its parts come fro
 import math
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from models.layers import InstanceNormalization
@@ -59,7 +60,8 @@ class ConditionalGenerator(keras.Model):
         widths = [min(filters * 2**i, most) for i in range(DOUBLINGS)][::-1]
         self.width = widths[0]
         count = self.start**2 * self.width
-        initial = keras.initializers.RandomNormal(stddev=math.sqrt(2.0 * latent / (latent + count)))  # of_latent's sums
+        self.deviation = math.sqrt(2.0 * latent / (latent + count))  # of of_latent's sums, before anything is learned
+        initial = keras.initializers.RandomNormal(stddev=self.deviation)
         self.of_person = keras.layers.Dense(count, use_bias=False, kernel_initializer=initial, name="of_person")
         self.of_latent = keras.layers.Dense(count, name="of_latent")
         self.deconvolutions = [
@@ -67,6 +69,17 @@ class ConditionalGenerator(keras.Model):
         ]
         self.norms = [InstanceNormalization(name=f"norm_{i}") for i in range(1, DOUBLINGS)]
         self(tf.zeros((1, people)), tf.zeros((1, latent)))
+
+    def begin_people(self, features, seed):
+        """Replace the persons' parts by their features through random weights, as large as before.
+
+        Args:
+            features: float32 [people, d].  seed: of the weights.
+        """
+        centred = features - features.mean(axis=0)
+        random = np.random.default_rng(seed).normal(size=(features.shape[1], self.of_person.units))
+        parts = centred @ random
+        self.of_person.kernel.assign(self.deviation / parts.std() * parts)
 
     def call(self, people, latent):
         """float32 [n, people], [n, latent] -> float32 [n, s, s, 3] in [-1, 1]."""

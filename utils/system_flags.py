@@ -21,6 +21,7 @@ SYSTEM_GROUPS = {
         _flag("lambda_pixel", 10.0, "weight of the reconstruction, eq. 4", low=0, jobs=TRAINING),
         _flag("lambda_kl", 0.01, "weight of the latent vectors' divergence from N(0, 1), eq. 5", low=0, jobs=TRAINING),
         _flag("lambda_id", 1.0, "weight of the identity loss, eq. 7; 0: without an identity network", low=0, jobs=SHAPE),
+        _flag("people_start", "random", "what a person's part of the generator begins as (ours): random; features: the mean of the identity network's features of the person's photographs, through random weights, so that people who look alike begin alike", choices=("random", "features"), jobs=TRAINING),
         _flag("fakes", "mean", "how the two fakes of a photograph enter eq. 2: mean; sum: as printed, where nothing keeps the scores from drifting", choices=("mean", "sum"), jobs=TRAINING),
         _flag("n_critic", 1, "steps of the discriminators for one of encoder and generator (not given in the paper; ours)", low=1, high=1000, jobs=TRAINING),
         _flag("baseline", "none", "a baseline of the paper's Table 1 in its place: cvae, without discriminators (pixels and divergence alone); cgan, without the encoder", choices=("none", "cvae", "cgan"), jobs=SHAPE),

@@ -77,6 +77,10 @@ MEANINGS = {
         "Person by pose code", SHARE, "how often a linear probe names the person by the pose code: at chance, where it "
         "holds the pose alone", LOW,
     ),
+    "person_by_drawn_pose_code": Meaning(
+        "Person by drawn pose code", SHARE, "the same by codes with the noise of the training, which is what the "
+        "generator learned from: chance is good", LOW,
+    ),
     "person_by_identity_code": Meaning("Person by identity vector", SHARE, "the same by the identity vector", HIGH),
     "yaw_by_pose_code": Meaning(
         "Yaw by pose code", "-1…1", "correlation of the yaw with a linear probe's answer by the pose code", HIGH

@@ -215,26 +215,27 @@ def _probes(people, options):
     chosen = np.flatnonzero(np.isin(labelled.labels, some))
     if len(some) < 2:
         raise UserError(f"--pretrained_gen: {labelled.folder}: the probe needs two people with {FOLDS} images")
-    places, identities, poses = chip_places(labelled), [], []
+    places, told = chip_places(labelled), []
     for part in np.array_split(chosen, -(-len(chosen) // 32)):
         images = np.stack([decode(labelled.path(int(i)), system.side) for i in part]).astype(np.float32) / 127.5 - 1.0
-        identity, pose = system.codes(images, places[part])
-        identities.append(np.asarray(identity))
-        poses.append(np.asarray(pose))
-    identities, poses, labels = np.concatenate(identities), np.concatenate(poses), labelled.labels[chosen]
+        told.append([np.asarray(code) for code in system.codes(images, places[part])])
+    identities, poses, log_variances = (np.concatenate(each) for each in zip(*told, strict=True))
+    labels = labelled.labels[chosen]
+    noise = np.random.default_rng(options.random_seed).normal(size=poses.shape)
+    codes = {"pose_code": poses, "drawn_pose_code": poses + np.exp(0.5 * log_variances) * noise,
+             "identity_code": identities}  # fmt: skip
     classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
-    asked = {name: cross_val_predict(classifier, codes, labels, cv=FOLDS) == labels
-             for name, codes in (("pose", poses), ("identity", identities))}  # fmt: skip
+    asked = {name: cross_val_predict(classifier, each, labels, cv=FOLDS) == labels for name, each in codes.items()}
     count = len(np.unique(labels))
     metrics = {"probe_people": count, "probe_chance": 1.0 / count}
-    metrics |= {f"person_by_{name}_code": float(right.mean()) for name, right in asked.items()}
+    metrics |= {f"person_by_{name}": float(right.mean()) for name, right in asked.items()}
     yaws = _told_poses(labelled)[chosen, 0]
     known = np.isfinite(yaws)
     if known.sum() > 10:
-        for name, codes in (("pose", poses), ("identity", identities)):
+        for name in ("pose_code", "identity_code"):
             probe = make_pipeline(StandardScaler(), Ridge(alpha=10.0))
-            predicted = cross_val_predict(probe, codes[known], yaws[known], cv=FOLDS)
-            metrics[f"yaw_by_{name}_code"] = float(np.corrcoef(predicted, yaws[known])[0, 1])
+            predicted = cross_val_predict(probe, codes[name][known], yaws[known], cv=FOLDS)
+            metrics[f"yaw_by_{name}"] = float(np.corrcoef(predicted, yaws[known])[0, 1])
     return metrics, _pictures(identities, poses, labels, options.random_seed)
 
 

@@ -48,7 +48,7 @@ def run(options):
         if resumed:
             checkpoint.restore(system, resumed.checkpoint)
         else:
-            system.load_pretrained()
+            system.load_pretrained(indexes)
         if start:
             start(system)
     setup.check_steps_left(system, options, resumed, devices.count)

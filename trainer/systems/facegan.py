@@ -111,7 +111,7 @@ class FaceGan(FaceGanImages):
             return options
         return face_networks.chosen_network(options)
 
-    def load_pretrained(self):
+    def load_pretrained(self, indexes):
         """Read the identity network's weights."""
         if self.identity:
             face_networks.load_weights(self.identity.network, self.options)

@@ -54,7 +54,7 @@ SYSTEM_FLAGS = {
         *CFS_SHAPING,
         *("dataset", "random_seed", "random_flip", "max_step", "g_lr", "d_lr", "lr_update_step", "optimizer", "beta1"),
         *("beta2", "mixed_precision", "sample_weights", "gan_loss", "fakes", "lambda_gp", "lambda_cls", "lambda_fm"),
-        *("lambda_pixel", "lambda_kl", "n_critic", "r1", "r1_interval", "augment", "augment_strength"),
+        *("lambda_pixel", "lambda_kl", "people_start", "n_critic", "r1", "r1_interval", "augment", "augment_strength"),
         "warm_up",
         *("pretrained_rec", "facenet_scope", "use_fixed_image_standardization", "data_dir", "asset_dir"),
     ),

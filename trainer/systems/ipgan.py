@@ -113,7 +113,7 @@ class IpGan(System):
             raise UserError(f"--input_scale_size {size}: --system ipgan makes 8, 16, 32, 64 …")
         return face_networks.chosen_network(options)
 
-    def load_pretrained(self):
+    def load_pretrained(self, indexes):
         """Read the identity network's weights."""
         face_networks.load_weights(self.identity.network, self.options)
 
@@ -273,8 +273,8 @@ class IpGan(System):
         return results
 
     def codes(self, images, chip=None):
-        """What the two codes of images are: (features of length 1 [n, d], pose codes [n, code])."""
-        return self._identified(images, chip)[0], self.pose_encoder(images)[0]
+        """The codes of images: (features of length 1 [n, d], pose codes [n, code], their log-variances [n, code])."""
+        return self._identified(images, chip)[0], *self.pose_encoder(images)
 
     @tf.function
     def preview(self, batch):

@@ -145,8 +145,12 @@ class System:
         """The flags as a new training will use them: what files decide is filled in. Says what is off."""
         return options
 
-    def load_pretrained(self):
-        """Read the weights of others that a new training begins with; not called where a run is resumed."""
+    def load_pretrained(self, indexes):
+        """Read the weights of others that a new training begins with; not called where a run is resumed.
+
+        Args:
+            indexes: {source: index} of its images, for a system that looks at them before it begins.
+        """
 
     def train_step(self, batch):
         """Move every group of weights once. Returns {TensorBoard tag: scalar tensor}. A tf.function.

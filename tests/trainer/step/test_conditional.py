@@ -135,3 +135,14 @@ def test_at_the_start_a_person_counts_as_much_as_a_latent_vector():
     of_people = generator.of_person(tf.eye(40))
     of_latents = generator.of_latent(tf.random.stateless_normal((40, 256), [1, 2]))
     assert 0.8 < float(tf.math.reduce_std(of_people) / tf.math.reduce_std(of_latents)) < 1.25
+
+
+def test_people_who_look_alike_begin_alike():
+    generator, rng = ConditionalGenerator(64, 4, 256, 32, 512), np.random.default_rng(3)
+    features = np.float32(rng.normal(size=(4, 6)))
+    features[1] = features[0] + 0.01
+    generator.begin_people(features, 1)
+    parts = generator.of_person(tf.eye(4)).numpy()
+    assert parts.std() == pytest.approx(generator.deviation, rel=1e-4)
+    distances = [np.linalg.norm(parts[0] - other) for other in parts[1:]]
+    assert distances[0] < 0.1 * min(distances[1:])

@@ -140,7 +140,8 @@ def test_a_recogniser_that_was_trained_here_keeps_the_identity(home, capsys):
     small = "--recognizer light_cnn9 --image_size 16 --embedding_size 8 --batch_size 2 --max_step 1".split()
     assert main.main(["train_recognizer", *where, "--dataset", "people", *small]) == 0
     named = ["--pretrained_rec", str(only_run(home / "rec"))]
-    assert train(home, "kept", "--max_step", "1", "--lambda_id", "1", *named) == 0
+    words = ["--max_step", "1", "--lambda_id", "1", "--people_start", "features"]
+    assert train(home, "kept", *words, *named) == 0
     params = json.loads((only_run(home / "kept") / "params.json").read_text())
     assert params["model_def"] == "recognizers.light_cnn9.16" and params["embedding_size"] == 8
     ours, theirs = newest_arrays(home / "kept"), newest_arrays(home / "rec")
@@ -148,6 +149,8 @@ def test_a_recogniser_that_was_trained_here_keeps_the_identity(home, capsys):
     assert names
     for name in names:
         np.testing.assert_array_equal(ours[f"identity_network/{name}"], theirs[f"state/average/recognizer/{name}"])
+    people = ours["generator/000/of_person/kernel"]  # as its features begin them, and one step on: about their mean
+    assert np.abs(people.mean(axis=0)).max() < 0.01 < np.abs(people).mean()
     assert train(home, "none", *named, "--lambda_id", "1", "--model_def", "models.nn4") == 2
     assert "--model_def: " in capsys.readouterr().err and not (home / "none").exists()
 

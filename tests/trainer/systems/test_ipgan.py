@@ -171,6 +171,7 @@ def test_evaluate_tells_whether_identity_and_pose_were_kept(home, tmp_path, monk
     found = json.loads((report / "evaluation.json").read_text())["recombination"]
     assert found["pose_images"] == 18 and found["pose_found_share"] == 1 and found["probe_people"] == 3
     assert found["probe_chance"] == pytest.approx(1 / 3) and 0 <= found["identity_auc"] <= 1
+    assert {f"person_by_{code}_code" for code in ("pose", "drawn_pose", "identity")} <= set(found)
     truth = [[Pose(None)(home / "data" / folder / row[column])[0] for row in rows(home, "judged")]
              for folder, column in (("judged", "file_name"), ("people", "pose_image"))]  # fmt: skip
     assert found["yaw_error"] == pytest.approx(np.abs(np.subtract(*truth)).mean())

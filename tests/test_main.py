@@ -232,7 +232,8 @@ def test_every_command_is_known():
 # Those of systems that go the same ways as DA-GAN, which the README's commands train.
 LATER = {command for name in ("cfs", "ipgan") for command in commands_of(ROOT / "docs" / f"{name}.md")}
 LATER = {" ".join(command.split()) for command in LATER}
-LATER |= {command for command in COMMANDS if any(word in command for word in ("ray --", "format onnx", "compare_size"))}
+SLOW_WORDS = ("ray --", "format onnx", "compare_size", "compare_speed", "main.py benchmark")
+LATER |= {command for command in COMMANDS if any(word in command for word in SLOW_WORDS)}
 
 
 @pytest.mark.parametrize(

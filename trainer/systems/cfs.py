@@ -14,7 +14,6 @@ No code of it was published; channels, kernels and what its text leaves open are
 import numpy as np
 import tensorflow as tf
 
-from data_loader.folders import decode
 from data_loader.inputs import FolderInput
 from data_loader.joined import labels_among
 from data_loader.people import PeopleInput, StripInput
@@ -36,7 +35,6 @@ from trainer.systems.identity import IdentityNetwork
 from trainer.systems.system import SOMEBODY, Maker, Score, System, new_step
 from utils import runs
 from utils.errors import UserError
-from utils.progress import Progress
 
 SCORES = {
     "d_score": Score("mean score of the discriminator, high where the image looks like a photograph to it", "high"),
@@ -45,7 +43,6 @@ SCORES = {
 }  # fmt: skip
 TEXT = "Each image was made from a person, or a mixture of three, and a vector: a random one, or a photograph's."
 SHOWS = f"Where `mixture` in metadata.csv names three people, the one shown does not exist. Of the others: {SOMEBODY}"
-LOOKED_AT_ONCE = 32  # photographs
 DISCRIMINATORS = ("discriminator", "discriminator_half")  # at full and at half size
 DEFAULTS = {"z_num": 256, "g_lr": 2e-4, "d_lr": 2e-4, "beta1": 0.5, "gan_loss": "wgan_gp"}  # the paper's
 
@@ -115,25 +112,12 @@ class Cfs(System):
 
     def load_pretrained(self, indexes):
         """Read the identity network's weights; with --people_start features look through it at all photographs."""
-        if self.identity:
-            face_networks.load_weights(self.identity.network, self.options)
-        if self.options.people_start == "features":
-            self.generator.begin_people(self._features_of_people(indexes["real"]), self.options.random_seed)
-
-    def _features_of_people(self, index):
-        """float32 [people, d]: the mean of the identity network's features of each person's photographs."""
-        identity = self.identity
-        if not identity:  # --lambda_id 0
-            identity = IdentityNetwork(self.options)
-            face_networks.load_weights(identity.network, self.options)
-        features, look = [], tf.function(lambda images: identity.features(images, None), reduce_retracing=True)
-        with Progress(len(index), "features of people") as progress:
-            for part in np.array_split(np.arange(len(index)), -(-len(index) // LOOKED_AT_ONCE)):
-                images = np.stack([decode(index.path(int(i)), self.side) for i in part]).astype(np.float32)
-                features.append(look(images / 127.5 - 1.0).numpy())
-                progress.update(len(part))
-        features = np.concatenate(features)
-        return np.stack([features[index.labels == person].mean(axis=0) for person in range(self.people)])
+        options, starts = self.options, self.options.people_start == "features"
+        identity = IdentityNetwork(options) if starts and not self.identity else self.identity
+        if identity:
+            face_networks.load_weights(identity.network, options)
+        if starts:
+            self.generator.begin_people(identity.of_people(indexes["real"], self.side), options.random_seed)
 
     def _make_networks(self):
         options, people = self.options, self.people

@@ -6,15 +6,18 @@ import tensorflow as tf
 
 from data_loader import chips
 from data_loader.face_places import known_places
+from data_loader.folders import decode
 from trainer.face_networks.network import build_network
 from trainer.face_networks.preparation import preparation
 from trainer.face_networks.table import kind_of
 from trainer.step import losses, pixels, replicas
 from trainer.step.streams import Stream, drawn
 from utils.errors import UserError
+from utils.progress import Progress
 
 METHODS = ("none", "magnet", "softmax", "center")
 CROPPED = 108  # side of the images that they see a random crop of, of all other sizes the whole
+AT_ONCE = 32  # images that are looked at before a training begins
 INPUT_SIZE = 96  # the crop that the published code shows FaceNet's networks, whichever it is
 
 
@@ -40,6 +43,21 @@ class IdentityNetwork:
     def features(self, images, crop_seed, chip=None):
         """As `embed`, of length 1."""
         return tf.math.l2_normalize(self.embed(images, crop_seed, chip), axis=1, epsilon=1e-10)
+
+    def of_people(self, index, side):
+        """The mean features of each person's images in a labelled index: float32 [people, embedding_size].
+
+        Args:
+            index: data_loader.folders.ImageIndex.  side: pixels to which images are read.
+        """
+        features, look = [], tf.function(lambda images: self.features(images, None), reduce_retracing=True)
+        with Progress(len(index), "features of people") as progress:
+            for part in np.array_split(np.arange(len(index)), -(-len(index) // AT_ONCE)):
+                images = np.stack([decode(index.path(int(i)), side) for i in part]).astype(np.float32)
+                features.append(look(images / 127.5 - 1.0).numpy())
+                progress.update(len(part))
+        features = np.concatenate(features)
+        return np.stack([features[index.labels == person].mean(axis=0) for person in range(len(index.label_names))])
 
     def maps(self, images, chip=None):
         """Its last maps of images, before they are pooled: float32 [n, h, w, c]; of dlib's network alone."""

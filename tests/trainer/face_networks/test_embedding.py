@@ -149,6 +149,7 @@ def test_unreadable_images_have_no_row(tmp_path):
         embed_folder(mean_colour_network("none"), folders.index_images(tmp_path, tmp_path.parent / "cache"), options())
 
 
+@pytest.mark.slow
 def test_facenet_is_chosen_by_its_checkpoint_and_compared_at_length_one(tmp_path, capsys):
     chosen = options("--model_def", "models.nn4", "--embedding_size", "16")
     network = build_network(chosen)

@@ -64,6 +64,7 @@ def test_nobody_marks_his_own_work(training, looked, judge):
     assert (told(training), judge_of(training)) == (looked, judge)
 
 
+@pytest.mark.slow
 def test_a_training_gets_the_other_network(cache, capsys):
     for words, name in (([], f"FaceNet Inception-ResNet-v1 ({FILE})"), (["--method_c", "none"], "dlib's ResNet"),
                         (["--model_def", "models.facenet_keras"], "dlib's ResNet")):  # fmt: skip
@@ -88,6 +89,7 @@ def generated(folder, training):
     (folder / "run.json").write_text(json.dumps({"finished": True, "inputs": {"folder": ""}} | training))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("training", "words", "judge", "looked"),
     [
@@ -114,6 +116,7 @@ def test_evaluate_judges_by_the_other_and_says_which(training, words, judge, loo
     assert ("looked through dlib's ResNet too" in said.err) == (judge == looked)
 
 
+@pytest.mark.slow
 def test_what_a_keras_file_is_opened_as(cache, tmp_path, capsys):
     path = cache / "facenet-0.0.9" / FILE
     opened = open_face_network(options("--pretrained_rec", path))

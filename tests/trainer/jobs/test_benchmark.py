@@ -137,12 +137,14 @@ def test_reading_real_folders_or_made_up_ones(made_up, pairs, capsys, tmp_path, 
     assert sorted(data.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_rendering(capsys):
     found = benchmark(capsys, "--what", "render", "--steps", 3, "--images_per_id", 2)
     check_seconds(found["render_s"])
     assert found["first_s"] > found["render_s"]["min"]
 
 
+@pytest.mark.slow
 def test_what_rendering_says_by_hand(clock, capsys):
     clock(5.0, 1.0, 2.0, 1.0)
     found = benchmark(capsys, "--what", "render", "--steps", 3, "--images_per_id", 2)

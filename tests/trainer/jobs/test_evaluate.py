@@ -56,6 +56,7 @@ def features(data, name, *words):
     return result.features.astype(np.float64), result.labels
 
 
+@pytest.mark.slow
 def test_photographs_agree_with_an_independent_computation(data, tmp_path, capsys):
     before = sorted(data.rglob("*"))
     assert not evaluate(data, tmp_path, "--dataset", "att")

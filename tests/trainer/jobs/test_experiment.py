@@ -89,6 +89,7 @@ def test_keeps_finished_cells_and_repeats_the_others(data, finished, capsys, unt
     marked.write_text(json.dumps(before["100_without_1"]))
 
 
+@pytest.mark.slow
 def test_goes_on_from_a_cells_checkpoint(data, finished, tmp_path, monkeypatch, capsys, untraced):
     """Stopped after one of two steps, a cell is trained to its end and gives what an uninterrupted one gives."""
     report = tmp_path / "report"

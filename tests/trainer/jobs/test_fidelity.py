@@ -28,6 +28,7 @@ def replay(path, capsys):
     return status, json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.slow
 def test_one_changed_number_is_noticed_and_all_others_hold(tmp_path, capsys):
     with np.load(REFERENCE.with_suffix(".npz")) as file:
         decoded = file["step0.out.AE_x"]
@@ -38,6 +39,7 @@ def test_one_changed_number_is_noticed_and_all_others_hold(tmp_path, capsys):
     assert report["step0.out.AE_x"]["relative"] == pytest.approx(2e-5, rel=0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["none", "softmax", pytest.param("center", marks=pytest.mark.slow)])
 def test_other_identity_losses_change_their_own_numbers_only(method, tmp_path, capsys):
     """No run of these is at hand: what is the identity loss's alone must be another number, every other the same."""

@@ -115,6 +115,7 @@ def test_a_folder_from_before_scores_could_be_chosen_holds_all(trained_run, rend
     assert "scores d,s,c there, none here" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_no_row_follows_a_batch_that_could_not_be_written(trained_run, renders, tmp_path, untraced, capsys):
     """A file lies where the first folder must be: no row of what comes after; once it is gone the job goes on."""
     target = tmp_path / "out"
@@ -195,6 +196,7 @@ def test_run_json_card_and_checksums(trained_run, renders, tmp_path, untraced):
         assert hashlib.sha256((target / name).read_bytes()).hexdigest() == digest
 
 
+@pytest.mark.slow
 def test_goes_on_after_sigterm_and_after_kill(trained_run, tmp_path, capsys):
     renders = tmp_path / "renders"
     (renders / "1").mkdir(parents=True)
@@ -273,6 +275,7 @@ def test_an_unreadable_render_is_skipped_and_listed(trained_run, tmp_path, untra
     assert "2 of 100 images" in capsys.readouterr().err and not (tmp_path / "other").exists()
 
 
+@pytest.mark.slow
 def test_identity_scores_of_the_magnet_loss(tmp_path, untraced, capsys):
     data, logs = make_data(tmp_path / "data"), tmp_path / "logs"
     prefix = tmp_path / "facenet"

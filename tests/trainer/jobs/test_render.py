@@ -149,6 +149,7 @@ def test_rows_of_other_columns_are_made_again(tmp_path, first):
     assert content(tmp_path / "syn") == first
 
 
+@pytest.mark.slow
 def test_pictures_take_the_statistics_of_earlier_ones(tmp_path, first):
     (tmp_path / "fits").mkdir()
     rows = list(csv.DictReader(first["metadata.csv"].decode().splitlines()))
@@ -170,6 +171,7 @@ def test_pictures_take_the_statistics_of_earlier_ones(tmp_path, first):
         render.run(options(tmp_path, **fits))
 
 
+@pytest.mark.slow
 def test_a_statistical_model_is_drawn_in_processes_too(tmp_path):
     model = published.write_3ddfa(tmp_path / "3ddfa")
     for name, processes in (("one", 1), ("two", 2)):
@@ -186,6 +188,7 @@ def test_one_person_alone_is_the_same_person(tmp_path, first):
     assert first["00001/00002.png"] != first["00002/00001.png"]
 
 
+@pytest.mark.slow
 def test_other_settings_need_another_folder(tmp_path):
     render.run(options(tmp_path, n_id=1, images_per_id=1))
     before = content(tmp_path)
@@ -208,6 +211,7 @@ def test_values_out_of_range_are_named_and_nothing_is_written(tmp_path, change):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "processes"), [("model2017.h5", 2), ("01_MorphableModel.mat", 1)])
 def test_a_model_without_expressions_is_drawn_and_says_so_once(tmp_path, capsys, name, processes):
     fields = published.bfm_2009() if name.endswith(".mat") else published.statismo()

@@ -71,6 +71,7 @@ def whole(trained_run, renders, tmp_path_factory):
     return contents(target)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("untraced")
 def test_three_shards_in_any_order_are_one_run(trained_run, renders, whole, tmp_path, capsys):
     target = tmp_path / "out"
@@ -219,6 +220,7 @@ def _kill_a_worker():
         time.sleep(0.2)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("untraced")
 def test_an_image_or_a_truth_that_changes_between_shards_is_told(trained_run, renders, whole, tmp_path, capsys):
     mine, target = tmp_path / "renders", tmp_path / "out"

@@ -127,6 +127,7 @@ def test_starts_from_the_weights_of_another_run(whole, logs, tmp_path, untraced,
     assert not (logs / "third").exists()
 
 
+@pytest.mark.slow
 def test_seven_steps_equal_four_and_three_resumed(whole, logs):
     words = ["--load_path", whole.run / "checkpoints" / "step-000000004.npz", "--log_dir", logs, "--max_step", 7]
     assert main.main([str(word) for word in words]) == 0
@@ -138,6 +139,7 @@ def test_seven_steps_equal_four_and_three_resumed(whole, logs):
     assert any(name.startswith("optimizer/") for name in straight)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [untraced, pytest.param(nullcontext, marks=pytest.mark.slow)])
 def test_patches_go_on_as_if_nothing_had_been(how, data, logs):
     """Lazy R1 and its augmentation follow the step: the third comes after the stop."""

@@ -91,6 +91,7 @@ def test_tensorboard_has_losses_accuracy_and_faces(trained):
     assert set(events.Tags()["tensors"]) == tags
 
 
+@pytest.mark.slow
 def test_six_steps_equal_three_and_three_resumed(data, tmp_path):
     decay = "--epoch_size 2 --learning_rate_decay_epochs 1 --learning_rate_decay_factor 0.5".split()
     flags = ["--dataset", "a,made,b", *LEARN, *decay]
@@ -126,6 +127,7 @@ def test_the_fields_recogniser_trains_goes_on_and_embeds(recognizer, data, tmp_p
     assert network(FaceInput(params).prepare(tf.zeros((2, 16, 16, 3)))).shape == (2, 8)
 
 
+@pytest.mark.slow
 def test_what_learned_arcfaces_crops_is_shown_them(data, tmp_path, untraced, capsys):
     """Crops, or other images, as the folder's align.json says; a mixture is shown as it lies."""
     for root, crop in (("a", "arcface"), ("b", "square")):

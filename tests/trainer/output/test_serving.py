@@ -52,6 +52,7 @@ def generated_images(exported):
     return np.stack([np.asarray(Image.open(path)) for path in sorted((exported / "out").rglob("*.png"))[:5]])
 
 
+@pytest.mark.slow
 def test_runs_with_plain_tensorflow(exported):
     subprocess.run([sys.executable, "-c", ELSEWHERE], cwd=exported, check=True)
     images = generated_images(exported).astype(int)

@@ -74,6 +74,7 @@ def test_near_float32(precision, full, untraced):
     assert half.generate(batch())["image"].dtype == tf.float32
 
 
+@pytest.mark.slow
 def test_an_overflow_moves_nothing_and_halves_the_scale():
     system = make("float16")
     system.state["loss_scale"].assign(3e38)

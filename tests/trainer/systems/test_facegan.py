@@ -289,6 +289,7 @@ def test_flags_of_patches_are_refused_elsewhere():
     assert FaceGan.resolved(command_line.parse(words, {"train": ""})[1]).r1 == 1
 
 
+@pytest.mark.slow
 def test_augmented_photographs_and_fakes_are_what_an_auto_encoder_reconstructs():
     """D_R's error on what it is shown; its gradient comes back through the augmentation to G."""
     data, made = batch(count=4) | {"identity": tf.zeros(4, tf.int32)}, []

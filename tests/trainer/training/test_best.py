@@ -58,6 +58,7 @@ def steps(run):
     return [runs.steps_done(path) for path in runs.checkpoints(run)]
 
 
+@pytest.mark.slow
 def test_the_best_stays_beside_the_newest(tmp_path, values, capsys):
     make_data(tmp_path / "data")
     values(5.0, 2.0, 4.0, 3.0, 6.0)

@@ -33,6 +33,7 @@ from trainer.face_networks.judge import NAMES_ONE
 from trainer.systems.identity import chip_places
 from trainer.training.load import load_system
 from utils.errors import UserError
+from utils.images import to_float
 from utils.progress import Progress
 from utils.tables import Table
 
@@ -217,7 +218,7 @@ def _probes(people, options):
         raise UserError(f"--pretrained_gen: {labelled.folder}: the probe needs two people with {FOLDS} images")
     places, told = chip_places(labelled), []
     for part in np.array_split(chosen, -(-len(chosen) // 32)):
-        images = np.stack([decode(labelled.path(int(i)), system.side) for i in part]).astype(np.float32) / 127.5 - 1.0
+        images = to_float(np.stack([decode(labelled.path(int(i)), system.side) for i in part]))
         told.append([np.asarray(code) for code in system.codes(images, places[part])])
     identities, poses, log_variances = (np.concatenate(each) for each in zip(*told, strict=True))
     labels = labelled.labels[chosen]

@@ -9,13 +9,14 @@ from trainer.face_networks.table import DLIB, FACENET, MODEL_DEFS
 
 
 def identity_network(training):
-    """--model_def of the network that the identity loss of a training looked through; None where there was no loss.
+    """--model_def of the network that the identity loss of a training looked through, or its start (--people_start);
+    None where neither did.
 
     Args:
         training: {"method_c" or "lambda_id": …, "model_def": …}, flags of the training.
     """
     off = training.get("method_c") == "none" or training.get("lambda_id") == 0
-    return None if off else training.get("model_def")
+    return None if off and training.get("people_start") != "features" else training.get("model_def")
 
 
 def judge_of(training):

@@ -20,6 +20,7 @@ from data_loader.people import PeopleInput, StripInput
 from data_loader.training_sources import Source, index_folder
 from models.conditional import ConditionalDiscriminator, ConditionalGenerator, Encoder
 from trainer.face_networks import network as face_networks
+from trainer.face_networks.identity_loss import identity_network
 from trainer.published.arrays import named_weights
 from trainer.step import losses, replicas, schedules
 from trainer.step.adam import FusedAdam
@@ -62,6 +63,7 @@ class Cfs(System):
     training_only_flags = ("lambda_id", "model_def", "embedding_size")
     training_only_names = ("identity_network/",)
     training_only_off = {"lambda_id": 0.0}
+    identity_flags = ("people_start",)
     rate_flags = "--g_lr and --d_lr"
 
     def __init__(self, options, labels, random=True):
@@ -106,9 +108,7 @@ class Cfs(System):
             raise UserError(f"--input_scale_size {options.input_scale_size}: --system cfs makes 64, 128, 256 …")
         if not options.lambda_id:
             print("--lambda_id 0: the identity loss is off")
-        if not options.lambda_id and options.people_start == "random":
-            return options
-        return face_networks.chosen_network(options)
+        return face_networks.chosen_network(options) if identity_network(vars(options)) else options
 
     def load_pretrained(self, indexes):
         """Read the identity network's weights; with --people_start features look through it at all photographs."""

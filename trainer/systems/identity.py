@@ -13,6 +13,7 @@ from trainer.face_networks.table import kind_of
 from trainer.step import losses, pixels, replicas
 from trainer.step.streams import Stream, drawn
 from utils.errors import UserError
+from utils.images import to_float
 from utils.progress import Progress
 
 METHODS = ("none", "magnet", "softmax", "center")
@@ -53,8 +54,8 @@ class IdentityNetwork:
         features, look = [], tf.function(lambda images: self.features(images, None), reduce_retracing=True)
         with Progress(len(index), "features of people") as progress:
             for part in np.array_split(np.arange(len(index)), -(-len(index) // AT_ONCE)):
-                images = np.stack([decode(index.path(int(i)), side) for i in part]).astype(np.float32)
-                features.append(look(images / 127.5 - 1.0).numpy())
+                images = to_float(np.stack([decode(index.path(int(i)), side) for i in part]))
+                features.append(look(images).numpy())
                 progress.update(len(part))
         features = np.concatenate(features)
         return np.stack([features[index.labels == person].mean(axis=0) for person in range(len(index.label_names))])

@@ -148,22 +148,24 @@ class IpGan(System):
         people, paired = batch["identity"], tf.equal(self.step % 2, 0)
         image, image_chip = self._flipped(batch["image"], batch["chip"], seed)
         same, same_chip = self._flipped(batch["same"], batch["same_chip"], seed)
-        target = tf.where(paired, same, tf.roll(image, 1, axis=0))
-        chip = tf.where(paired, same_chip, tf.roll(image_chip, 1, axis=0))
+
+        def asked(of_image, of_same):
+            return tf.where(paired, of_same, tf.roll(of_image, 1, axis=0))
+
+        target, chip = asked(image, same), asked(image_chip, same_chip)
         weights = tf.where(paired | tf.equal(people, tf.roll(people, 1, axis=0)), 1.0, options.lambda_unpaired)
         wanted, code = self._identified(image, image_chip)
         draws = self._draws(tf.shape(image)[0], seed)
         with tf.GradientTape(persistent=True) as tape:
             codes = self.pose_encoder(self._as_pose_input(tf.concat([image, same], axis=0), seed))
-            (of_image, of_same), deviations = tf.split(codes[0], 2), tf.split(codes[1], 2)
-            mean = tf.where(paired, of_same, tf.roll(of_image, 1, axis=0))
-            log_variance = tf.where(paired, deviations[1], tf.roll(deviations[0], 1, axis=0))
+            means, log_variances = (tf.split(each, 2) for each in codes)  # of image and of same
+            mean, log_variance = asked(*means), asked(*log_variances)
             pose = mean + tf.exp(0.5 * log_variance) * draws[0]
             fakes = self.generator(tf.concat([code, code], axis=0), tf.concat([pose, draws[1]], axis=0))
             recombined, _ = tf.split(fakes, 2)
             pixel = tf.reduce_mean(weights * losses.absolute_error_per_image(recombined, target))
             divergence = losses.latent_divergence(*codes)
-            shared = losses.intraclass_correlation(of_image, of_same)
+            shared = losses.intraclass_correlation(*means)
             own = options.lambda_pixel * pixel + options.lambda_kl * divergence + options.lambda_icc * shared
         scale = self.players.scale
         judged = self.judge.judge(image, fakes, scale, seed, self.step)

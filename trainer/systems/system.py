@@ -76,7 +76,7 @@ class System:
         training_only_flags: shaping flags of parts that only training needs, such as a network in a loss.
         training_only_names: how the names of those parts begin in a checkpoint. Exported weights leave them out, and a
             training that starts from other weights begins them anew.
-        identity_flags: flags that say through which face network it looks where not training alone does.
+        identity_flags: more flags that say whether it looks through a face network, and through which.
         training_only_off: {flag: value} that builds the system without those parts.
         job: the job that trains it.
         rate_flags: the flags to lower where a loss is not finite, for messages.

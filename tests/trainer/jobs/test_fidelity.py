@@ -40,7 +40,7 @@ def test_one_changed_number_is_noticed_and_all_others_hold(tmp_path, capsys):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["none", "softmax", pytest.param("center", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("method", ["none", "softmax", "center"])
 def test_other_identity_losses_change_their_own_numbers_only(method, tmp_path, capsys):
     """No run of these is at hand: what is the identity loss's alone must be another number, every other the same."""
     status, report = replay(one_step(tmp_path, method), capsys)

@@ -140,7 +140,7 @@ def test_seven_steps_equal_four_and_three_resumed(whole, logs):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", [untraced, pytest.param(nullcontext, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("how", [untraced, nullcontext])
 def test_patches_go_on_as_if_nothing_had_been(how, data, logs):
     """Lazy R1 and its augmentation follow the step: the third comes after the stop."""
     flags = "--discriminator patch --augment colour,shift,cutout,flip --upsample nearest --r1_interval 3".split()

@@ -120,7 +120,6 @@ def test_the_identity_is_scored_against_the_persons_own_place(home):
     np.testing.assert_allclose(float(row["identity_score"]), -tf.nn.log_softmax(logits)[0, 1], rtol=1e-5)
 
 
-@pytest.mark.slow
 def test_exports_with_and_without_whom_it_knows(home):
     run = ["--pretrained_gen", str(only_run(home / "straight")), "--log_dir", str(home / "straight")]
     assert main.main(["export", *run, "--export_dir", str(home / "served")]) == 0

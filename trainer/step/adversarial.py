@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from trainer.step import replicas
 from utils.errors import UserError
 
 
@@ -88,13 +89,17 @@ def lazy_r1(discriminator, images, variables, options, scale, step, latest):
     def penalised():
         with tf.GradientTape() as tape:
             penalty = r1_penalty(discriminator, images)
-        latest.assign(penalty)
         gradients = tape.gradient(penalty, variables, scale * weight * every)
-        return [zeros if gradient is None else gradient for gradient, zeros in zip(gradients, none, strict=True)]
+        return penalty, [none[i] if gradient is None else gradient for i, gradient in enumerate(gradients)]
 
-    if weight:
-        none = penalised() if every == 1 else tf.cond(tf.equal(step % every, 0), penalised, lambda: none)
-    return none, latest.read_value()
+    def untouched():
+        return latest.read_value(), none
+
+    if not weight:
+        return none, latest.read_value()
+    penalty, gradients = penalised() if every == 1 else tf.cond(tf.equal(step % every, 0), penalised, untouched)
+    latest.assign(replicas.mean([penalty])[0])  # here: devices cannot meet inside the branch
+    return gradients, latest.read_value()
 
 
 def _squared_lengths(discriminator, images):

@@ -28,6 +28,14 @@ def gathered(values):
     return values if count() == 1 else tf.distribute.get_replica_context().all_gather(values, axis=0)
 
 
+def rolled(values):
+    """[n, …] of each replica -> in each row's place the row before it, of the whole batch."""
+    if count() == 1:
+        return tf.roll(values, 1, axis=0)
+    place, rows = tf.distribute.get_replica_context().replica_id_in_sync_group, tf.shape(values)[0]
+    return tf.roll(gathered(values), 1, axis=0)[place * rows : (place + 1) * rows]
+
+
 def own_seed(seed):
     """A seed, int32 or int64 [2], of this replica's own, so that no two draw alike; as it is on one device."""
     if seed is None or count() == 1:

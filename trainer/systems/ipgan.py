@@ -150,10 +150,10 @@ class IpGan(System):
         same, same_chip = self._flipped(batch["same"], batch["same_chip"], seed)
 
         def asked(of_image, of_same):
-            return tf.where(paired, of_same, tf.roll(of_image, 1, axis=0))
+            return tf.where(paired, of_same, replicas.rolled(of_image))
 
         target, chip = asked(image, same), asked(image_chip, same_chip)
-        weights = tf.where(paired | tf.equal(people, tf.roll(people, 1, axis=0)), 1.0, options.lambda_unpaired)
+        weights = tf.where(paired | tf.equal(people, replicas.rolled(people)), 1.0, options.lambda_unpaired)
         wanted, code = self._identified(image, image_chip)
         draws = self._draws(tf.shape(image)[0], seed)
         with tf.GradientTape(persistent=True) as tape:
@@ -165,7 +165,7 @@ class IpGan(System):
             recombined, _ = tf.split(fakes, 2)
             pixel = tf.reduce_mean(weights * losses.absolute_error_per_image(recombined, target))
             divergence = losses.latent_divergence(*codes)
-            shared = losses.intraclass_correlation(*means)
+            shared = losses.intraclass_correlation(*(replicas.gathered(mean) for mean in means))
             own = options.lambda_pixel * pixel + options.lambda_kl * divergence + options.lambda_icc * shared
         scale = self.players.scale
         judged = self.judge.judge(image, fakes, scale, seed, self.step)

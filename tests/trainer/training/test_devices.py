@@ -25,7 +25,9 @@ from utils import command_line
 tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0],
                                            [tf.config.LogicalDeviceConfiguration()] * 2)
 name, method = sys.argv[1:]
-WORDS = {"facegan": [*NETWORKS, "--method_c", method, "--lambda_c", "0.1", "--model_def", "models.dlib_resnet"],
+PATCH = "--discriminator patch --patch_halvings 1 --r1_interval 2 --method_c none".split()
+MAGNET = ["--method_c", method, "--lambda_c", "0.1", "--model_def", "models.dlib_resnet"]
+WORDS = {"facegan": [*NETWORKS, *(PATCH if method == "patch" else MAGNET)],
          "dagan": [*DAGAN, "--identity_perception", method],
          "cfs": [*CFS, "--gan_loss", method, "--r1_interval", "1"],
          "ipgan": [*IPGAN, "--model_def", "models.dlib_resnet", "--injection", method, "--r1_interval", "2"]}[name]
@@ -73,8 +75,8 @@ print("equal")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("words", ["facegan magnet", "facegan none", "dagan softmax", "dagan binary", "cfs wgan_gp",
-                                   "cfs hinge", "ipgan adain"])  # fmt: skip
+@pytest.mark.parametrize("words", ["facegan magnet", "facegan none", "facegan patch", "dagan softmax", "dagan binary",
+                                   "cfs wgan_gp", "cfs hinge", "ipgan adain"])  # fmt: skip
 def test_two_devices_equal_one(words):
     """With the magnet loss all that is there without one is there too."""
     done = subprocess.run([sys.executable, "-c", CHILD, *words.split()], cwd=ROOT, capture_output=True, text=True)

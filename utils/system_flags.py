@@ -35,7 +35,7 @@ SYSTEM_GROUPS = {
         _flag("injection", "adain", "how the codes enter the generator: adain, as scale and offset of every layer's normalised channels; concat, at its start alone", choices=("adain", "concat"), jobs=SHAPE),
         _flag("lambda_unpaired", 0.1, "factor of the reconstruction where identity and pose are of two people (Bao et al. 2018: 0.1; 0.01 loses the expression, 1 brings artefacts)", low=0, jobs=TRAINING),
         _flag("lambda_pose", 1.0, "weight of the pose consistency: the pose code of what was made against the one that was asked for", low=0, jobs=TRAINING),
-        _flag("lambda_icc", 2.0, "weight of the squared intraclass correlation of pose codes: how much of them two images of one person have in common; from batches of 4 images on", low=0, jobs=TRAINING),
+        _flag("lambda_icc", 2.0, "weight of the intraclass correlation of pose codes: how much of them two images of one person have in common", low=0, jobs=TRAINING),
         _flag("pose_augment", "colour,tone,blur,stretch", "what changes the pose encoder's input, so that its code cannot hold the person: colour, tone, blur, stretch, with commas between (after Burkov et al. 2020); augment_strength says how far", jobs=TRAINING),
         _flag("pose_dataset", "", "faces, folder under data_dir, in whose poses every person is shown; '': random poses", jobs=("generate", "test"), path="one"),
         _flag("identity_image", "", "with pose_image: a photograph whose face is shown in the other's pose", jobs=("generate",), path="one"),

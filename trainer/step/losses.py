@@ -117,30 +117,23 @@ def latent_divergence(mean, log_variance):
     return 0.5 * tf.reduce_mean(tf.reduce_sum(mean**2 + tf.exp(log_variance) - log_variance - 1.0, axis=1))
 
 
-def squared_intraclass_correlation(a, b):
-    """The square of how much of the variance of codes is that of the classes, from two codes of each (Fisher 1925).
+def intraclass_correlation(a, b):
+    """Which part of the variance of codes is that of the classes, from two codes of each class (Fisher 1925).
 
     The covariance of the two over the variance of both, each column for itself, so that one of small numbers counts as
-    much. The square is the product of two estimates, each without bias from every other row: its mean is lowest where
-    the codes tell nothing, and a negative covariance, which only a set of classes learned by heart has, is no gain.
+    much. 0 where the code does not tell the class; of a small batch it may be less.
 
     Args:
-        a, b: float32 [n, d], rows of one class in one place; 0 comes of fewer than 4 rows.
+        a, b: float32 [n, d], rows of one class in one place.
 
     Returns:
-        The mean over columns, a scalar; of a small batch it may be below 0. No gradient flows through the variance:
-        larger codes are no cure.
+        The mean over columns, a scalar. No gradient flows through the variance: larger codes are no cure.
     """
-    variance = tf.stop_gradient(tf.math.reduce_variance(tf.concat([a, b], axis=0), axis=0)) + 1e-6
-    first, second = (_covariance(a[start::2], b[start::2]) / variance for start in (0, 1))
-    return tf.reduce_mean(first * second)
-
-
-def _covariance(a, b):
-    """[n, d], [n, d] -> [d], without bias; 0 of fewer than two rows."""
-    rows = tf.cast(tf.shape(a)[0], tf.float32)
-    products = (a - tf.math.divide_no_nan(tf.reduce_sum(a, axis=0), rows)) * b
-    return tf.math.divide_no_nan(tf.reduce_sum(products, axis=0), tf.maximum(rows - 1.0, 0.0))
+    both = tf.stack([a, b])
+    both -= tf.reduce_mean(both, axis=[0, 1])
+    variance = tf.reduce_mean(both**2, axis=[0, 1])
+    covariance = tf.reduce_mean(both[0] * both[1], axis=0)
+    return tf.reduce_mean(covariance / tf.stop_gradient(variance + 1e-6))
 
 
 def spread(images):

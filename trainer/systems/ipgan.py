@@ -103,7 +103,7 @@ class IpGan(System):
 
     @classmethod
     def resolved(cls, options):
-        """The flags with the identity network that `--pretrained_rec` holds; says what is without effect.
+        """The flags with the identity network that `--pretrained_rec` holds.
 
         Raises:
             UserError: a size that no doublings make, or as chosen_network.
@@ -111,8 +111,6 @@ class IpGan(System):
         size = options.input_scale_size
         if size < 8 or size & (size - 1):
             raise UserError(f"--input_scale_size {size}: --system ipgan makes 8, 16, 32, 64 …")
-        if options.lambda_icc and options.batch_size * options.num_gpu < 4:
-            print(f"--batch_size {options.batch_size}: --lambda_icc has no effect on fewer than 4 images")
         return face_networks.chosen_network(options)
 
     def load_pretrained(self, indexes):
@@ -167,7 +165,7 @@ class IpGan(System):
             recombined, _ = tf.split(fakes, 2)
             pixel = tf.reduce_mean(weights * losses.absolute_error_per_image(recombined, target))
             divergence = losses.latent_divergence(*codes)
-            shared = losses.squared_intraclass_correlation(*(replicas.gathered(mean) for mean in means))
+            shared = losses.intraclass_correlation(*(replicas.gathered(mean) for mean in means))
             own = options.lambda_pixel * pixel + options.lambda_kl * divergence + options.lambda_icc * shared
         scale = self.players.scale
         judged = self.judge.judge(image, fakes, scale, seed, self.step)

@@ -86,44 +86,26 @@ def test_softmax_loss_of_even_logits_is_log_n():
     assert float(losses.softmax_loss(tf.zeros((3, 4)), tf.constant([0, 1, 3]))) == pytest.approx(math.log(4))
 
 
-def test_squared_intraclass_correlation_by_hand():
-    """Rows 0 and 2, 1 and 3: covariances of [1, 3], [-2, 2]; variance of all eight 3.5."""
-    a = tf.constant([[1.0], [-2.0], [3.0], [2.0]])
-    b = tf.constant([[2.0], [0.0], [1.0], [-1.0]])
-    first, second = -0.5 * 1 * 2, 0.5 * 4 * -1
-    variance = np.var([1, -2, 3, 2, 2, 0, 1, -1])
-    for shift, scale in ((0.0, 1.0), (7.0, 1.0), (0.0, 0.02)):
-        found = losses.squared_intraclass_correlation(scale * a + shift, scale * b + shift)
-        assert float(found) == pytest.approx(first * second / variance**2, rel=0.02)
-    two_columns = losses.squared_intraclass_correlation(tf.concat([a, 0 * a], 1), tf.concat([b, b], 1))
-    assert float(two_columns) == pytest.approx(first * second / variance**2 / 2, rel=1e-4)
-    assert [float(losses.squared_intraclass_correlation(a[:rows], b[:rows])) for rows in (1, 2, 3)] == [0, 0, 0]
+def test_intraclass_correlation_by_hand():
+    """Columns: both images of a person alike; nothing in common; of small numbers, opposite."""
+    a = tf.constant([[1.0, 2.0, 0.01], [-1.0, -2.0, -0.01], [3.0, 2.0, 0.01], [-3.0, -2.0, -0.01]])
+    b = tf.constant([[1.0, 2.0, -0.01], [-1.0, 2.0, 0.01], [3.0, -2.0, -0.01], [-3.0, -2.0, 0.01]])
+    for columns, expected in (([0], 1.0), ([1], 0.0), ([2], -1.0), ([0, 1], 0.5)):
+        found = losses.intraclass_correlation(tf.gather(a, columns, axis=1) + 7.0, tf.gather(b, columns, axis=1) + 7.0)
+        assert float(found) == pytest.approx(expected, abs=0.02)
 
 
-def test_squared_intraclass_correlation_of_small_batches_is_lowest_where_nothing_is_shared():
-    """200 batches of eight, of codes whose correlations are those in `found`."""
-    rng = np.random.default_rng(5)
-    person, x, y = rng.normal(size=(3, 200, 8, 100)).astype("float32")
-    found = {}
-    for correlation in (-0.5, 0.0, 0.5):
-        a = np.float32(2 * correlation * person + np.sqrt(2 - 4 * correlation**2) * x)
-        found[correlation] = np.mean([float(losses.squared_intraclass_correlation(*pair))
-                                      for pair in zip(a, person + y, strict=True)])  # fmt: skip
-    assert abs(found[0.0]) < 0.02
-    assert found[-0.5] > 0.15 and found[0.5] > 0.15
-
-
-def test_squared_intraclass_correlation_falls_by_its_gradient():
-    """Which takes away what both codes share, be it alike or opposite, and knows nothing of the variance."""
+def test_intraclass_correlation_falls_by_its_gradient():
+    """Which takes away what both codes share, and knows nothing of the variance."""
     rng = np.random.default_rng(4)
     people = rng.normal(size=(500, 3))
-    for sign in (1, -1):
-        codes = [tf.Variable(np.float32(part * people + rng.normal(size=people.shape))) for part in (sign, 1)]
-        with tf.GradientTape() as tape:
-            before = losses.squared_intraclass_correlation(*codes)
-        gradients = tape.gradient(before, codes)
-        assert float(before) == pytest.approx(0.25, abs=0.07)
-        along = sum(float(tf.reduce_sum(g * code)) for g, code in zip(gradients, codes, strict=True))
-        assert along == pytest.approx(4 * float(before), rel=1e-4)  # 0 if the variance had a part
-        moved = [code - 500.0 * gradient for code, gradient in zip(codes, gradients, strict=True)]
-        assert float(losses.squared_intraclass_correlation(*moved)) < 0.6 * float(before)
+    codes = [tf.Variable(np.float32(people + rng.normal(size=people.shape))) for _ in range(2)]
+    with tf.GradientTape() as tape:
+        before = losses.intraclass_correlation(*codes)
+    gradients = tape.gradient(before, codes)
+    assert float(before) == pytest.approx(0.5, abs=0.07)
+    centred = [code - (tf.reduce_mean(codes[0], 0) + tf.reduce_mean(codes[1], 0)) / 2 for code in codes]
+    along = sum(float(tf.reduce_sum(g * code)) for g, code in zip(gradients, centred, strict=True))
+    assert along == pytest.approx(2 * float(before), rel=1e-4)  # 0 if the variance had a part
+    moved = [code - 500.0 * gradient for code, gradient in zip(codes, gradients, strict=True)]
+    assert abs(float(losses.intraclass_correlation(*moved))) < 0.7 * float(before)

@@ -36,6 +36,7 @@ SYSTEM_GROUPS = {
         _flag("lambda_unpaired", 0.1, "factor of the reconstruction where identity and pose are of two people (Bao et al. 2018: 0.1; 0.01 loses the expression, 1 brings artefacts)", low=0, jobs=TRAINING),
         _flag("lambda_pose", 1.0, "weight of the pose consistency: the pose code of what was made against the one that was asked for", low=0, jobs=TRAINING),
         _flag("lambda_icc", 2.0, "weight of the intraclass correlation of pose codes: how much of them two images of one person have in common", low=0, jobs=TRAINING),
+        _flag("pose_noise", 0.5, "numbers of the pose code whose variance is larger than this once the rates begin to fall (lr_update_step) are closed for good, 0 to the generator; 0: none is", low=0, jobs=TRAINING),
         _flag("pose_augment", "colour,tone,blur,stretch", "what changes the pose encoder's input, so that its code cannot hold the person: colour, tone, blur, stretch, with commas between (after Burkov et al. 2020); augment_strength says how far", jobs=TRAINING),
         _flag("pose_dataset", "", "faces, folder under data_dir, in whose poses every person is shown; '': random poses", jobs=("generate", "test"), path="one"),
         _flag("identity_image", "", "with pose_image: a photograph whose face is shown in the other's pose", jobs=("generate",), path="one"),

@@ -220,10 +220,10 @@ def _probes(people, options):
     for part in np.array_split(chosen, -(-len(chosen) // 32)):
         images = to_float(np.stack([decode(labelled.path(int(i)), system.side) for i in part]))
         told.append([np.asarray(code) for code in system.codes(images, places[part])])
-    identities, poses, log_variances = (np.concatenate(each) for each in zip(*told, strict=True))
+    identities, poses, deviations = (np.concatenate(each) for each in zip(*told, strict=True))
     labels = labelled.labels[chosen]
     noise = np.random.default_rng(options.random_seed).normal(size=poses.shape)
-    codes = {"pose_code": poses, "drawn_pose_code": poses + np.exp(0.5 * log_variances) * noise,
+    codes = {"pose_code": poses, "drawn_pose_code": poses + deviations * noise,
              "identity_code": identities}  # fmt: skip
     classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
     asked = {name: cross_val_predict(classifier, each, labels, cv=FOLDS) == labels for name, each in codes.items()}

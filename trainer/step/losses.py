@@ -127,13 +127,13 @@ def intraclass_correlation(a, b):
         a, b: float32 [n, d], rows of one class in one place.
 
     Returns:
-        The mean over columns, a scalar. No gradient flows through the variance: larger codes are no cure.
+        float32 [d]. No gradient flows through the variance: larger codes are no cure.
     """
     both = tf.stack([a, b])
     both -= tf.reduce_mean(both, axis=[0, 1])
     variance = tf.reduce_mean(both**2, axis=[0, 1])
     covariance = tf.reduce_mean(both[0] * both[1], axis=0)
-    return tf.reduce_mean(covariance / tf.stop_gradient(variance + 1e-6))
+    return covariance / tf.stop_gradient(variance + 1e-6)
 
 
 def spread(images):

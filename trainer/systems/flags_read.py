@@ -63,7 +63,8 @@ SYSTEM_FLAGS = {
         *("dataset", "random_seed", "random_flip", "max_step", "g_lr", "d_lr", "lr_update_step", "optimizer", "beta1"),
         *("beta2", "mixed_precision", "sample_weights", "gan_loss", "adversarial_weight", "r1", "r1_interval"),
         *("augment", "augment_strength", "pose_augment", "lambda_pixel", "lambda_unpaired", "lambda_id", "lambda_pose"),
-        *("lambda_icc", "lambda_kl", "warm_up", "pretrained_rec", "facenet_scope", "data_dir", "asset_dir"),
+        *("lambda_icc", "lambda_kl", "pose_noise", "warm_up", "pretrained_rec", "facenet_scope", "data_dir"),
+        "asset_dir",
     ),
     "recognizer": (
         *RECOGNIZER_SHAPING,

@@ -24,6 +24,7 @@ from trainer.face_networks import network as face_networks
 from trainer.face_networks.table import DLIB
 from trainer.published.arrays import named_weights
 from trainer.step import losses, replicas, schedules
+from trainer.step.active_numbers import ActiveNumbers
 from trainer.step.adam import FusedAdam
 from trainer.step.augment import augmented, parse_augment
 from trainer.step.health import RecombinationHealth
@@ -83,7 +84,8 @@ class IpGan(System):
         self.judge = PatchJudge(self.discriminator, options, parse_augment(options.augment))
         self.pose_augment = parse_augment(options.pose_augment, "pose_augment")
         self.step, self.players = new_step(), self._make_players()
-        self.state = {"step": self.step} | self.judge.state | self.players.state
+        self.active = ActiveNumbers(options.z_num, options.pose_noise, options.lr_update_step)
+        self.state = {"step": self.step} | self.judge.state | self.active.state | self.players.state
         images = tf.TensorSpec([None, size, size, 3])
         arguments = {"identity_images": ("identity_image", images), "pose_images": ("pose_image", images)}
         self.makers = {"generate": Maker(self.generate, self._open_faces, arguments, SCORES, TEXT, SOMEBODY)}
@@ -155,17 +157,19 @@ class IpGan(System):
         target, chip = asked(image, same), asked(image_chip, same_chip)
         weights = tf.where(paired | tf.equal(people, replicas.rolled(people)), 1.0, options.lambda_unpaired)
         wanted, code = self._identified(image, image_chip)
-        draws = self._draws(tf.shape(image)[0], seed)
+        shape = [2, tf.shape(image)[0], options.z_num]  # of two rows of random pose codes
+        draws = tf.zeros(shape) if seed is None else tf.random.stateless_normal(shape, drawn(seed, Stream.LATENT))
         with tf.GradientTape(persistent=True) as tape:
             codes = self.pose_encoder(self._as_pose_input(tf.concat([image, same], axis=0), seed))
             means, log_variances = (tf.split(each, 2) for each in codes)  # of image and of same
             mean, log_variance = asked(*means), asked(*log_variances)
             pose = mean + tf.exp(0.5 * log_variance) * draws[0]
-            fakes = self.generator(tf.concat([code, code], axis=0), tf.concat([pose, draws[1]], axis=0))
+            shown = self.active.of(tf.concat([pose, draws[1]], axis=0))
+            fakes = self.generator(tf.concat([code, code], axis=0), shown)
             recombined, _ = tf.split(fakes, 2)
             pixel = tf.reduce_mean(weights * losses.absolute_error_per_image(recombined, target))
             divergence = losses.latent_divergence(*codes)
-            shared = losses.intraclass_correlation(*(replicas.gathered(mean) for mean in means))
+            shared = self.active.mean(losses.intraclass_correlation(*(replicas.gathered(mean) for mean in means)))
             own = options.lambda_pixel * pixel + options.lambda_kl * divergence + options.lambda_icc * shared
         scale = self.players.scale
         judged = self.judge.judge(image, fakes, scale, seed, self.step)
@@ -175,6 +179,7 @@ class IpGan(System):
         gradients = tape.gradient(
             [fakes, own], self.players.groups["makers"], [judged["fake_gradient"] + seen["gradient"], scale]
         )
+        self.active.observe(codes[1], self.step)
         decay = schedules.average_decay(self.step)
         self.players.move({"makers": gradients, "discriminator": judged["gradients"]}, decay)
         self.step.assign_add(1)
@@ -186,7 +191,8 @@ class IpGan(System):
             "loss/person_in_pose": shared,
             "loss/identity": seen["identity"],
             "loss/pose": seen["pose"],
-            "misc/pose_spread": tf.reduce_mean(tf.math.reduce_std(mean, axis=0)),
+            "misc/pose_spread": self.active.mean(tf.math.reduce_std(mean, axis=0)),
+            "misc/pose_numbers": tf.reduce_sum(self.active.open),
             "misc/diversity": losses.spread(recombined) / losses.spread(image),
             **{f"misc/{name}_lr": optimizer.learning_rate for name, optimizer in self.optimizers.items()},
         }
@@ -199,7 +205,7 @@ class IpGan(System):
             tape.watch(fakes)
             features = self.identity.features(fakes, None, chip)
             identity = tf.reduce_mean(1.0 - tf.reduce_sum(features * wanted, axis=1))
-            pose = losses.absolute_error(self.pose_encoder(fakes)[0], poses)
+            pose = self.active.mean(tf.abs(self.pose_encoder(fakes)[0] - poses))
             loss = options.lambda_id * identity + options.lambda_pose * pose
         return {"gradient": tape.gradient(loss, fakes, scale), "loss": loss, "identity": identity, "pose": pose}
 
@@ -215,14 +221,8 @@ class IpGan(System):
 
     def _as_pose_input(self, images, seed):
         """Changed in what tells the person and not the pose: colour, sharpness, proportions."""
-        if seed is None or not self.pose_augment:
-            return images
-        return augmented(images, self.pose_augment, drawn(seed, Stream.POSE_INPUT), self.options.augment_strength)
-
-    def _draws(self, count, seed):
-        """Two rows of pose codes [n, code] from N(0, 1)."""
-        shape = [2, count, self.options.z_num]
-        return tf.zeros(shape) if seed is None else tf.random.stateless_normal(shape, drawn(seed, Stream.LATENT))
+        own = None if seed is None else drawn(seed, Stream.POSE_INPUT)
+        return augmented(images, self.pose_augment, own, self.options.augment_strength)
 
     def _flipped(self, images, chip, seed):
         """Half of the images mirrored, and the places of their faces with them; both of a person alike."""
@@ -264,6 +264,7 @@ class IpGan(System):
         """
         wanted, code = self._identified(batch["identity_image"], batch.get("identity_chip"))
         pose = batch["pose_code"] if "pose_code" in batch else self.pose_encoder(batch["pose_image"])[0]
+        pose = self.active.of(pose)
         image = self.generator(code, pose)
         results = {"image": image}
         if "d_score" in scores:
@@ -271,12 +272,13 @@ class IpGan(System):
         if "identity_score" in scores:
             results["identity_score"] = 1.0 - tf.reduce_sum(self.identity.features(image, None) * wanted, axis=1)
         if "pose_score" in scores:
-            results["pose_score"] = tf.reduce_mean(tf.abs(self.pose_encoder(image)[0] - pose), axis=1)
+            results["pose_score"] = self.active.mean(tf.abs(self.pose_encoder(image)[0] - pose), axis=1)
         return results
 
     def codes(self, images, chip=None):
-        """The codes of images: (features of length 1 [n, d], pose codes [n, code], their log-variances [n, code])."""
-        return self._identified(images, chip)[0], *self.pose_encoder(images)
+        """The codes of images: (features of length 1 [n, d], pose codes, their deviations, [n, code])."""
+        means, log_variances = self.pose_encoder(images)
+        return self._identified(images, chip)[0], self.active.of(means), self.active.of(tf.exp(0.5 * log_variances))
 
     @tf.function
     def preview(self, batch):
@@ -286,7 +288,7 @@ class IpGan(System):
         return {
             "Identity Images": batch["image"],
             "Pose Images": poses,
-            "Recombined Images": self.generator(code, self.pose_encoder(poses)[0]),
+            "Recombined Images": self.generator(code, self.active.of(self.pose_encoder(poses)[0])),
         }
 
     def log_line(self, values):

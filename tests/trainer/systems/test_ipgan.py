@@ -11,6 +11,8 @@ from PIL import Image
 import main
 from data_loader import chips
 from tests.small import IPGAN, LOGS, face, make_people, newest_arrays, only_run, read_csv, untraced
+from trainer.training.load import load_system
+from utils import command_line
 
 pytestmark = pytest.mark.usefixtures("untraced")
 
@@ -43,11 +45,30 @@ def rows(home, out, name="metadata.csv"):
 def test_its_settings_are_told_and_people_stand_in_rows(home):
     params = json.loads((only_run(home / "straight") / "params.json").read_text())
     named = {"lambda_pixel": 1, "lambda_unpaired": 0.1, "lambda_id": 2, "lambda_kl": 0.03, "adversarial_weight": 0.1,
-             "lambda_icc": 2, "injection": "adain", "beta1": 0.5}  # fmt: skip
+             "lambda_icc": 2, "pose_noise": 0.5, "injection": "adain", "beta1": 0.5}  # fmt: skip
     assert {name: params[name] for name in named} == named
     assert params["label_names"] == {"real": list("abc")}
     with Image.open(only_run(home / "straight") / "2_G.png") as grid:
         assert grid.size == (2 * 16 + 2, 2 * 16 + 2)  # num_log_id x num_log_samples of LOGS
+
+
+def test_numbers_of_the_pose_code_that_are_noise_are_closed_when_the_rates_begin_to_fall(home):
+    """After one step of two all are; the clearest stays. What is closed changes no image and is told to no probe."""
+    stays = newest_arrays(home / "straight")["state/code_open"]
+    assert stays.tolist().count(1) == 1 and stays.tolist().count(0) == 2
+    words = ["generate", "--pretrained_gen", str(only_run(home / "straight")), "--log_dir", str(home / "straight")]
+    system = load_system(command_line.parse(words, main.JOBS)[1]).system
+    images = tf.constant(np.stack([face(i, 16) for i in range(2)]), tf.float32) / 127.5 - 1.0
+    _, means, deviations = system.codes(images)
+    np.testing.assert_array_equal(means == 0.0, np.tile(stays == 0, (2, 1)))
+    np.testing.assert_array_equal(deviations == 0.0, np.tile(stays == 0, (2, 1)))
+
+    def shown(pose):
+        return system.generate({"identity_image": images, "pose_code": tf.constant(pose, tf.float32)})["image"].numpy()
+
+    codes = np.ones((2, 3))
+    assert shown(codes).tobytes() == shown(np.where(stays, codes, -5.0)).tobytes()
+    assert shown(codes).tobytes() != shown(np.where(stays, -5.0, codes)).tobytes()
 
 
 @pytest.mark.slow  # dagan's is not, and test_contract restores ipgan

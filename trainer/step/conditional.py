@@ -61,7 +61,7 @@ class ConditionalJudge:
         Gradients flow to `fakes`; the photograph's features are as they are.
 
         Returns:
-            dict: loss, adversarial, class_loss, features (scalars).
+            dict: loss, adversarial, class_loss (of one fake; `loss` has the sum), features; scalars.
         """
         real = self.shown(real, seed)
         wanted = [tf.stop_gradient(output) for output in self.network(real)[2]]
@@ -74,7 +74,8 @@ class ConditionalJudge:
         found = {"adversarial": self._together(scored), "class_loss": tf.add_n(class_losses),
                  "features": tf.add_n(features)}  # fmt: skip
         weights = {"adversarial": 1.0, "class_loss": self.options.lambda_cls, "features": self.options.lambda_fm}
-        return found | {"loss": tf.add_n([weight * found[name] for name, weight in weights.items()])}
+        loss = tf.add_n([weight * found[name] for name, weight in weights.items()])
+        return found | {"loss": loss, "class_loss": found["class_loss"] / len(fakes)}
 
     def shown(self, images, seed):
         """Images as the network sees them: augmented, a photograph and its fakes alike, then halved."""

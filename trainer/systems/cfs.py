@@ -229,7 +229,7 @@ class Cfs(System):
         return each | {
             "loss/d_loss": tf.add_n([tf.constant(0.0), *(told["loss"] for told in judged.values())]),
             "loss/adversarial": seen["adversarial"],
-            "loss/class_fake": seen["class_loss"],
+            "loss/class_fake": seen["class_loss"] / max(1, len(judged)),  # of one image, beside a guess
             "loss/features": seen["features"],
             "loss/identity": seen["identity"],
             **{f"misc/{name}_lr": optimizer.learning_rate for name, optimizer in self.optimizers.items()},

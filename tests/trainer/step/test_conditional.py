@@ -70,7 +70,7 @@ def test_the_makers_loss_by_hand():
     told = judge.of_makers(real, fakes, people, None)
     named = np.log1p(np.exp(-0.25)) + np.log(2)
     assert float(told["adversarial"]) == pytest.approx(-0.5 * (0.5 + 0.0))
-    assert float(told["class_loss"]) == pytest.approx(named, rel=1e-6)
+    assert float(told["class_loss"]) == pytest.approx(named / 2, rel=1e-6)  # of one fake; the loss has both
     assert float(told["features"]) == pytest.approx(7 * 0.75, rel=1e-6)
     assert float(told["loss"]) == pytest.approx(-0.25 + 0.5 * named + 0.1 * 5.25, rel=1e-6)
 

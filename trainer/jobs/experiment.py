@@ -117,7 +117,7 @@ def _run_sets(options):
     """Whom recognisers of --dataset's photographs see in each of --image_sets; returns the exit status."""
     if options.head != "softmax":
         raise UserError(f"--image_sets: needs --head softmax, not {options.head}")
-    real = index_folder(options, "dataset", labelled=True, least=2)
+    real = index_folder(options, "dataset", labelled=True)
     sets, folder = classification.read_sets(real.label_names, options), Path(options.report_dir).expanduser()
     settings = {name: getattr(options, name) for name in SHAPING} | _contents(options) | {"dataset": real.digest}
     settings |= {"image_sets": {name: index.digest for name, index in sets.items()}}

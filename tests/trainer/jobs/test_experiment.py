@@ -364,6 +364,12 @@ def test_whom_a_recogniser_sees_in_several_folders(data, tmp_path, capsys, untra
         path = data / "drawn" / f"p{number % 4}" / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(face(number, 20)).save(path)
+    for number in range(5):  # held-back photographs may be one of a person
+        path = data / "held_back" / f"p{number % 4}" / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(face(number, 20)).save(path)
+    assert run(data, tmp_path / "few", "--dataset", "held_back", "--image_sets", "drawn") == 0
+    assert "a guess: 0.2500" in capsys.readouterr().out
     words = ["--image_sets", "real,drawn", "--seeds", "2"]
     assert run(data, tmp_path / "report", *words) == 0
     said = capsys.readouterr().out

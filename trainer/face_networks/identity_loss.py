@@ -13,9 +13,9 @@ def identity_network(training):
     None where neither did.
 
     Args:
-        training: {"method_c" or "lambda_id": …, "model_def": …}, flags of the training.
+        training: {"method_c", "lambda_id" or "lambda_3": …, "model_def": …}, flags of the training.
     """
-    off = training.get("method_c") == "none" or training.get("lambda_id") == 0
+    off = training.get("method_c") == "none" or 0 in (training.get("lambda_id"), training.get("lambda_3"))
     return None if off and training.get("people_start") != "features" else training.get("model_def")
 
 

@@ -5,6 +5,7 @@ Symbols of the paper, and the names here:
     G_theta         generator         view -> refined
     D_phi           discriminator     an auto-encoder; its code also names the person (identity_head)
                     patches           judges realism in its place with --discriminator patch (ours)
+    identity_network    a frozen face network, with --lambda_3 (ours)
     L_pp, L_ip      pixel, identity   eqs. 3 and 6
     L_adv, k_t      BEGAN's errors and the weight of the refined in them, eqs. 4 and 5
     L_con           misc/measure      eq. 9
@@ -22,6 +23,7 @@ from models.autoencoder import Autoencoder
 from models.generator import Generator
 from models.identity_head import IdentityHead
 from models.patches import PatchDiscriminator
+from trainer.face_networks import network as face_networks
 from trainer.published.arrays import named_weights
 from trainer.step import losses, replicas, schedules
 from trainer.step.adam import FusedAdam
@@ -34,6 +36,7 @@ from trainer.step.players import Players
 from trainer.step.precision import computing_in
 from trainer.step.streams import Stream, drawn, step_seed
 from trainer.systems.flags_read import DAGAN_SHAPING, SYSTEM_FLAGS, refuse_idle_flags
+from trainer.systems.identity import IdentityNetwork
 from trainer.systems.system import D_SCORES, SOMEBODY, Maker, Score, System, new_step
 from utils import runs
 from utils.errors import UserError
@@ -56,9 +59,10 @@ class DaGan(System):
     """
 
     shaping, flags = DAGAN_SHAPING, SYSTEM_FLAGS["dagan"]
-    training_only_flags = ("identity_perception",)  # its people are one training's
-    training_only_names = ("identity_head/",)
-    training_only_off = {"identity_perception": "none"}
+    # The head's people are one training's.
+    training_only_flags = ("identity_perception", "lambda_3", "model_def", "embedding_size")
+    training_only_names = ("identity_head/", "identity_network/")
+    training_only_off = {"identity_perception": "none", "lambda_3": 0.0}
     rate_flags = "--g_lr and --d_lr"
 
     def __init__(self, options, labels, random=True):
@@ -69,8 +73,10 @@ class DaGan(System):
                                        residual=options.residual)  # fmt: skip
             self.discriminator = Autoencoder(size, options.conv_hidden_num, code, name="discriminator")
             self.head = IdentityHead(labels["synthetic"], code) if options.identity_perception != "none" else None
+            self.identity = IdentityNetwork(options) if options.lambda_3 else None
         self.networks = {"generator": self.generator, "discriminator": self.discriminator}
         self.networks |= {"identity_head": self.head} if self.head else {}
+        self.networks |= {"identity_network": self.identity.network} if self.identity else {}
         self.judge = DualAgentJudge(self.discriminator, self.head, options, "misc/k_t")
         self.patches = self._make_patches()
         self.step, self.players = new_step(), self._make_players()
@@ -96,15 +102,24 @@ class DaGan(System):
 
     @classmethod
     def resolved(cls, options):
-        """The flags as they are.
+        """The flags, with the face network that `--pretrained_rec` holds where one is looked through.
 
         Raises:
-            UserError: a flag that the discriminator does not read.
+            UserError: a flag that the discriminator does not read, or of the face network that nobody looks through.
         """
         refuse_idle_flags(options)
         if options.augment and options.discriminator != "patch":
             raise UserError(f"--augment: --system dagan with --discriminator {options.discriminator} does not read it")
+        if options.lambda_3:
+            return face_networks.chosen_network(options)
+        for name in sorted(options.explicit & {"model_def", "embedding_size", "pretrained_rec"}):
+            raise UserError(f"--{name}: --system dagan without --lambda_3 looks through no face network")
         return options
+
+    def load_pretrained(self, indexes):
+        """Read the face network's weights."""
+        if self.identity:
+            face_networks.load_weights(self.identity.network, self.options)
 
     def _make_patches(self):
         """The judge of realism, its network among the system's; None: the auto-encoder judges that too."""
@@ -125,7 +140,7 @@ class DaGan(System):
             rate = options.g_lr if name == "generator" else options.d_lr
             schedule = schedules.of_replicas(rate, options, replicas.count())
             optimizers[name] = FusedAdam(schedule, options.beta1, options.beta2, epsilon=1e-8)
-        averaged = {weight: variable for name, network in self.networks.items()
+        averaged = {weight: variable for name, network in self.networks.items() if name != "identity_network"
                     for weight, variable in named_weights(name, network).items()}  # fmt: skip
         return Players(groups, optimizers, averaged, options.mixed_precision)
 
@@ -155,6 +170,9 @@ class DaGan(System):
         if self.patches:
             seen["loss"] += options.adversarial_weight * realism["generator_loss"]
             seen["gradient"] += realism["fake_gradient"]
+        kept = self._person_kept(view, refined, scale)
+        seen["loss"] += options.lambda_3 * kept["loss"]
+        seen["gradient"] += kept["gradient"]
         gradients["generator"] = tape.gradient(
             [refined, pixel], self.players.groups["generator"], [seen["gradient"], scale * options.lambda_2]
         )
@@ -170,10 +188,23 @@ class DaGan(System):
             "loss/identity_real": judged["identity_real"],
             "loss/identity_fake": judged["identity_fake"],
             "loss/pixel": pixel,
+            "loss/person": kept["loss"],
             "misc/d_lr": self.optimizers["discriminator"].learning_rate,
             "misc/g_lr": self.optimizers["generator"].learning_rate,
             "misc/diversity": losses.spread(refined) / losses.spread(real),
         }
+
+    def _person_kept(self, view, refined, scale):
+        """How far the face network sees the refined from the view: {"loss": 1 - the cosine of its features, "gradient":
+        of lambda_3 times that, to `refined`}."""
+        if not self.identity:
+            return {"loss": tf.constant(0.0), "gradient": tf.zeros_like(refined)}
+        refined, wanted = tf.stop_gradient(refined), tf.stop_gradient(self.identity.features(view, None))
+        with tf.GradientTape() as tape:
+            tape.watch(refined)
+            features = self.identity.features(refined, None)
+            loss = tf.reduce_mean(1.0 - tf.reduce_sum(features * wanted, axis=1))
+        return {"loss": loss, "gradient": tape.gradient(loss, refined, scale * self.options.lambda_3)}
 
     def _flipped(self, real, seed):
         flips = self.options.random_flip and self.random

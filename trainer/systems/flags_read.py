@@ -9,7 +9,7 @@ FACEGAN_SHAPING = (
 )
 DAGAN_SHAPING = (
     *("input_scale_size", "conv_hidden_num", "conv_hidden_num_res", "num_res_rep", "z_num", "upsample"),
-    *("identity_perception", "residual", "discriminator", "patch_halvings"),
+    *("identity_perception", "residual", "discriminator", "patch_halvings", "lambda_3", "model_def", "embedding_size"),
 )
 CFS_SHAPING = (
     *("input_scale_size", "conv_hidden_num", "conv_hidden_num_res", "max_channels", "z_num", "lambda_id", "model_def"),
@@ -48,7 +48,7 @@ SYSTEM_FLAGS = {
         *("lr_lower_boundary", "warm_up", "optimizer", "beta1", "beta2", "mixed_precision", "sample_weights"),
         *("gamma", "lambda_k", "lambda_1", "lambda_2", "label_photographs", "generator_weight", "sum_errors"),
         *("update", "gan_loss", "adversarial_weight", "r1", "r1_interval", "augment", "augment_strength"),
-        *("data_dir", "asset_dir"),
+        *("pretrained_rec", "facenet_scope", "use_fixed_image_standardization", "data_dir", "asset_dir"),
     ),
     "cfs": (
         *CFS_SHAPING,

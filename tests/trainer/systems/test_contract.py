@@ -41,6 +41,7 @@ VARIANTS = {  # {case: (system, more flags, labelled sources that come with them
     "dagan with patches, photographs unlabelled": ("dagan", "--discriminator patch --patch_halvings 1 --augment flip "
                                                    "--nolabel_photographs --upsample nearest", ()),
     "dagan that draws anew": ("dagan", "--noresidual", ()),
+    "dagan that a face network looks at": ("dagan", "--lambda_3 1 --discriminator patch", ()),
     "dagan that names nobody": ("dagan", "--identity_perception none", ()),
     "cfs with hinge loss": ("cfs", "--gan_loss hinge --fakes sum --n_critic 2 --augment colour,shift,cutout,flip "
                             "--random_flip --mixed_precision bfloat16", ()),
@@ -58,7 +59,7 @@ VARIANTS = {  # {case: (system, more flags, labelled sources that come with them
 }
 # What a variant of cfs or ipgan is asked takes seconds, since cfs makes 64 pixels at least and ipgan looks through
 # dlib's network; both themselves are asked the same. The centers' NN4 is that of softmax too.
-LONG = ("cfs", "ipgan", "facegan with centers", "dagan that draws anew")
+LONG = ("cfs", "ipgan", "facegan with centers", "dagan that draws anew", "dagan that a face")
 ALL = [*PLAIN, *(pytest.param(case, marks=pytest.mark.slow) if case.startswith(LONG) else case for case in VARIANTS)]
 MAKING = [case for case in ALL if not str(case).startswith("recognizer")]
 

@@ -16,6 +16,7 @@ import main
 from data_loader.folders import decode
 from tests.small import DAGAN, LOGS, make_people, newest_arrays, only_run, untraced
 from trainer.benchmark.data import random_batch
+from trainer.step.streams import step_seed
 from trainer.systems.dagan import DaGan
 from trainer.training.checkpoint import named_variables
 from trainer.training.setup import seed_everything
@@ -143,6 +144,7 @@ def test_exports_with_and_without_whom_it_knows(home):
         ({}, ["--augment", "flip"], "--augment: --system dagan with --discriminator began does not read it"),
         ({}, ["--r1", "1"], "--r1: --discriminator began does not read it"),
         ({}, ["--discriminator", "patch", "--generator_weight", "k_t"], "--generator_weight: --discriminator patch"),
+        ({}, ["--model_def", "models.nn4"], "--model_def: --system dagan without --lambda_3 looks through no face"),
         ({}, ["--lambda_c", "1"], "--lambda_c: --system dagan does not read it; it is for facegan"),
     ],
 )
@@ -221,6 +223,25 @@ def test_patches_score_what_is_generated_and_the_auto_encoder_names_it():
     np.testing.assert_allclose(made["d_score"], scores, rtol=1e-4)
     np.testing.assert_allclose(made["identity_score"], -tf.nn.log_softmax(logits)[:, 0], rtol=1e-4)
     assert system.makers["generate"].scores["d_score"].better == "high"
+
+
+@pytest.mark.slow  # looks through dlib's network
+def test_a_face_network_keeps_the_person_and_moves_the_generator_alone():
+    """Its loss is 1 - the cosine, of pictures as they are; by it alone only the generator moves, towards less of it."""
+    alone = [*PATCHES, "--adversarial_weight", "0", "--d_lr", "0"]
+    assert still(steps(*alone, "--lambda_3", "2")) >= {"identity_network", "identity_head", "patches"}
+    system = make(*alone, "--lambda_3", "2", "--g_lr", "1e-3", "--noresidual")
+    system.load_pretrained({})
+    batch = random_batch(system, system.options)
+    refined = system.generator(batch["synthetic"], dropout_seed=step_seed(system.options.random_seed, system.step))
+    a, b = (system.identity.embed(images, None).numpy() for images in (refined, batch["synthetic"]))
+    cosines = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+    first = system.train_step(batch)
+    np.testing.assert_allclose(first["loss/person"], 1 - cosines.mean(), rtol=1e-3)
+    np.testing.assert_allclose(first["loss/g_loss"], 2 * first["loss/person"], rtol=1e-4)
+    for _ in range(20):
+        last = system.train_step(batch)
+    assert float(last["loss/person"]) < 0.9 * float(first["loss/person"])
 
 
 def test_in_turn_the_generator_meets_the_discriminator_that_has_moved():

@@ -108,7 +108,7 @@ class Cfs(System):
             raise UserError(f"--input_scale_size {options.input_scale_size}: --system cfs makes 64, 128, 256 …")
         if not options.lambda_id:
             print("--lambda_id 0: the identity loss is off")
-        return face_networks.chosen_network(options) if identity_network(vars(options)) else options
+        return face_networks.chosen_network(options) if identity_network(cls.looked_through(vars(options))) else options
 
     def load_pretrained(self, indexes):
         """Read the identity network's weights; with --people_start features look through it at all photographs."""

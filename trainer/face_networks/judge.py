@@ -5,13 +5,12 @@ import sys
 from data_loader.generated_folder import trained_with
 from trainer.face_networks.identity_loss import identity_network, judge_of, told
 from trainer.face_networks.network import open_face_network
-from trainer.systems import system_class
 from utils.flags import FLAGS
 
 NAMES_ONE = {"model_def", "pretrained_rec"}  # flags of which each names a judge on the command line of `evaluate`
 
 
-def open_judge(options):
+def open_judge(options, looked):
     """The FaceNetwork that judges what a training by these flags makes; its weights are fetched where missing.
 
     For the training loop: `embed_at(images, places)` of it embeds a batch, with places from
@@ -20,9 +19,9 @@ def open_judge(options):
 
     Args:
         options: the flags of the training, resolved (System.resolved): model_def is the network of --pretrained_rec.
+        looked: of these, what says through which network it looks (System.looked_through).
     """
     others = ("pretrained_rec", "embedding_size", "use_fixed_image_standardization")  # of the training's own network
-    looked = system_class(options.system).looked_through(vars(options))
     default = {flag: FLAGS[flag].default for flag in others} | {"model_def": judge_of(looked)}
     return open_face_network(options.changed(**default, explicit=options.explicit - set(default)))
 

@@ -86,4 +86,4 @@ def _kid(system, options, people, indexes, devices):
     if devices.workers > 1:
         raise UserError("--keep_best: with one worker only")
     inputs = system.makers["generate"].open_input(options, people, (), indexes)
-    return TrainingKid(system, inputs, photographs, open_judge(options))
+    return TrainingKid(system, inputs, photographs, open_judge(options, system.looked_through(vars(options))))

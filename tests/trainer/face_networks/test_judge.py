@@ -23,6 +23,7 @@ from trainer.face_networks.network import open_face_network
 from trainer.published import keras_facenet
 from trainer.published.arrays import named_weights
 from trainer.published.keras_facenet import FILE
+from trainer.systems import system_class
 from trainer.systems.identity import IdentityLoss
 from utils import command_line
 from utils.errors import UserError
@@ -67,16 +68,21 @@ def test_nobody_marks_his_own_work(training, looked, judge):
     assert (told(training), judge_of(training)) == (looked, judge)
 
 
+def looked_through(flags):
+    return system_class("facegan").looked_through(vars(flags))
+
+
 @pytest.mark.slow
 def test_a_training_gets_the_other_network(cache, capsys):
     for words, name in (([], f"FaceNet Inception-ResNet-v1 ({FILE})"), (["--method_c", "none"], "dlib's ResNet"),
                         (["--model_def", "models.facenet_keras"], "dlib's ResNet")):  # fmt: skip
         flags = command_line.parse(["train", "--asset_dir", str(cache), *words], main.JOBS)[1]
-        assert open_judge(flags).name == name
+        assert open_judge(flags, looked_through(flags)).name == name
     own = ["--pretrained_rec", "gone/model", "--embedding_size", "64", "--use_fixed_image_standardization"]
     flags = command_line.parse(["train", "--asset_dir", str(cache), *own], main.JOBS)[1]
-    judge = open_judge(flags)  # what the command line says of the training's network is not said of the judge
-    assert open_judge(flags.changed(model_def="models.facenet_keras")).name == "dlib's ResNet"
+    # What the command line says of the network of the training is not said of the judge.
+    judge = open_judge(flags, looked_through(flags))
+    assert open_judge(flags, looked_through(flags) | {"model_def": "models.facenet_keras"}).name == "dlib's ResNet"
     assert judge.name.startswith("FaceNet") and (judge.size, judge.alignment, judge.unit_length) == (160, "chip", True)
 
 

@@ -29,8 +29,8 @@ def one_judge():
 def _open_once(opened):
     judges = []
 
-    def judge(options):
-        judges or judges.append(opened(options))
+    def judge(*arguments):
+        judges or judges.append(opened(*arguments))
         return judges[0]
 
     return judge

@@ -170,9 +170,10 @@ class DaGan(System):
         if self.patches:
             seen["loss"] += options.adversarial_weight * realism["generator_loss"]
             seen["gradient"] += realism["fake_gradient"]
-        kept = self._person_kept(view, refined, scale)
-        seen["loss"] += options.lambda_3 * kept["loss"]
-        seen["gradient"] += kept["gradient"]
+        if self.identity:
+            kept = self._person_kept(view, refined, scale)
+            seen["loss"] += options.lambda_3 * kept["loss"]
+            seen["gradient"] += kept["gradient"]
         gradients["generator"] = tape.gradient(
             [refined, pixel], self.players.groups["generator"], [seen["gradient"], scale * options.lambda_2]
         )
@@ -181,6 +182,7 @@ class DaGan(System):
         told |= {"loss/d_loss_real": judged["real_loss"], "loss/d_loss_fake": judged["fake_loss"]}
         if self.patches:
             told |= self.patches.after_step(realism)
+        told |= {"loss/person": kept["loss"]} if self.identity else {}
         self.step.assign_add(1)
         return told | {
             "loss/d_loss": judged["loss"],
@@ -188,7 +190,6 @@ class DaGan(System):
             "loss/identity_real": judged["identity_real"],
             "loss/identity_fake": judged["identity_fake"],
             "loss/pixel": pixel,
-            "loss/person": kept["loss"],
             "misc/d_lr": self.optimizers["discriminator"].learning_rate,
             "misc/g_lr": self.optimizers["generator"].learning_rate,
             "misc/diversity": losses.spread(refined) / losses.spread(real),
@@ -197,8 +198,6 @@ class DaGan(System):
     def _person_kept(self, view, refined, scale):
         """How far the face network sees the refined from the view: {"loss": 1 - the cosine of its features, "gradient":
         of lambda_3 times that, to `refined`}."""
-        if not self.identity:
-            return {"loss": tf.constant(0.0), "gradient": tf.zeros_like(refined)}
         refined, wanted = tf.stop_gradient(refined), tf.stop_gradient(self.identity.features(view, None))
         with tf.GradientTape() as tape:
             tape.watch(refined)

@@ -9,8 +9,8 @@ from trainer.step.active_numbers import ActiveNumbers
 NOISE = [0.2, 0.49, 0.51, 0.9]  # variances, of all images alike
 
 
-def closed_after(steps, most=0.5, last_step=3, noise=NOISE, open_before=None):
-    """The numbers that are open once so many steps were observed, list of bool."""
+def open_after(steps, most=0.5, last_step=3, noise=NOISE, open_before=None):
+    """The numbers that are open once so many steps were observed, a list of 1 and 0."""
     numbers = ActiveNumbers(len(noise), most, last_step)
     if open_before:
         numbers.open.assign(open_before)
@@ -21,10 +21,10 @@ def closed_after(steps, most=0.5, last_step=3, noise=NOISE, open_before=None):
 
 
 def test_what_is_mostly_noise_is_closed_in_one_step():
-    assert closed_after(2) == [1, 1, 1, 1]
-    assert closed_after(3) == closed_after(5) == [1, 1, 0, 0]
-    assert closed_after(5, most=0.0) == [1, 1, 1, 1]
-    assert closed_after(5, last_step=9) == [1, 1, 1, 1]
+    assert open_after(2) == [1, 1, 1, 1]
+    assert open_after(3) == open_after(5) == [1, 1, 0, 0]
+    assert open_after(5, most=0.0) == [1, 1, 1, 1]
+    assert open_after(5, last_step=9) == [1, 1, 1, 1]
 
 
 def test_it_is_decided_by_an_average_of_steps():
@@ -37,9 +37,9 @@ def test_it_is_decided_by_an_average_of_steps():
 
 
 def test_the_clearest_stays_and_what_is_closed_stays_closed():
-    assert closed_after(3, most=0.1) == [1, 0, 0, 0]
-    assert closed_after(3, most=0.1, open_before=[0, 1, 1, 1]) == [0, 1, 0, 0]
-    assert closed_after(3, open_before=[0, 1, 1, 1]) == [0, 1, 0, 0]
+    assert open_after(3, most=0.1) == [1, 0, 0, 0]
+    assert open_after(3, most=0.1, open_before=[0, 1, 1, 1]) == [0, 1, 0, 0]
+    assert open_after(3, open_before=[0, 1, 1, 1]) == [0, 1, 0, 0]
 
 
 def test_closed_numbers_are_nothing_and_count_for_nothing():

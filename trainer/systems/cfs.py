@@ -21,7 +21,6 @@ from data_loader.training_sources import Source, index_folder
 from models.conditional import ConditionalDiscriminator, ConditionalGenerator, Encoder
 from trainer.face_networks import network as face_networks
 from trainer.face_networks.identity_loss import identity_network
-from trainer.published.arrays import named_weights
 from trainer.step import losses, replicas, schedules
 from trainer.step.adam import FusedAdam
 from trainer.step.augment import parse_augment
@@ -33,7 +32,7 @@ from trainer.step.precision import computing_in
 from trainer.step.streams import Stream, drawn, step_seed
 from trainer.systems.flags_read import CFS_SHAPING, SYSTEM_FLAGS
 from trainer.systems.identity import IdentityNetwork
-from trainer.systems.system import SOMEBODY, Maker, Score, System, new_step
+from trainer.systems.system import SOMEBODY, Maker, Score, System, averaged_weights, new_step
 from utils import runs
 from utils.errors import UserError
 
@@ -145,9 +144,7 @@ class Cfs(System):
         for name in groups:
             schedule = schedules.linear_of_replicas(rates[name][0], options, replicas.count(), rates[name][1])
             optimizers[name] = FusedAdam(schedule, options.beta1, options.beta2, epsilon=1e-8)
-        averaged = {weight: variable for name, network in networks.items() if name != "identity_network"
-                    for weight, variable in named_weights(name, network).items()}  # fmt: skip
-        return Players(groups, optimizers, averaged, options.mixed_precision)
+        return Players(groups, optimizers, averaged_weights(networks), options.mixed_precision)
 
     @tf.function
     def train_step(self, batch):

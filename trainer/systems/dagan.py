@@ -24,7 +24,6 @@ from models.generator import Generator
 from models.identity_head import IdentityHead
 from models.patches import PatchDiscriminator
 from trainer.face_networks import network as face_networks
-from trainer.published.arrays import named_weights
 from trainer.step import losses, replicas, schedules
 from trainer.step.adam import FusedAdam
 from trainer.step.augment import parse_augment
@@ -37,7 +36,7 @@ from trainer.step.precision import computing_in
 from trainer.step.streams import Stream, drawn, step_seed
 from trainer.systems.flags_read import DAGAN_SHAPING, SYSTEM_FLAGS, refuse_idle_flags
 from trainer.systems.identity import IdentityNetwork
-from trainer.systems.system import D_SCORES, SOMEBODY, Maker, Score, System, new_step
+from trainer.systems.system import D_SCORES, SOMEBODY, Maker, Score, System, averaged_weights, new_step
 from utils import runs
 from utils.errors import UserError
 
@@ -140,9 +139,7 @@ class DaGan(System):
             rate = options.g_lr if name == "generator" else options.d_lr
             schedule = schedules.of_replicas(rate, options, replicas.count())
             optimizers[name] = FusedAdam(schedule, options.beta1, options.beta2, epsilon=1e-8)
-        averaged = {weight: variable for name, network in self.networks.items() if name != "identity_network"
-                    for weight, variable in named_weights(name, network).items()}  # fmt: skip
-        return Players(groups, optimizers, averaged, options.mixed_precision)
+        return Players(groups, optimizers, averaged_weights(self.networks), options.mixed_precision)
 
     @tf.function
     def train_step(self, batch):
@@ -201,8 +198,7 @@ class DaGan(System):
         refined, wanted = tf.stop_gradient(refined), tf.stop_gradient(self.identity.features(view, None))
         with tf.GradientTape() as tape:
             tape.watch(refined)
-            features = self.identity.features(refined, None)
-            loss = tf.reduce_mean(1.0 - tf.reduce_sum(features * wanted, axis=1))
+            loss = tf.reduce_mean(self.identity.distances(refined, wanted))
         return {"loss": loss, "gradient": tape.gradient(loss, refined, scale * self.options.lambda_3)}
 
     def _flipped(self, real, seed):

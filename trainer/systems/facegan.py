@@ -20,7 +20,6 @@ from models.generator import Generator
 from models.patches import PatchDiscriminator
 from trainer.face_networks import network as face_networks
 from trainer.published import facegan as published
-from trainer.published.arrays import named_weights
 from trainer.step import began, losses, replicas, schedules
 from trainer.step.adam import FusedAdam
 from trainer.step.augment import parse_augment
@@ -34,7 +33,7 @@ from trainer.step.streams import Stream, drawn, step_seed
 from trainer.systems.facegan_images import FaceGanImages
 from trainer.systems.flags_read import FACEGAN_SHAPING, SYSTEM_FLAGS, refuse_idle_flags
 from trainer.systems.identity import IdentityLoss, chip_places, draws, takes_chips
-from trainer.systems.system import new_step
+from trainer.systems.system import averaged_weights, new_step
 
 
 class FaceGan(FaceGanImages):
@@ -164,12 +163,7 @@ class FaceGan(FaceGanImages):
             rate = options.d_lr if name == "discriminators" else options.g_lr
             schedule = schedules.of_replicas(rate, options, replicas.count())
             optimizers[name] = FusedAdam(schedule, options.beta1, options.beta2, epsilon=1e-8)
-        averaged = {
-            weight: variable
-            for name, network in self.networks.items()
-            for weight, variable in named_weights(name, network).items()
-            if variable.trainable and network.trainable
-        }
+        averaged = averaged_weights(self.networks)
         if identity:
             averaged |= {"identity/weights": identity.weights, "identity/biases": identity.biases}
         return Players(groups, optimizers, averaged, options.mixed_precision)

@@ -45,6 +45,10 @@ class IdentityNetwork:
         """As `embed`, of length 1."""
         return tf.math.l2_normalize(self.embed(images, crop_seed, chip), axis=1, epsilon=1e-10)
 
+    def distances(self, images, wanted, chip=None):
+        """1 - the cosine of each image's features and of `wanted`, float32 [n, embedding_size] of length 1."""
+        return 1.0 - tf.reduce_sum(self.features(images, None, chip) * wanted, axis=1)
+
     def of_people(self, index, side):
         """The mean features of each person's images in a labelled index: float32 [people, embedding_size].
 

@@ -22,7 +22,6 @@ from models.identity_pose import PoseEncoder, RecombiningGenerator
 from models.patches import PatchDiscriminator
 from trainer.face_networks import network as face_networks
 from trainer.face_networks.table import DLIB
-from trainer.published.arrays import named_weights
 from trainer.step import losses, replicas, schedules
 from trainer.step.active_numbers import ActiveNumbers
 from trainer.step.adam import FusedAdam
@@ -35,7 +34,7 @@ from trainer.step.precision import computing_in
 from trainer.step.streams import Stream, drawn, step_seed
 from trainer.systems.flags_read import IPGAN_SHAPING, SYSTEM_FLAGS
 from trainer.systems.identity import IdentityNetwork, chip_places
-from trainer.systems.system import SOMEBODY, Maker, Score, System, new_step
+from trainer.systems.system import SOMEBODY, Maker, Score, System, averaged_weights, new_step
 from utils.errors import UserError
 
 SCORES = {
@@ -137,9 +136,7 @@ class IpGan(System):
         for name, rate in (("makers", options.g_lr), ("discriminator", options.d_lr)):
             schedule = schedules.linear_of_replicas(rate, options, replicas.count())
             optimizers[name] = FusedAdam(schedule, options.beta1, options.beta2, epsilon=1e-8)
-        averaged = {weight: variable for name, network in self.networks.items() if name != "identity_network"
-                    for weight, variable in named_weights(name, network).items()}  # fmt: skip
-        return Players(groups, optimizers, averaged, options.mixed_precision)
+        return Players(groups, optimizers, averaged_weights(self.networks), options.mixed_precision)
 
     @tf.function
     def train_step(self, batch):
@@ -203,8 +200,7 @@ class IpGan(System):
         options, fakes = self.options, tf.stop_gradient(fakes)
         with tf.GradientTape() as tape:
             tape.watch(fakes)
-            features = self.identity.features(fakes, None, chip)
-            identity = tf.reduce_mean(1.0 - tf.reduce_sum(features * wanted, axis=1))
+            identity = tf.reduce_mean(self.identity.distances(fakes, wanted, chip))
             pose = self.active.mean(tf.abs(self.pose_encoder(fakes)[0] - poses))
             loss = options.lambda_id * identity + options.lambda_pose * pose
         return {"gradient": tape.gradient(loss, fakes, scale), "loss": loss, "identity": identity, "pose": pose}
@@ -270,7 +266,7 @@ class IpGan(System):
         if "d_score" in scores:
             results["d_score"] = self.judge.scores(image)
         if "identity_score" in scores:
-            results["identity_score"] = 1.0 - tf.reduce_sum(self.identity.features(image, None) * wanted, axis=1)
+            results["identity_score"] = self.identity.distances(image, wanted)
         if "pose_score" in scores:
             results["pose_score"] = self.active.mean(tf.abs(self.pose_encoder(image)[0] - pose), axis=1)
         return results

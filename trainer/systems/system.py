@@ -12,6 +12,7 @@ import keras
 import tensorflow as tf
 
 from data_loader.training_sources import Source
+from trainer.published.arrays import named_weights
 from trainer.step import replicas
 from trainer.step.players import Players
 
@@ -175,6 +176,16 @@ class System:
             values: {tag: float} of one logged step.
         """
         raise NotImplementedError
+
+
+def averaged_weights(networks):
+    """{name in a checkpoint: variable} of which a running average is kept: all that is trained of {name: network}."""
+    return {
+        weight: variable
+        for name, network in networks.items()
+        for weight, variable in named_weights(name, network).items()
+        if variable.trainable and network.trainable
+    }
 
 
 def new_step():

@@ -170,6 +170,38 @@ def decode(path, size):
     return _read(path, 2 * size, lambda image: _square(image, size))
 
 
+def readable_batches(index, positions, size, at_once=32):
+    """Images of an index by `decode`, without those that cannot be read, of which it tells on stderr at the end.
+
+    Args:
+        positions: int64 [n], which images.
+        at_once: files that are read before a batch is given.
+
+    Yields:
+        (int64 [m], uint8 [m, size, size, 3]): positions and their pixels, 0 < m <= at_once.
+
+    Raises:
+        UserError: none of the images can be read.
+    """
+    failed, count = [], len(positions)
+    for first in range(0, count, at_once):
+        batch = {}
+        for i in positions[first : first + at_once]:
+            try:
+                batch[int(i)] = decode(index.path(int(i)), size)
+            except UnreadableImage as error:
+                failed.append(error)
+        if batch:
+            yield np.array(list(batch)), np.stack(list(batch.values()))
+    if not failed:
+        return
+    text = (f"{index.flag}: {len(failed)} of {count} images in {index.folder} cannot be read, for one "
+            f"{os.path.relpath(failed[0].path, index.folder)}: {failed[0].reason}")  # fmt: skip
+    if len(failed) == count:
+        raise UserError(text)
+    print(f"warning: {text}", file=sys.stderr)
+
+
 def decode_whole(path, longest=None):
     """Read an image as `decode` does, but whole: uint8 [h, w, 3], shrunk to `longest` pixels where a side is longer."""
     return _read(path, longest, lambda image: _shrunk(image, longest) if longest else image)

@@ -20,7 +20,7 @@ LOOKED_AT = 50  # images of a folder of poses, of which one must show a face (ou
 
 
 class RecombinedInput(Input):
-    """Each person of a labelled folder, whom its first image shows, in poses.
+    """Each person of a labelled folder, whom its first image that can be read shows, in poses.
 
     Which poses follows from random_seed, the person's number and the image's number; with same_latents from the
     image's number alone.
@@ -45,14 +45,15 @@ class RecombinedInput(Input):
         self.digest = blake2b(json.dumps(content).encode(), digest_size=16).hexdigest()
         self.columns = ("identity_image", "pose_image" if poses else "pose_seed")
         self.sources = {"identity_image": people.folder} | ({"pose_image": poses.folder} if poses else {})
-        self._shown = lru_cache(32)(lambda first: decode(people.path(first), size))  # read once for all of their poses
+        self._shown = lru_cache(32)(lambda i: decode(people.path(i), size))  # read once for all of a person's poses
+        self._face = lru_cache(None)(self._first_readable)
         image = tf.TensorSpec([size, size, 3], tf.uint8)
         self.spec = {"identity_image": image, "identity_chip": tf.TensorSpec([4], tf.float32)}
         self.spec |= {"pose_image": image} if poses else {"pose_code": tf.TensorSpec([options.z_num], tf.float32)}
 
     def read(self, i):
-        first = int(self.firsts[i // self.each])
-        found = {"identity_image": self._shown(first), "identity_chip": self.places[first]}
+        face = self._face(i // self.each)
+        found = {"identity_image": self._shown(face), "identity_chip": self.places[face]}
         if self.poses:
             return found | {"pose_image": decode(self.poses.path(self.pose(i)), self.size)}
         return found | {"pose_code": np.float32(self._random(i).standard_normal(self.options.z_num))}
@@ -63,10 +64,21 @@ class RecombinedInput(Input):
 
     def row(self, i):
         source = self.poses.relative_path(self.pose(i)) if self.poses else "-".join(map(str, self._seeds(i)))
-        return [self.people.relative_path(int(self.firsts[i // self.each])), source]
+        return [self.people.relative_path(self._face(i // self.each)), source]
 
     def path(self, i):
-        return self.people.path(int(self.firsts[i // self.each]))
+        return self.people.path(self._face(i // self.each))
+
+    def _first_readable(self, person):
+        """The first of a person's images that can be read; where none can, the first."""
+        first, end = (*self.firsts[person : person + 2].tolist(), len(self.people))[:2]
+        for i in range(first, end):
+            try:
+                self._shown(i)
+                return i
+            except UnreadableImage:
+                continue
+        return first
 
     def _random(self, i):
         return np.random.default_rng(self._seeds(i))

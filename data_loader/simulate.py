@@ -119,7 +119,7 @@ class SimulatedFolder:
         for _, file, _ in entries:
             try:
                 face = fitter.detect(read_photograph(self.source / file, portraits.LONGEST))
-            except UnreadableImage:
+            except (UnreadableImage, NoOutput):
                 face = None
             turns[file] = np.inf if face is None else turned(face.landmarks)
         return sorted(entries, key=lambda entry: turns[entry[1]])
@@ -185,7 +185,8 @@ def read_yaws(text):
             raise ValueError(f"{word.strip()!r} is not a number") from None
         if not -90 <= yaw <= 90:
             raise ValueError(f"{word.strip()} is not from -90 to 90 degrees")
+        yaw = float(np.round(yaw, 4)) + 0.0  # no -0
         if yaw in yaws:
-            raise ValueError(f"{word.strip()} is there twice")
-        yaws.append(float(np.round(yaw, 4)) + 0.0)  # no -0
+            raise ValueError(f"{word.strip()} is there twice, as {yaw:g}")
+        yaws.append(yaw)
     return tuple(yaws)

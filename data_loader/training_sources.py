@@ -11,6 +11,8 @@ from data_loader.sample_weights import read_weights
 from utils.errors import UserError
 from utils.files import several
 
+INPUTS = ("dataset", "syn_dataset", "dataset_3dmm", "pose_dataset")  # flags of folders that are only read
+
 
 @dataclass(frozen=True)
 class Source:
@@ -103,6 +105,12 @@ def folder_names(options, flag):
     if "" in names:
         raise UserError(f"--{flag} {value}: an empty name")
     return names
+
+
+def named_folders(options, flags=INPUTS):
+    """[(flag, path)] of the folders that these flags name below data_dir."""
+    data = Path(options.data_dir).expanduser()
+    return [(flag, data / name) for flag in flags for name in folder_names(options, flag)]
 
 
 def index_cache(options):

@@ -85,6 +85,19 @@ def refuse_link_outside(path, folder, where):
         raise UserError(f"{where}: {path} is a link that leads out of its folder")
 
 
+def refuse_in_inputs(flag, target, inputs):
+    """Raise UserError where what `flag` names would be written into one of the user's folders.
+
+    Args:
+        flag: without dashes.  target: path.
+        inputs: iterable of (flag without dashes, path of a folder that is only read).
+    """
+    inside = (Path(target).resolve(), *Path(target).resolve().parents)
+    for name, folder in inputs:
+        if Path(folder).expanduser().resolve() in inside:
+            raise UserError(f"--{flag}: {target} is in the input folder of --{name}, where nothing may be written")
+
+
 def read_inside(folder, name, where):
     """The bytes of a file below a folder. Raises OSError too.
 

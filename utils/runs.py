@@ -1,6 +1,7 @@
 """Run folders: making one, finding one again, and reading back the flags it was trained with."""
 
 import json
+import math
 import os
 import re
 import time
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from utils.errors import UserError
-from utils.files import atomic_write, check_writable, read_json
+from utils.files import atomic_write, check_writable, read_json, refuse_outside
 from utils.flags import FLAGS
 from utils.printable import printable
 
@@ -89,16 +90,36 @@ def read_params(folder):
         wrong = [name for name in FLAGS if name in params and not _fits(params[name], FLAGS[name])]
         if wrong:
             raise ValueError(f"{wrong[0]} is {params[wrong[0]]!r}")
+        _check_people(params)
         return params
     except FileNotFoundError:
         raise UserError(f"{folder} is no run folder: it has no params.json") from None
-    except ValueError as error:
+    except (ValueError, UserError) as error:
         raise UserError(f"{path} is damaged: {error}") from None
 
 
 def _fits(value, flag):
     kinds = (int, float) if flag.kind is float else flag.kind
-    return value == flag.default or (isinstance(value, kinds) and (flag.kind is bool or not isinstance(value, bool)))
+    if value == flag.default:
+        return True
+    if not isinstance(value, kinds) or isinstance(value, bool) != (flag.kind is bool):
+        return False
+    least, most = (-math.inf if flag.low is None else flag.low), (math.inf if flag.high is None else flag.high)
+    return flag.kind not in (int, float) or least <= value <= most
+
+
+def _check_people(params):
+    """Raise ValueError where the numbers of people, or their names, which become folders, cannot be."""
+    counts, names = params.get("labels", {}), params.get("label_names") or {}
+    if not isinstance(counts, dict) or not all(type(count) is int and count > 0 for count in counts.values()):
+        raise ValueError(f"labels is {counts!r}")
+    for source, people in names.items() if isinstance(names, dict) else [("", names)]:
+        if not isinstance(people, list) or len(people) != counts.get(source, len(people)):
+            raise ValueError(f"label_names has not the {counts.get(source)} names of {source}")
+        for name in people:
+            if not isinstance(name, str) or name in ("", "."):
+                raise ValueError(f"label_names holds {name!r}")
+            refuse_outside(name, "label_names")
 
 
 def read_best(folder):

@@ -10,7 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from data_loader.folders import UnreadableImage, decode, decode_whole, index_images, index_pairs, upright_size
+from data_loader.folders import (
+    UnreadableImage,
+    decode,
+    decode_whole,
+    index_images,
+    index_pairs,
+    readable_batches,
+    upright_size,
+)
 from utils.errors import UserError
 
 RAMP = np.linspace(0, 255, 24 * 24 * 3).astype(np.uint8).reshape(24, 24, 3)
@@ -223,3 +231,17 @@ def test_a_missing_file_and_a_folder_are_unreadable(tmp_path):
         decode(tmp_path / "1.jpg", 24)
     with pytest.raises(UnreadableImage, match="directory"):
         decode(tmp_path, 24)
+
+
+def test_batches_leave_out_what_cannot_be_read(tmp_path, capsys):
+    for number in range(5):
+        save(tmp_path / "set" / f"{number}.png", np.full((8, 8, 3), number, np.uint8))
+    for number in (0, 1, 3):
+        (tmp_path / "set" / f"{number}.png").write_bytes(b"none")
+    index = index_images(tmp_path / "set", tmp_path / "cache")
+    batches = list(readable_batches(index, np.array([0, 1, 4, 2, 3]), 8, at_once=2))
+    assert [positions.tolist() for positions, _ in batches] == [[4, 2]]
+    assert batches[0][1].shape == (2, 8, 8, 3) and batches[0][1][:, 0, 0, 0].tolist() == [4, 2]
+    assert "3 of 5 images" in capsys.readouterr().err
+    with pytest.raises(UserError, match="2 of 2 images in .* cannot be read, for one 0.png: "):
+        list(readable_batches(index, np.array([0, 1]), 8))

@@ -112,7 +112,13 @@ def test_what_is_missing_or_damaged_is_named(run, tmp_path):
         runs.find_weights(run, "logs", "load_path")
 
 
-@pytest.mark.parametrize("content", ["[]", '{"z_num": "four"}', '{"z_num": true}', '{"gamma": []}', '{"data_dir": 1}'])
+@pytest.mark.parametrize("content", [
+    *("[]", '{"z_num": "four"}', '{"z_num": true}', '{"gamma": []}', '{"data_dir": 1}', '{"z_num": -3}'),
+    *('{"gamma": NaN}', '{"labels": 4}', '{"labels": {"real": "x"}}', '{"labels": {"real": 0}}'),
+    *('{"label_names": {"real": "ab"}}', '{"labels": {"real": 3}, "label_names": {"real": ["a", "b"]}}'),
+    *('{"label_names": {"real": [1]}}', '{"label_names": {"real": ["../out"]}}', '{"label_names": ["/tmp/x"]}'),
+    '{"label_names": {"real": ["."]}}',
+])  # fmt: skip
 def test_params_that_are_no_flags_are_named(content, run):
     (run / "params.json").write_text(content)
     with pytest.raises(UserError, match="params.json is damaged"):

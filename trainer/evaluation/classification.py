@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from data_loader.folders import UnreadableImage, decode
+from data_loader.folders import readable_batches
 from data_loader.training_sources import folder_names, index_named
 from trainer.evaluation import report
 from trainer.evaluation.experiment_report import mean_and_sd
@@ -120,21 +120,13 @@ def write(folder, results, real, options):
 def _of_set(system, index, people):
     place = {name: number for number, name in enumerate(people)}
     wanted = np.array([place[name] for name in index.label_names])[index.labels]
-    chances, readable = [], np.ones(len(index), bool)
+    chances, readable = [], []
     with system.players.averaged(), Progress(len(index), "classified") as progress:
-        for first in range(0, len(index), AT_ONCE):
-            images = []
-            for i in range(first, min(first + AT_ONCE, len(index))):
-                try:
-                    images.append(decode(index.path(i), system.side))
-                except UnreadableImage:
-                    readable[i] = False
-            if images:
-                chances.append(_chances(system, tf.constant(to_float(np.stack(images)))).numpy())
-            progress.update(min(AT_ONCE, len(index) - first))
-    if not chances:
-        raise UserError(f"{index.flag}: no image in {index.folder} can be read")
-    chances = np.concatenate(chances)
+        for positions, images in readable_batches(index, np.arange(len(index)), system.side, AT_ONCE):
+            chances.append(_chances(system, tf.constant(to_float(images))).numpy())
+            readable.append(positions)
+            progress.update(len(positions))
+    chances, readable = np.concatenate(chances), np.concatenate(readable)
     return {"images": len(chances), "top_1": float(np.mean(chances.argmax(axis=1) == wanted[readable])),
             "inception_score": float(inception_score(chances)[0])}  # fmt: skip
 

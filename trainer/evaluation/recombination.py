@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 from data_loader import assets
 from data_loader.face_places import described
-from data_loader.folders import UnreadableImage, decode, decode_whole, index_images
+from data_loader.folders import UnreadableImage, decode_whole, index_images, readable_batches
 from data_loader.generated_folder import read_run
 from data_loader.image_names import finder, rows_of
 from data_loader.joined import SubsetIndex
@@ -30,8 +30,10 @@ from trainer.evaluation import figures, verification
 from trainer.evaluation.report import Section
 from trainer.face_networks.embedding import embed_folder
 from trainer.face_networks.judge import NAMES_ONE
+from trainer.systems import system_class
 from trainer.systems.identity import chip_places
 from trainer.training.load import load_system
+from utils import runs
 from utils.errors import UserError
 from utils.images import to_float
 from utils.progress import Progress
@@ -87,6 +89,14 @@ def read_sources(generated, options):
         raise UserError(f"{flag}: {folder / METADATA} does not name every image of the folder")
     people, poses = indexes[SOURCES[0]], indexes.get(SOURCES[1])
     return Sources(people, poses, found[0], found[1] if poses is not None else None)
+
+
+def check_codes(options):
+    """Raise UserError where the run of --pretrained_gen has no codes to probe."""
+    found = runs.find_weights(options.pretrained_gen, options.log_dir, "pretrained_gen")
+    name = runs.read_params(found.run).get("system") if found.run else "facegan"
+    if not hasattr(system_class(name), "codes"):
+        raise UserError(f"--pretrained_gen: --system {name} has no codes of identity and pose")
 
 
 def recombination_section(made, sources, face_network, options):
@@ -205,10 +215,7 @@ def _told_poses(index):
 
 def _probes(people, options):
     """What the codes of images tell that they should not."""
-    loaded = load_system(options.changed(explicit=options.explicit - NAMES_ONE))  # those name who judges, here
-    system = loaded.system
-    if not hasattr(system, "codes"):
-        raise UserError(f"--pretrained_gen: --system {loaded.options.system} has no codes of identity and pose")
+    system = load_system(options.changed(explicit=options.explicit - NAMES_ONE)).system  # those name who judges, here
     labelled = index_images(people.folder, index_cache(options), labelled=True, flag=people.flag)
     counts = np.bincount(labelled.labels)
     order = np.random.default_rng(options.random_seed).permutation(np.flatnonzero(counts >= FOLDS))
@@ -216,10 +223,11 @@ def _probes(people, options):
     chosen = np.flatnonzero(np.isin(labelled.labels, some))
     if len(some) < 2:
         raise UserError(f"--pretrained_gen: {labelled.folder}: the probe needs two people with {FOLDS} images")
-    places, told = chip_places(labelled), []
-    for part in np.array_split(chosen, -(-len(chosen) // 32)):
-        images = to_float(np.stack([decode(labelled.path(int(i)), system.side) for i in part]))
-        told.append([np.asarray(code) for code in system.codes(images, places[part])])
+    places, told, readable = chip_places(labelled), [], []
+    for positions, images in readable_batches(labelled, chosen, system.side):
+        told.append([np.asarray(code) for code in system.codes(to_float(images), places[positions])])
+        readable.append(positions)
+    chosen = np.concatenate(readable)
     identities, poses, deviations = (np.concatenate(each) for each in zip(*told, strict=True))
     labels = labelled.labels[chosen]
     noise = np.random.default_rng(options.random_seed).normal(size=poses.shape)

@@ -26,9 +26,8 @@ from trainer.evaluation.report import main_figures, write_report
 from trainer.face_networks.embedding import embed_folder
 from trainer.face_networks.judge import open_named_or_judge
 from trainer.training.devices import tell_device
-from utils import runs
 from utils.errors import UserError
-from utils.files import check_writable
+from utils.files import check_writable, refuse_in_inputs
 from utils.versions import versions
 
 EVALUATED = {  # flag -> what it names
@@ -110,7 +109,7 @@ def read_inputs(options):
             raise UserError(
                 "--pretrained_gen: probes the codes of what --system ipgan made: --save_syn_dataset names that"
             )
-        runs.find_weights(options.pretrained_gen, options.log_dir, "pretrained_gen")  # before faces are embedded
+        recombination.check_codes(options)
     if "syn_dataset" in options.explicit:
         if not inputs.generated:
             raise UserError("--syn_dataset: renders are compared with what was made of them: --save_syn_dataset")
@@ -149,13 +148,8 @@ def _refuse_report_in_inputs(inputs, options, named):
     indexes = [*inputs.real, inputs.generated, inputs.renders]
     given = {index.flag.removeprefix("--"): index.folder for index in indexes if index}
     given |= {flag: getattr(options, flag) for flag in ("lfw_dir", "ijba_dir") if flag in named}
-    report = inputs.report.resolve()
-    for flag, folder in given.items():
-        if Path(folder).expanduser().resolve() in (report, *report.parents):
-            raise UserError(
-                f"--report_dir: {inputs.report} is in the input folder of --{flag}, where nothing is written"
-            )
-    check_writable(report, "--report_dir")
+    refuse_in_inputs("report_dir", inputs.report, given.items())
+    check_writable(inputs.report, "--report_dir")
 
 
 def _check_protocols(options, named):

@@ -18,7 +18,7 @@ import tensorflow as tf
 from data_loader.generated_folder import is_generated
 from data_loader.joined import SubsetIndex, identities_of, people_of
 from data_loader.protocols import read_yaws
-from data_loader.training_sources import index_folder
+from data_loader.training_sources import index_folder, named_folders
 from trainer.evaluation import classification, experiment_report
 from trainer.evaluation.experiment_test import HeldOutIdentities, PairsFile
 from trainer.face_networks.network import open_recognizer
@@ -29,7 +29,7 @@ from trainer.training.recognition import kept_result
 from utils import runs
 from utils.claim import Claim
 from utils.errors import UserError
-from utils.files import sha256_of
+from utils.files import refuse_in_inputs, sha256_of
 from utils.flags import FLAGS
 
 FILES = ("learning_rate_schedule_file", "pretrained_rec")  # of these flags the content counts
@@ -76,6 +76,7 @@ def run(options):
     fractions, rows = _fractions(options.fractions), _rows(options)
     steps = options.max_step if "max_step" in options.explicit else options.experiment_steps
     options = with_sizes(options.changed(max_step=steps, explicit=options.explicit | {"max_step"}))
+    _refuse_report_in_inputs(options)
     if options.image_sets:
         return _run_sets(options)
     indexes = _indexes(options, rows)
@@ -90,6 +91,12 @@ def run(options):
         settings["most_frontal"] = options.most_frontal
     with Claim(folder, "experiment.json", settings, "--report_dir"):
         return _run_cells(folder, fractions, rows, indexes, test, options)
+
+
+def _refuse_report_in_inputs(options):
+    given = named_folders(options, ("dataset", "syn_dataset", "save_syn_dataset", "image_sets"))
+    given += [("lfw_dir", options.lfw_dir)] if options.lfw_dir and "lfw_dir" in options.explicit else []
+    refuse_in_inputs("report_dir", Path(options.report_dir).expanduser(), given)
 
 
 def _run_cells(folder, fractions, rows, indexes, test, options):
@@ -218,6 +225,8 @@ def _indexes(options, rows):
 def _frontal(index, options):
     """Of each person the most_frontal images with the least turned faces, after a table; all of them where it is 0."""
     if not options.most_frontal:
+        if options.dataset_poses:
+            raise UserError("--dataset_poses: is read with --most_frontal")
         return index
     if not options.dataset_poses:
         raise UserError(f"--most_frontal {options.most_frontal}: --dataset_poses names a table of yaws")

@@ -34,8 +34,10 @@ def run(options):
     sources = kind.sources_of(options)
     indexes = read_sources(sources, options)
     weights = read_sample_weights(sources, indexes, options)
+    if resumed or (start and kind.people_in_weights):
+        found = resumed or runs.find_weights(options.pretrained_gen, options.log_dir, "pretrained_gen")
+        setup.check_people(found, sources, indexes, "" if kind.people_in_weights else "--pretrained_gen")
     if resumed:
-        setup.check_people(resumed, sources, indexes, "--pretrained_gen")
         setup.tell_streams(resumed, kind.streams(options))
         setup.tell_weights(resumed, weights)
     unreadable = setup.unreadable_files(indexes)

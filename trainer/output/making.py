@@ -6,11 +6,14 @@ from pathlib import Path
 import numpy as np
 
 from data_loader.folders import decode
+from data_loader.training_sources import named_folders
 from trainer.output import card, provenance
 from trainer.output.resumable_folder import OutputFolder, target_folder
 from trainer.output.scores import asked_scores, told_scores
 from trainer.output.writer import Task, write_images
 from trainer.training.load import load_system
+from utils.errors import UserError
+from utils.files import check_writable, refuse_in_inputs
 from utils.images import save_grid
 from utils.shards import parse_shard
 
@@ -33,6 +36,8 @@ def make_images(job, flag, options):
     options, maker = loaded.options, loaded.maker(job)
     scores = asked_scores(options.scores, maker.scores)
     target = target_folder(flag, options)
+    if options.grid:
+        _check_grid(options)
     inputs = maker.open_input(options, loaded.params, scores, {})
     description = provenance.describe(job, loaded, inputs, options, target)
     if maker.scores:
@@ -44,6 +49,17 @@ def make_images(job, flag, options):
     if options.grid and output.finished:
         _save_grid(inputs, target, options)
     return status
+
+
+def _check_grid(options):
+    """Find out before the work whether the grid can be written where --grid says, and that it is none of the inputs."""
+    path = Path(options.grid).expanduser()
+    refuse_in_inputs("grid", path, named_folders(options))
+    if path.is_dir() or path.suffix.lower() != ".png":
+        raise UserError(f"--grid: {path} is not the name of a .png file")
+    if not path.absolute().parent.is_dir():
+        raise UserError(f"--grid: there is no folder {path.parent}")
+    check_writable(path.absolute().parent, "--grid")
 
 
 def _save_grid(inputs, folder, options):

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from data_loader.generated_folder import ROWS, RUN, TABLE
 from data_loader.morphable.parameters import METADATA
-from data_loader.training_sources import folder_names
+from data_loader.training_sources import INPUTS, named_folders
 from trainer.output.scores import told_scores
 from utils.claim import LOCK, Claim
 from utils.errors import UserError
-from utils.files import SUMS, atomic_write, remove_leftovers, sum_line
+from utils.files import SUMS, atomic_write, refuse_in_inputs, remove_leftovers, sum_line
 from utils.shards import Shard
 from utils.tables import PATHS, TEXT, whole_rows, write_rows
 
@@ -276,7 +276,7 @@ def _lock_name(shard):
     return _LOCKS.replace("*", f"{shard.number}-of-{shard.of}")
 
 
-def target_folder(flag, options, inputs=("dataset", "syn_dataset", "dataset_3dmm")):
+def target_folder(flag, options, inputs=INPUTS):
     """The folder that `flag` names, which must not be, or lie in, one of the input folders.
 
     Args:
@@ -284,10 +284,6 @@ def target_folder(flag, options, inputs=("dataset", "syn_dataset", "dataset_3dmm
         options: data_dir and the flags named.
         inputs: the flags that name input folders.
     """
-    data = Path(options.data_dir).expanduser()
-    target = data / getattr(options, flag)
-    inside = (target.resolve(), *target.resolve().parents)
-    for name in inputs:
-        if any((data / folder).resolve() in inside for folder in folder_names(options, name)):
-            raise UserError(f"--{flag}: {target} is in the input folder of --{name}, where nothing may be written")
+    target = Path(options.data_dir).expanduser() / getattr(options, flag)
+    refuse_in_inputs(flag, target, named_folders(options, inputs))
     return target

@@ -42,6 +42,16 @@ def read_checkpoint(path):
     return int(number), arrays
 
 
+def holds_optimizers(path):
+    """Whether a training can go on from a checkpoint: not from exported weights. True of a file that cannot be read,
+    of which `read_checkpoint` says more."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            return any(name.startswith("optimizer/") for name in file.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return True
+
+
 def check_names(variables, shapes, source, ignored=()):
     """Compare a system's variables with what a checkpoint holds.
 

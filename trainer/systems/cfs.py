@@ -30,7 +30,7 @@ from trainer.step.pixels import flipped
 from trainer.step.players import Players
 from trainer.step.precision import computing_in
 from trainer.step.streams import Stream, drawn, step_seed
-from trainer.systems.flags_read import CFS_SHAPING, SYSTEM_FLAGS
+from trainer.systems.flags_read import CFS_SHAPING, SYSTEM_FLAGS, refuse_beside_photographs
 from trainer.systems.identity import IdentityNetwork
 from trainer.systems.system import SOMEBODY, Maker, Score, System, averaged_weights, new_step
 from utils import runs
@@ -62,7 +62,7 @@ class Cfs(System):
     training_only_flags = ("lambda_id", "model_def", "embedding_size")
     training_only_names = ("identity_network/",)
     training_only_off = {"lambda_id": 0.0}
-    identity_flags = ("people_start",)
+    identity_flags, people_in_weights = ("people_start",), True
     rate_flags = "--g_lr and --d_lr"
 
     def __init__(self, options, labels, random=True):
@@ -242,6 +242,7 @@ class Cfs(System):
         names = runs.label_names(params, "real") or [f"{number + 1:05d}" for number in range(self.people)]
         if options.strips and (options.strips < 2 or "dataset" not in options.explicit):
             raise UserError(f"--strips {options.strips}: two images at least, between photographs of --dataset")
+        refuse_beside_photographs(options)
         if indexes or "dataset" not in options.explicit:  # a training, whose photographs these are, shows known people
             return PeopleInput(names, options)
         if not self.encoder:
@@ -250,7 +251,8 @@ class Cfs(System):
         wanted = {options.person} if options.person else set(index.label_names)
         if strangers := sorted(wanted - set(names)):
             flag = "--person" if options.person else f"--dataset {index.folder}"
-            raise UserError(f"{flag}: the training did not know {strangers[0]}; --person names whom to show")
+            instead = "" if options.person else "; --person names whom to show"
+            raise UserError(f"{flag}: the training did not know {strangers[0]}{instead}")
         shown = [names.index(options.person)] * len(index) if options.person else labels_among(index, names)
         people = np.eye(len(names), dtype=np.float32)[shown]
         if options.strips:

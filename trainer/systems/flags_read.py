@@ -87,6 +87,15 @@ MAKING_FLAGS = {
 }
 
 
+def refuse_beside_photographs(options):
+    """An error where cfs is told whom to make, and how many, beside photographs to draw again, or of whom without."""
+    photographs = "dataset" in options.explicit
+    for name in ("n_id", "images_per_id", "same_latents") if photographs else ("person",):
+        if name in options.explicit:
+            raise UserError(f"--{name}: --dataset names photographs to draw again" if photographs else
+                            f"--{name}: of --dataset, whose photographs are drawn again")  # fmt: skip
+
+
 def refuse_idle_flags(options):
     """An error where the command line names a flag that another flag's value, the run's perhaps, has no use for."""
     for name in sorted(options.explicit & set(READ_WITH)):

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from data_loader import chips
 from data_loader.face_places import known_places
-from data_loader.folders import decode
+from data_loader.folders import readable_batches
 from trainer.face_networks.network import build_network
 from trainer.face_networks.preparation import preparation
 from trainer.face_networks.table import kind_of
@@ -18,7 +18,6 @@ from utils.progress import Progress
 
 METHODS = ("none", "magnet", "softmax", "center")
 CROPPED = 108  # side of the images that they see a random crop of, of all other sizes the whole
-AT_ONCE = 32  # images that are looked at before a training begins
 INPUT_SIZE = 96  # the crop that the published code shows FaceNet's networks, whichever it is
 
 
@@ -54,15 +53,23 @@ class IdentityNetwork:
 
         Args:
             index: data_loader.folders.ImageIndex.  side: pixels to which images are read.
+
+        Raises:
+            UserError: no image of a person can be read.
         """
-        features, look = [], tf.function(lambda images: self.features(images, None), reduce_retracing=True)
+        features, labels = [], []
+        look = tf.function(lambda images: self.features(images, None), reduce_retracing=True)
         with Progress(len(index), "features of people") as progress:
-            for part in np.array_split(np.arange(len(index)), -(-len(index) // AT_ONCE)):
-                images = to_float(np.stack([decode(index.path(int(i)), side) for i in part]))
-                features.append(look(images).numpy())
-                progress.update(len(part))
-        features = np.concatenate(features)
-        return np.stack([features[index.labels == person].mean(axis=0) for person in range(len(index.label_names))])
+            for positions, images in readable_batches(index, np.arange(len(index)), side):
+                features.append(look(to_float(images)).numpy())
+                labels.append(index.labels[positions])
+                progress.update(len(positions))
+        features, labels = np.concatenate(features), np.concatenate(labels)
+        missing = set(range(len(index.label_names))) - set(labels.tolist())
+        if missing:
+            name = index.label_names[min(missing)]
+            raise UserError(f"{index.flag}: no image of {name} in {index.folder} can be read")
+        return np.stack([features[labels == person].mean(axis=0) for person in range(len(index.label_names))])
 
     def maps(self, images, chip=None):
         """Its last maps of images, before they are pooled: float32 [n, h, w, c]; of dlib's network alone."""

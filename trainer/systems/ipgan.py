@@ -235,6 +235,9 @@ class IpGan(System):
             for name in ("identity_image", "pose_image"):
                 if not getattr(options, name):
                     raise UserError(f"--{name}: name both --identity_image and --pose_image")
+            for name in ("dataset", "pose_dataset", "images_per_id", "same_latents"):
+                if name in options.explicit:
+                    raise UserError(f"--{name}: --identity_image and --pose_image are one pair, without folders")
             return PairInput(options, self.side)
         people = indexes.get("real") or index_folder(options, "dataset", labelled=True, several=True)
         places, poses = chip_places(people), None

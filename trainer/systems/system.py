@@ -107,6 +107,7 @@ class System:
     networks: dict[str, keras.Model]
     state: dict[str, tf.Variable]
     players: Players
+    people_in_weights = False  # whether networks have rows for the people, by number, so that others cannot start there
     sources: dict[str, Source]
     makers: dict[str, Maker] = {}
     side: int
@@ -124,7 +125,7 @@ class System:
     @classmethod
     def label_counts(cls, params):
         """{source: number of labels} that a run was trained with, of its params.json ({}: published weights)."""
-        return params["labels"]
+        return params.get("labels", {})
 
     @classmethod
     def looked_through(cls, params):

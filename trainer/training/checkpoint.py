@@ -90,6 +90,9 @@ def restore_weights(system, path, ignored=()):
     raw = {name.removeprefix(AVERAGE) for name in variables}
     left_over = {name for name in arrays if name.startswith(ignored) or name in raw}
     check_names(variables, {name: array.shape for name, array in arrays.items()}, path, left_over)
+    for name in variables:
+        if not np.isfinite(arrays[name].astype(np.float32)).all():
+            raise UserError(f"{path}: {name} holds what is no number: these weights make nothing")
     for name, variable in variables.items():
         variable.assign(arrays[name].astype(as_dtype(variable.dtype).as_numpy_dtype))
     system.players.restart_averages()

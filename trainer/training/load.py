@@ -83,7 +83,11 @@ def load_system(options, flag="pretrained_gen"):
         options = with_shape(options, kind.published.options_of(found.checkpoint), found.checkpoint)
     tell_device(options)
     seed_everything(options)  # the same bytes every time, on a GPU too
-    system = kind(options, kind.label_counts(params))
+    counts = kind.label_counts(params)
+    for name, source in kind.sources_of(options).items():
+        if source.label and found.run and name not in counts:
+            raise UserError(f"{found.run / 'params.json'} is damaged: labels has no number of {name}")
+    system = kind(options, counts)
     if found.run:
         checkpoint.restore_weights(system, found.checkpoint)
     else:

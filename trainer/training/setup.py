@@ -10,6 +10,7 @@ import tensorflow as tf
 from data_loader import licences, pipeline, pixel_cache, sample_weights
 from trainer.face_networks.identity_loss import identity_network
 from trainer.face_networks.table import RUNS
+from trainer.published.arrays import holds_optimizers
 from trainer.systems import system_class
 from trainer.training.devices import Devices
 from trainer.training.loop import Loop
@@ -33,7 +34,7 @@ def resumed_run(options, job):
     if not options.load_path:
         return None, options
     found = runs.find_weights(options.load_path, options.log_dir, "load_path")
-    if found.run is None:
+    if found.run is None or not holds_optimizers(found.checkpoint):
         raise UserError(f"--load_path: training goes on from a run folder, not from {found.checkpoint}")
     params = runs.read_params(found.run)
     kind = system_class(params.get("system"))
@@ -82,13 +83,16 @@ def label_counts(sources, indexes):
 
 
 def check_people(resumed, sources, indexes, instead):
-    """An error where a resumed run learned other people than its folders hold now, though as many perhaps, or of
-    other kinds of images.
+    """An error where a run, to go on with or to start from, learned other people than its folders hold now, though as
+    many perhaps, or of other kinds of images.
 
     Args:
         resumed: runs.Weights.
-        instead: the flag that starts a training with other people from the run's weights.
+        instead: the flag that starts a training with other people from the run's weights; "": none does.
     """
+    advice = "its weights are of its own people: begin a training without them"
+    if instead:
+        advice = f"to learn these from its weights, give {instead} {resumed.run} in place of --load_path"
     params = runs.read_params(resumed.run)
     for name, index in ((name, index) for name, index in indexes.items() if sources[name].label):
         there, here = runs.label_names(params, name), list(index.label_names)
@@ -98,14 +102,13 @@ def check_people(resumed, sources, indexes, instead):
                    (("added", set(here) - set(there)), ("missing", set(there) - set(here))) if people]  # fmt: skip
         raise UserError(
             f"{index.flag}: {index.folder} holds other people than {resumed.run} was trained on: "
-            f"{'; '.join(changes) or 'the same in another order'}. To learn these from its weights, give {instead} "
-            f"{resumed.run} in place of --load_path"
+            f"{'; '.join(changes) or 'the same in another order'}; {advice}"
         )
     there, here = set(params.get("labels") or ()), set(label_counts(sources, indexes))
     if there and there != here:
         flag = next(iter(indexes.values())).flag
-        raise UserError(f"{flag}: {resumed.run} learned people of {_some(there)} images, and here are {_some(here)} "
-                        f"ones. To learn these from its weights, give {instead} {resumed.run} in place of --load_path")
+        raise UserError(f"{flag}: {resumed.run} learned people of {_some(there)} images, and here are "
+                        f"{_some(here) or 'unlabelled'} ones; {advice}")  # fmt: skip
 
 
 def _some(names, most=5):

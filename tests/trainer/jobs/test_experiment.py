@@ -275,6 +275,7 @@ def test_tables_by_hand():
         (["--save_syn_dataset", "real"], "real is no folder that generate has made"),
         (["--dataset", "nowhere"], "no such folder"),
         (["--recognizer", "nn4"], "--image_size 16: nn4 takes"),
+        (["--dataset_poses", "poses.csv"], "--dataset_poses: is read with --most_frontal"),
         (["--shared_people", "--compare", "renders", "--syn_dataset", "strangers"], "strangers shows nobody of"),
     ],
 )
@@ -386,3 +387,9 @@ def test_whom_a_recogniser_sees_in_several_folders(data, tmp_path, capsys, untra
     assert run(data, tmp_path / "none", "--image_sets", "real,strangers") == 2
     assert "--image_sets strangers: shows q0, of whom --dataset real has no photographs" in capsys.readouterr().err
     assert not (tmp_path / "none").exists()
+
+
+def test_a_report_does_not_go_into_what_it_reads(data, capsys):
+    assert run(data, data / "real" / "report") == 2
+    assert "--report_dir: " in (told := capsys.readouterr().err) and "is in the input folder of --dataset" in told
+    assert not (data / "real" / "report").exists()

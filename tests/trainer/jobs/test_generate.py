@@ -332,6 +332,9 @@ def test_test_writes_the_fixed_grid(trained_run, untraced):
         (["--save_syn_dataset", "syn"], "--save_syn_dataset: {data}/syn is in the input folder of --syn_dataset"),
         (["--save_syn_dataset", "real/new"], "--save_syn_dataset: {data}/real/new is in the input folder of --dataset"),
         (["--save_syn_dataset", "."], "--save_syn_dataset: {data} holds "),
+        (["--grid", "{data}/syn/0.png"], "--grid: {data}/syn/0.png is in the input folder of --syn_dataset"),
+        (["--grid", "{tmp}"], "--grid: {tmp} is not the name of a .png file"),
+        (["--grid", "{tmp}/nosuch/grid.png"], "--grid: there is no folder {tmp}/nosuch"),
     ],
 )
 def test_bad_input_is_one_line_and_changes_nothing(trained_run, tmp_path, untraced, capsys, flags, message):

@@ -152,10 +152,12 @@ def test_two_processes_give_the_same_bytes(first, photographs, tmp_path):
 def test_the_most_frontal_photographs_alone(first, photographs, tmp_path, capsys):
     """Of s1 the first, who looks less to the side; a photograph without a face is nobody's most frontal one."""
     folder = copied(photographs, tmp_path)
+    Image.new("RGB", (64, 1)).save(folder / "people" / "s22" / "narrow.png")
     assert run(folder, "--most_frontal", "1") == 0
     reasons = {row["file"]: row["reason"] for row in rows(folder / "out" / "failed.csv")}
     assert reasons.pop("s1/5.pgm") == "not one of the 1 most frontal of s1"
-    assert set(reasons) == {"s22/none.png", "s22/broken.jpg"} and "no face found" not in reasons.values()
+    assert set(reasons) == {"s22/none.png", "s22/broken.jpg", "s22/narrow.png"}
+    assert "no face found" not in reasons.values()
     views = {path: data for path, data in content(first).items() if path.endswith(".png") and "s1/5" not in path}
     assert {path: data for path, data in content(folder / "out").items() if path.endswith(".png")} == views
     before = content(folder / "out")
@@ -182,7 +184,8 @@ def test_without_folders_each_photograph_is_a_person(photographs, tmp_path):
     (["--yaws", "0,left"], "--yaws 0,left: 'left' is not a number"),
     (["--yaws", "0,nan"], "--yaws 0,nan: nan is not from -90 to 90"),
     (["--yaws", "-100"], "--yaws -100: -100 is not from -90 to 90"),
-    (["--yaws", "0,30,0.0"], "--yaws 0,30,0.0: 0.0 is there twice"),
+    (["--yaws", "0,30,0.0"], "--yaws 0,30,0.0: 0.0 is there twice, as 0"),
+    (["--yaws", "0.00001,0.00002"], "--yaws 0.00001,0.00002: 0.00002 is there twice, as 0"),
     (["--shard", "3/2"], "--shard 3/2: must be k/n"),
     (["--save_simulated", "people/out"], "--save_simulated:"),
     (["--dataset", "nobody"], "--dataset:"),

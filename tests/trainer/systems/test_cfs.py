@@ -194,6 +194,24 @@ def test_bad_input_is_one_line(home, words, message, capsys):
     assert error.startswith("error: ") and message in error and not (home / "none").exists()
 
 
+@pytest.mark.parametrize(("words", "message"), [
+    (["--person", "a"], "--person: of --dataset, whose photographs are drawn again"),
+    (["--dataset", "people", "--n_id", "3"], "--n_id: --dataset names photographs to draw again"),
+    (["--dataset", "people", "--person", "x"], "--person: the training did not know x\n"),
+])  # fmt: skip
+def test_what_generate_does_not_read_is_one_line(home, words, message, capsys):
+    assert generate(home, "none", *words) == 2
+    assert message in capsys.readouterr().err and not (home / "data" / "none").exists()
+
+
+def test_weights_of_some_people_are_no_beginning_for_others(home, capsys):
+    make_people(home / "data" / "newcomers", "abcx", size=64)
+    words = ["--pretrained_gen", str(only_run(home / "straight")), "--dataset", "newcomers"]
+    assert train(home, "none", *words) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "added x; missing d; its weights are of its own people" in error and not (home / "none").exists()
+
+
 def test_new_people_of_two_are_one_line():
     options = command_line.parse(["generate", "--n_id", "1"], main.JOBS)[1]
     with pytest.raises(UserError, match="--n_id 1: a new person is a mixture of 3, and the weights know 2"):

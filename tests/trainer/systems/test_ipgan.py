@@ -105,6 +105,14 @@ def test_people_in_random_poses_and_in_those_of_others(home):
     assert [row["pose_image"] for row in found[:6]] == [f"{name}/{i}.png" for name in "abc" for i in (0, 1)]
 
 
+def test_a_person_is_shown_by_the_first_image_that_can_be_read(home):
+    make_people(home / "data" / "broken", "abc", size=16)
+    (home / "data" / "broken" / "b" / "0.png").write_bytes(b"none")
+    assert generate(home, "of_broken", "--dataset", "broken", "--images_per_id", "2") == 0
+    shown = [row["identity_image"] for row in rows(home, "of_broken")]
+    assert shown == ["a/0.png", "a/0.png", "b/1.png", "b/1.png", "c/0.png", "c/0.png"]
+
+
 @pytest.mark.parametrize(("words", "message"), [
     (["--input_scale_size", "48"], "--input_scale_size 48: --system ipgan makes 8, 16"),
     (["--dataset", "alone"], "--dataset alone: shows one person: nobody to take a pose from"),
@@ -127,6 +135,10 @@ def test_bad_input_of_a_training_is_one_line(home, words, message, capsys):
                  marks=pytest.mark.slow),
     (["--identity_image", "{a}"], "--pose_image: name both"),
     (["--identity_image", "{gone}", "--pose_image", "{b}"], "--identity_image: "),
+    (["--identity_image", "{a}", "--pose_image", "{b}", "--pose_dataset", "people"],
+     "--pose_dataset: --identity_image"),
+    (["--dataset", "people", "--pose_dataset", "poses", "--save_syn_dataset", "poses/none"],
+     "poses/none is in the input folder of --pose_dataset"),
     (["--strips", "3"], "--strips: --system ipgan does not read it; it is for cfs"),
 ])  # fmt: skip
 def test_bad_input_of_generate_is_one_line(home, words, message, capsys):
@@ -187,6 +199,7 @@ def test_evaluate_tells_whether_identity_and_pose_were_kept(home, tmp_path, monk
     where = ["--data_dir", str(home / "data"), "--save_syn_dataset", "judged", "--report_dir", str(report)]
     assert main.main(["evaluate", *where, "--pretrained_gen", str(tmp_path / "gone")]) == 2
     assert str(tmp_path / "gone") in capsys.readouterr().err and not report.exists()  # before faces are embedded
+    (home / "data" / "people" / "c" / "2.png").write_bytes(b"none")  # left out, with a warning
     judge = ["--model_def", "models.facenet_keras"]  # named here, though the run looked through dlib's
     assert main.main(["evaluate", *where, *run, *judge, "--align", "none"]) == 0
     found = json.loads((report / "evaluation.json").read_text())["recombination"]

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -62,6 +63,30 @@ def test_exported_weights_of_float16_generate_in_float32(home, untraced):
     words = ["generate", "--data_dir", str(home / "data"), "--syn_dataset", "syn", "--scores", "none"]
     words += ["--pretrained_gen", str(home / "small"), "--mixed_precision", "float32", "--save_syn_dataset", "small"]
     assert main.main(words) == 0
+
+
+def test_exported_weights_are_no_run_to_go_on_from(home, tmp_path, untraced, capsys):
+    words = ["export", "--log_dir", str(home), "--pretrained_gen", str(only_run(home / "float32"))]
+    assert main.main([*words, "--export_format", "weights", "--export_dir", str(tmp_path / "small")]) == 0
+    assert main.main(train_words(home / "data", tmp_path / "logs", "--load_path", str(tmp_path / "small"))) == 2
+    assert "error: --load_path: training goes on from a run folder, not from" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["nan", "labels"])
+def test_weights_that_can_make_nothing_are_one_line(home, kind, tmp_path, untraced, capsys):
+    run = tmp_path / "run"
+    shutil.copytree(only_run(home / "float32"), run)
+    path = runs.newest_checkpoint(run)
+    there, params = arrays(run), json.loads((run / "params.json").read_text())
+    if kind == "nan":
+        name = next(name for name in there if name.startswith("state/average/generator/"))
+        np.savez(path, **there | {name: np.full_like(there[name], np.nan)})
+    else:
+        (run / "params.json").write_text(json.dumps(params | {"labels": {"other": 3}}))
+    words = ["generate", "--pretrained_gen", str(run), "--data_dir", str(home / "data"), "--save_syn_dataset", kind]
+    assert main.main(words) == 2
+    message = {"nan": "holds what is no number", "labels": "params.json is damaged: labels has no number of synthetic"}
+    assert message[kind] in capsys.readouterr().err.splitlines()[-1] and not (home / "data" / kind).exists()
 
 
 def test_an_export_of_weights_that_was_interrupted_is_done_again(home, tmp_path, monkeypatch, untraced):

@@ -30,9 +30,11 @@ def test_other_people_are_named_though_they_are_as_many(tmp_path, params):
     with pytest.raises(UserError) as error:
         check_people(run, SOURCES, {"synthetic": index("a", "c", "d")}, "--pretrained_gen")
     assert str(error.value) == (
-        f"--syn_dataset: /data/syn holds other people than {tmp_path} was trained on: added d; missing b. To learn "
+        f"--syn_dataset: /data/syn holds other people than {tmp_path} was trained on: added d; missing b; to learn "
         f"these from its weights, give --pretrained_gen {tmp_path} in place of --load_path"
     )
+    with pytest.raises(UserError, match="; its weights are of its own people: begin a training without them$"):
+        check_people(run, SOURCES, {"synthetic": index("a", "c", "d")}, "")
 
 
 def test_of_many_people_a_few_are_named(tmp_path):

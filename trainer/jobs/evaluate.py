@@ -146,9 +146,10 @@ def _labelled_index(name, flag, options):
 def _refuse_report_in_inputs(inputs, options, named):
     """Nothing is written into what the user gave."""
     indexes = [*inputs.real, inputs.generated, inputs.renders]
-    given = {index.flag.removeprefix("--"): index.folder for index in indexes if index}
-    given |= {flag: getattr(options, flag) for flag in ("lfw_dir", "ijba_dir") if flag in named}
-    refuse_in_inputs("report_dir", inputs.report, given.items())
+    indexes += [inputs.recombined.people, inputs.recombined.poses] if inputs.recombined else []
+    given = [(index.flag.removeprefix("--"), index.folder) for index in indexes if index]
+    given += [(flag, getattr(options, flag)) for flag in ("lfw_dir", "ijba_dir") if flag in named]
+    refuse_in_inputs("report_dir", inputs.report, given)
     check_writable(inputs.report, "--report_dir")
 
 

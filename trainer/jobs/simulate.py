@@ -6,12 +6,15 @@ from data_loader import licences
 from data_loader.crops import check_folders
 from data_loader.folders import index_images
 from data_loader.morphable.parameters import METADATA
+from data_loader.outcome import FAILED
 from data_loader.simulate import SETTINGS, SIMULATOR, SimulatedFolder, read_yaws
 from data_loader.training_sources import index_cache
 from utils.claim import Claim
 from utils.errors import UserError
 from utils.processes import work_through
 from utils.shards import parse_shard
+
+CLAIM = "simulate.json"
 
 
 def run(options):
@@ -39,10 +42,13 @@ def run(options):
     index = index_images(source, index_cache(options), flag="--dataset")
     files = [index.relative_path(i) for i in range(len(index))]
     simulated = SimulatedFolder(folder, source, files, yaws, options)
+    for name in (METADATA, FAILED, CLAIM, licences.FILE):
+        if name in simulated.people:
+            raise UserError(f"--dataset: a person in {source} is called {name}, as a file that is written beside them")
     settings = {"simulator": SIMULATOR, "yaws": list(yaws), "input_content": index.digest}
     settings |= {name: getattr(options, name) for name in SETTINGS}
     people = parse_shard(options.shard).part(list(simulated.people))
-    Claim(folder, "simulate.json", settings, "--save_simulated").take()  # by all shards, at once perhaps
+    Claim(folder, CLAIM, settings, "--save_simulated").take()  # by all shards, at once perhaps
     licences.write(folder, ["makehuman", "landmarks"], [source])
     missing = [(person, entries) for person in people if (entries := simulated.missing(person))]
     total = sum(len(simulated.people[person]) for person in people)

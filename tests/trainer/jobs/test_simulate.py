@@ -179,6 +179,14 @@ def test_without_folders_each_photograph_is_a_person(photographs, tmp_path):
     assert "same name" in reasons["a.png"] and reasons["b.png"] == "no face found"
 
 
+@pytest.mark.parametrize("name", ["metadata.csv", "failed.csv", "simulate.json", "licences.json"])
+def test_a_person_is_not_called_as_a_file_beside_them(photographs, tmp_path, name, capsys):
+    (tmp_path / "people" / name).mkdir(parents=True)
+    shutil.copy(photographs / "people" / "s1" / "1.pgm", tmp_path / "people" / name / "1.pgm")
+    assert run(tmp_path) == 2
+    assert f"is called {name}" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(("words", "message"), [
     (["--yaws", ""], "--yaws : '' is not a number"),
     (["--yaws", "0,left"], "--yaws 0,left: 'left' is not a number"),

@@ -200,6 +200,8 @@ def test_evaluate_tells_whether_identity_and_pose_were_kept(home, tmp_path, monk
     assert main.main(["evaluate", *where, "--pretrained_gen", str(tmp_path / "gone")]) == 2
     assert str(tmp_path / "gone") in capsys.readouterr().err and not report.exists()  # before faces are embedded
     (home / "data" / "people" / "c" / "2.png").write_bytes(b"none")  # left out, with a warning
+    inside = [*where[:-1], str(home / "data" / "people" / "report"), *run]
+    assert main.main(["evaluate", *inside]) == 2 and "nothing may be written" in capsys.readouterr().err
     judge = ["--model_def", "models.facenet_keras"]  # named here, though the run looked through dlib's
     assert main.main(["evaluate", *where, *run, *judge, "--align", "none"]) == 0
     found = json.loads((report / "evaluation.json").read_text())["recombination"]

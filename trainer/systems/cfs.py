@@ -242,7 +242,8 @@ class Cfs(System):
         names = runs.label_names(params, "real") or [f"{number + 1:05d}" for number in range(self.people)]
         if options.strips and (options.strips < 2 or "dataset" not in options.explicit):
             raise UserError(f"--strips {options.strips}: two images at least, between photographs of --dataset")
-        refuse_beside_photographs(options)
+        if not indexes:
+            refuse_beside_photographs(options)
         if indexes or "dataset" not in options.explicit:  # a training, whose photographs these are, shows known people
             return PeopleInput(names, options)
         if not self.encoder:

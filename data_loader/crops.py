@@ -8,7 +8,7 @@ from PIL import Image
 
 from data_loader.folders import decode_whole
 from utils.errors import UserError
-from utils.files import atomic_write
+from utils.files import atomic_write, lies_in
 
 FORMATS = {"jpg": "JPEG", "png": "PNG"}
 SMALLEST = 20  # pixels of a photograph's shorter side; FaceNet's minsize, the smallest face that it looks for
@@ -20,7 +20,7 @@ class NoOutput(Exception):
 
 def check_folders(source, folder, flag, options):
     """Raise UserError where the output would fall into the input, or its size or format cannot be written."""
-    if folder.resolve() == source.resolve() or source.resolve() in folder.resolve().parents:
+    if lies_in(folder, source):
         raise UserError(f"{flag}: {folder} lies in --dataset, into which nothing is written")
     if not 16 <= options.size <= 2048:
         raise UserError(f"--size {options.size}: must be 16 to 2048 pixels")

@@ -195,11 +195,16 @@ def readable_batches(index, positions, size, at_once=32):
             yield np.array(list(batch)), np.stack(list(batch.values()))
     if not failed:
         return
-    text = (f"{index.flag}: {len(failed)} of {count} images in {index.folder} cannot be read, for one "
-            f"{os.path.relpath(failed[0].path, index.folder)}: {failed[0].reason}")  # fmt: skip
+    text = unreadable_text(index, len(failed), count, failed[0])
     if len(failed) == count:
         raise UserError(text)
     print(f"warning: {text}", file=sys.stderr)
+
+
+def unreadable_text(index, count, of, error):
+    """What is said of an index where `count` of `of` images cannot be read, one of them by an UnreadableImage."""
+    return (f"{index.flag}: {count} of {of} images in {index.folder} cannot be read, for one "
+            f"{os.path.relpath(error.path, index.folder)}: {error.reason}")  # fmt: skip
 
 
 def decode_whole(path, longest=None):

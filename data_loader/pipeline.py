@@ -1,7 +1,6 @@
 """Folder -> batches (tf.data): seeded, and from any position on without replaying what came before."""
 
 import atexit
-import os
 import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +10,7 @@ from zlib import crc32
 import numpy as np
 import tensorflow as tf
 
-from data_loader.folders import UnreadableImage
+from data_loader.folders import UnreadableImage, unreadable_text
 from data_loader.pixel_cache import decoded, open_readers
 from data_loader.sample_weights import drawn
 from utils.errors import UserError
@@ -139,7 +138,7 @@ def check_readable(index, size=64, sample=2000, seed=0, limit=0.01, workers=2):
     with ThreadPoolExecutor(workers) as pool:
         errors = [error for error in pool.map(lambda i: _unreadable(index, i, size), chosen) if error]
     if len(errors) > limit * len(chosen):
-        raise _too_many(index, len(errors), len(chosen), errors[0])
+        raise UserError(unreadable_text(index, len(errors), len(chosen), errors[0]))
     return [(error.path, error.reason) for error in errors]
 
 
@@ -172,7 +171,7 @@ class SkippedFiles:
             positions.add(int(i))
             self._reasons.setdefault(error.path, error.reason)
             if len(positions) > self.limit_fraction * len(index) or len(positions) == len(index):
-                self.error = self.error or _too_many(index, len(positions), len(index), error)
+                self.error = self.error or UserError(unreadable_text(index, len(positions), len(index), error))
                 raise self.error
 
 
@@ -242,11 +241,6 @@ def _unreadable(index, i, size):
     except UnreadableImage as error:
         return error
     return None
-
-
-def _too_many(index, count, of, error):
-    return UserError(f"{index.flag}: {count} of {of} images in {index.folder} cannot be read, for one "
-                     f"{os.path.relpath(error.path, index.folder)}: {error.reason}")
 
 
 def _batches(read, spec, firsts, last, batch_size, workers):

@@ -81,8 +81,13 @@ def refuse_outside(name, where):
 
 def refuse_link_outside(path, folder, where):
     """Raise UserError, which begins with `where`, where a link on the way from a folder to `path` leads out of it."""
-    if not Path(path).resolve().is_relative_to(Path(folder).resolve()):
+    if not lies_in(path, folder):
         raise UserError(f"{where}: {path} is a link that leads out of its folder")
+
+
+def lies_in(path, folder):
+    """Whether a path is a folder or something below it, links followed."""
+    return Path(path).resolve().is_relative_to(Path(folder).resolve())
 
 
 def refuse_in_inputs(flag, target, inputs):
@@ -92,9 +97,8 @@ def refuse_in_inputs(flag, target, inputs):
         flag: without dashes.  target: path.
         inputs: iterable of (flag without dashes, path of a folder that is only read).
     """
-    inside = (Path(target).resolve(), *Path(target).resolve().parents)
     for name, folder in inputs:
-        if Path(folder).expanduser().resolve() in inside:
+        if lies_in(target, Path(folder).expanduser()):
             raise UserError(f"--{flag}: {target} is in the input folder of --{name}, where nothing may be written")
 
 

@@ -13,6 +13,7 @@ from trainer.output.gallery import ACROSS, cells_across, curves, write_page, wri
 from utils import runs
 from utils.claim import Claim
 from utils.errors import UserError
+from utils.files import lies_in
 from utils.signals import StopRequest
 from utils.tables import PATHS, Table
 
@@ -39,7 +40,7 @@ def run(options):
     across = cells_across(len(beside) + 1, options.gallery_size)
     target, figures = Path(options.gallery_dir).expanduser(), []
     for folder in (index.folder, *(other.folder for other in beside.values())):
-        if Path(folder).resolve() in (target.resolve(), *target.resolve().parents):
+        if lies_in(target, folder):
             raise UserError(f"--gallery_dir: {target} is in {folder}, where nothing is written")
     if "pretrained_gen" in options.explicit:
         figures = curves(_scalars(runs.find_weights(options.pretrained_gen, options.log_dir, "pretrained_gen").run))

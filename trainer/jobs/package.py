@@ -10,7 +10,7 @@ from trainer.output.packages import open_format
 from trainer.output.packed_folder import PackedFolder
 from utils.claim import Claim
 from utils.errors import UserError
-from utils.files import SUMS, atomic_path, atomic_write, sha256_of, sum_line
+from utils.files import SUMS, atomic_path, atomic_write, lies_in, sha256_of, sum_line
 from utils.progress import Progress
 from utils.signals import StopRequest
 from utils.tables import TEXT
@@ -28,7 +28,7 @@ def run(options):
     """
     folder = PackedFolder(Path(options.data_dir).expanduser() / options.save_syn_dataset, "--save_syn_dataset")
     kind, target = open_format(options.package_format), Path(options.package_dir).expanduser()
-    if folder.folder.resolve() in (target.resolve(), *target.resolve().parents):
+    if lies_in(target, folder.folder):
         raise UserError(f"--package_dir: {target} is in the folder that is packed, where nothing is written")
     names = _names(folder, kind, options)
     settings = {"name": folder.folder.resolve().name, "package_format": options.package_format,

@@ -9,7 +9,9 @@ from utils.files import atomic_write
 # The flags that a picture depends on. Of morphable_model and statistics_dir it is the content: source.settings.
 SETTINGS = ("random_seed", "syn_scale_size", "published_pose", "yaw_range", "pitch_range", "roll_range", "image_format",
             "identity_spread")
-RENDERER = 2  # raised whenever the same settings draw other people: 2 gave them hair, glasses and wider shapes
+# Raised whenever the same settings draw other people: 2 gave them hair, glasses and wider shapes, 3 with fits the sex,
+# age and ethnicity that their columns name.
+RENDERER = 3
 
 
 class RenderFolder:

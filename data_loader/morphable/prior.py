@@ -87,6 +87,13 @@ class Calibration:
             covariance = np.cov(people.T, ddof=1) + left
         return cls(mean, (covariance + covariance.T) / 2)
 
+    def beside(self, directions):
+        """Calibration [c] in which what lies along `directions` float64 [k, c] has variance 1 and goes with nothing."""
+        along = np.linalg.qr(directions.T)[0]
+        along = along @ along.T
+        across = np.eye(len(along)) - along
+        return replace(self, covariance=along + across @ self.covariance @ across)
+
     @property
     def root(self):
         """Symmetric square root float64 [c, c] of the covariance."""
@@ -99,6 +106,8 @@ class Widened:
 
     What is far out is drawn in, so that a larger factor gives more people at the edge of what is human, not monsters.
     Of the fits the covariance alone is used: who was photographed (members of parliament, say) is not who is drawn.
+    It says nothing of sex, age and ethnicity, which stay as sampled: a person's columns name these, and beard, hair
+    and lines are drawn for them.
 
     Args:
         model: MorphableModel. people: People of it.
@@ -110,7 +119,7 @@ class Widened:
         self.model, self.people, self.spread = model, people, spread
         features = (name.removeprefix("l-").removeprefix("r-").split("-")[0] for name in model.shape.names)
         self.factors = spread * np.array([REST[feature] for feature in features])
-        self.root = np.eye(len(people.to_weights)) if calibration is None else calibration.root
+        self.root = np.eye(len(people.to_weights)) if calibration is None else calibration.beside(self._named()).root
 
     def __call__(self, seed, number):
         """sampling.Identity of the person `number` of `seed`."""
@@ -122,6 +131,12 @@ class Widened:
         components = _drawn_in(self.spread * components, MOST) @ self.root
         weights = people.average + components @ people.to_weights + rest
         return replace(who, macro=weights[:people.macros], shape=weights[people.macros:])
+
+    def _named(self):
+        """How sex, age and ethnicity, as a macro's weights hold them, change by each component: [4, COMPONENTS]."""
+        words = [name.split("-") for name in self.model.macro.names]
+        shares = [[word in name for name in words] for word in ("male", "old", *sampling.ETHNICITIES[:-1])]
+        return np.array(shares, np.float64) @ self.people.to_weights[:, :self.people.macros].T
 
 
 def _drawn_in(values, most):

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from trainer.step import losses
+from trainer.step import losses, replicas
 from trainer.step.began import BeganJudge
 
 IDENTITY = {"softmax": losses.softmax_loss, "binary": losses.binary_identity_loss}  # by --identity_perception
@@ -28,7 +28,6 @@ class DualAgentJudge(BeganJudge):
     def __init__(self, network, head, options, tag):
         super().__init__(network, options, tag)
         self.head, self.trained = head, network.trainable_variables + (head.trainable_variables if head else [])
-        self._error = losses.absolute_error_sum if options.sum_errors else losses.absolute_error
 
     def of_discriminator(self, real, fake, real_labels, fake_labels, scale):
         """Eq. 7: L_D = L_adv + lambda_1 L_ip, with L_adv = error(y) - k_t error(x~) (eq. 4).
@@ -83,7 +82,12 @@ class DualAgentJudge(BeganJudge):
     def _seen(self, images, labels):
         """(error of the reconstruction, loss of the identity)."""
         code = self.network.encode(images)
-        return self._error(self.network.decode(code), images), self._identity_loss(code, labels)
+        decoded = self.network.decode(code)
+        if self.options.sum_errors:  # over the images of all replicas, whose losses are meaned
+            error = replicas.count() * losses.absolute_error_sum(decoded, images)
+        else:
+            error = losses.absolute_error(decoded, images)
+        return error, self._identity_loss(code, labels)
 
     def _identity_loss(self, code, labels):
         if self.head is None or labels is None:

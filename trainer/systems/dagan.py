@@ -16,6 +16,7 @@ are ours (docs/dagan.md).
 
 import tensorflow as tf
 
+from data_loader import chips
 from data_loader.inputs import FolderInput
 from data_loader.joined import labels_among
 from data_loader.training_sources import Source, index_folder
@@ -35,7 +36,7 @@ from trainer.step.players import Players
 from trainer.step.precision import computing_in
 from trainer.step.streams import Stream, drawn, step_seed
 from trainer.systems.flags_read import DAGAN_SHAPING, SYSTEM_FLAGS, refuse_idle_flags
-from trainer.systems.identity import IdentityNetwork
+from trainer.systems.identity import IdentityNetwork, chip_places, sees_chips
 from trainer.systems.system import D_SCORES, SOMEBODY, Maker, Score, System, averaged_weights, new_step
 from utils import runs
 from utils.errors import UserError
@@ -45,6 +46,8 @@ SCORES = {
     "identity_score": Score("cross-entropy of its person in the discriminator's code, low where it shows that person",
                             needs=("identity",)),
 }  # fmt: skip
+# Of the face network, without which nobody reads them.
+LOOKING = ("model_def", "embedding_size", "pretrained_rec", "facenet_scope", "use_fixed_image_standardization")
 TEXT = "Each image was made from a view of a photographed person's head that a simulator turned."
 
 
@@ -96,8 +99,10 @@ class DaGan(System):
         known = named and options.label_photographs
         real = Source("dataset", ("real",), "real_identity" if known else "", 2 if known else 1,
                       weights="sample_weights", people=known)  # fmt: skip
-        return {"real": real,
-                "synthetic": Source("syn_dataset", ("synthetic",), "identity" if named else "", people=known)}
+        chip = {}
+        if options.lambda_3 and sees_chips(options):
+            chip = {"annotate": lambda index: {"chip": chip_places(index)}, "example": {"chip": chips.FIXED}}
+        return {"real": real, "synthetic": Source("syn_dataset", ("synthetic",), "identity", people=known, **chip)}
 
     @classmethod
     def resolved(cls, options):
@@ -111,7 +116,7 @@ class DaGan(System):
             raise UserError(f"--augment: --system dagan with --discriminator {options.discriminator} does not read it")
         if options.lambda_3:
             return face_networks.chosen_network(options)
-        for name in sorted(options.explicit & {"model_def", "embedding_size", "pretrained_rec"}):
+        for name in sorted(options.explicit & set(LOOKING)):
             raise UserError(f"--{name}: --system dagan without --lambda_3 looks through no face network")
         return options
 
@@ -159,16 +164,18 @@ class DaGan(System):
         if self.patches:
             realism = self.patches.judge(real, refined, self.players.scale, seed, self.step)
             gradients["patches"] = realism["gradients"]
+        scale = self.players.scale
         if options.update == "alternating":
             self.players.move(gradients)
-            gradients = {}
-        scale = self.players.scale
+            gradients, before, scale = {}, scale, self.players.scale
+            if self.patches:  # judged at the scale before
+                realism["fake_gradient"] *= scale / before
         seen = self.judge.of_generator(refined, labels, scale)
         if self.patches:
             seen["loss"] += options.adversarial_weight * realism["generator_loss"]
             seen["gradient"] += realism["fake_gradient"]
         if self.identity:
-            kept = self._person_kept(view, refined, scale)
+            kept = self._person_kept(view, refined, batch.get("chip"), scale)
             seen["loss"] += options.lambda_3 * kept["loss"]
             seen["gradient"] += kept["gradient"]
         gradients["generator"] = tape.gradient(
@@ -177,7 +184,8 @@ class DaGan(System):
         self.players.move(gradients, schedules.average_decay(self.step))
         told = self.judge.after_step(judged)
         told |= {"loss/d_loss_real": judged["real_loss"], "loss/d_loss_fake": judged["fake_loss"]}
-        if self.patches:
+        if self.patches:  # whose losses have these names everywhere; the auto-encoder's are then its own
+            told |= {"loss/error_real": judged["real_loss"], "loss/error_fake": judged["fake_loss"]}
             told |= self.patches.after_step(realism)
         told |= {"loss/person": kept["loss"]} if self.identity else {}
         self.step.assign_add(1)
@@ -192,13 +200,13 @@ class DaGan(System):
             "misc/diversity": losses.spread(refined) / losses.spread(real),
         }
 
-    def _person_kept(self, view, refined, scale):
+    def _person_kept(self, view, refined, chip, scale):
         """How far the face network sees the refined from the view: {"loss": 1 - the cosine of its features, "gradient":
-        of lambda_3 times that, to `refined`}."""
-        refined, wanted = tf.stop_gradient(refined), tf.stop_gradient(self.identity.features(view, None))
+        of lambda_3 times that, to `refined`}. chip: float32 [n, 4], where the faces are; None: at chips.FIXED."""
+        refined, wanted = tf.stop_gradient(refined), tf.stop_gradient(self.identity.features(view, None, chip))
         with tf.GradientTape() as tape:
             tape.watch(refined)
-            loss = tf.reduce_mean(self.identity.distances(refined, wanted))
+            loss = tf.reduce_mean(self.identity.distances(refined, wanted, chip))
         return {"loss": loss, "gradient": tape.gradient(loss, refined, scale * self.options.lambda_3)}
 
     def _flipped(self, real, seed):

@@ -29,6 +29,7 @@ READ_WITH = {  # flag -> (flag that decides whether it is read, values with whic
     "momentum": ("optimizer", ("sgd",)),
     "generator_weight": BEGAN,
     "patch_halvings": PATCHES,
+    **dict.fromkeys(("lambda_1", "label_photographs"), ("identity_perception", ("softmax", "binary"))),
 }
 RECOGNIZER_SHAPING = ("recognizer", "image_size", "embedding_size", "use_fixed_image_standardization")
 SYSTEM_FLAGS = {

@@ -185,7 +185,12 @@ class IdentityLoss(IdentityNetwork):
 
 def takes_chips(options):
     """Whether the identity loss that `options` name looks at face chips, so that it wants to know where faces are."""
-    return options.method_c != "none" and kind_of(options.model_def, "model_def").alignment == "chip"
+    return options.method_c != "none" and sees_chips(options)
+
+
+def sees_chips(options):
+    """Whether the face network that `options` name looks at face chips."""
+    return kind_of(options.model_def, "model_def").alignment == "chip"
 
 
 def draws(options):

@@ -13,9 +13,11 @@ import pytest
 import tensorflow as tf
 
 import main
+from data_loader import chips
 from data_loader.folders import decode
 from tests.small import DAGAN, LOGS, make_people, newest_arrays, only_run, untraced
 from trainer.benchmark.data import random_batch
+from trainer.step.precision import LARGEST, LossScale
 from trainer.step.streams import step_seed
 from trainer.systems.dagan import DaGan
 from trainer.training.checkpoint import named_variables
@@ -141,6 +143,9 @@ def test_exports_with_and_without_whom_it_knows(home):
     [
         ({"people": {"a": 1, "b": 2}}, [], "--dataset: label folder {}/people/a needs at least 2 images, has 1"),
         ({"views": {".": 2}}, [], "--syn_dataset: images but no label folders (expected <label>/<file>) in {}/views"),
+        ({"views": {".": 2}}, ["--identity_perception", "none"], "--syn_dataset: images but no label folders"),
+        ({}, ["--identity_perception", "none", "--lambda_1", "5"], "--lambda_1: --identity_perception none does not"),
+        ({}, ["--facenet_scope", "A"], "--facenet_scope: --system dagan without --lambda_3 looks through no face"),
         ({}, ["--augment", "flip"], "--augment: --system dagan with --discriminator began does not read it"),
         ({}, ["--r1", "1"], "--r1: --discriminator began does not read it"),
         ({}, ["--discriminator", "patch", "--generator_weight", "k_t"], "--generator_weight: --discriminator patch"),
@@ -227,14 +232,17 @@ def test_patches_score_what_is_generated_and_the_auto_encoder_names_it():
 
 @pytest.mark.slow  # looks through dlib's network
 def test_a_face_network_keeps_the_person_and_moves_the_generator_alone():
-    """Its loss is 1 - the cosine, of pictures as they are; by it alone only the generator moves, towards less of it."""
+    """Its loss is 1 - the cosine, of pictures as they are, cut where the face is; by it alone only the generator moves,
+    towards less of it."""
     alone = [*PATCHES, "--adversarial_weight", "0", "--d_lr", "0"]
     assert still(steps(*alone, "--lambda_3", "2")) >= {"identity_network", "identity_head", "patches"}
     system = make(*alone, "--lambda_3", "2", "--g_lr", "1e-3", "--noresidual")
     system.load_pretrained({})
-    batch = random_batch(system, system.options)
+    where = tf.constant([[0.6, 0.55, 0.5, 0.1]] * 2)  # where the views' table would say
+    batch = random_batch(system, system.options) | {"chip": where}
+    assert system.sources["synthetic"].example["chip"] == chips.FIXED
     refined = system.generator(batch["synthetic"], dropout_seed=step_seed(system.options.random_seed, system.step))
-    a, b = (system.identity.embed(images, None).numpy() for images in (refined, batch["synthetic"]))
+    a, b = (system.identity.embed(images, None, where).numpy() for images in (refined, batch["synthetic"]))
     cosines = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
     first = system.train_step(batch)
     np.testing.assert_allclose(first["loss/person"], 1 - cosines.mean(), rtol=1e-3)
@@ -248,3 +256,27 @@ def test_in_turn_the_generator_meets_the_discriminator_that_has_moved():
     turns, together = steps(), steps("--update", "simultaneous")
     assert same(turns["discriminator"], together["discriminator"])
     assert not same(turns["generator"], together["generator"])
+
+
+def test_patches_pull_as_much_where_the_loss_scale_moves_between_the_players():
+    """The gradient that was taken before the discriminator moved counts by the scale after it."""
+
+    def first_moments(system):
+        system.train_step(random_batch(system, system.options))
+        return {name: variable.numpy() for name, variable in named_variables(system).items()
+                if name.startswith("optimizer/generator/momentum/")}  # fmt: skip
+
+    wanted, system = first_moments(make(*PATCHES)), make(*PATCHES)
+    scale = system.players._loss_scale = LossScale("float16")
+    unscaled = scale.unscaled
+
+    def overflowing(groups):
+        found = unscaled(groups)
+        scale.scale.assign(scale.scale / 2)
+        return found
+
+    scale.unscaled = overflowing
+    found = first_moments(system)
+    assert found.keys() == wanted.keys() != set() and float(scale.scale) == LARGEST / 4
+    for name in wanted:
+        np.testing.assert_allclose(found[name], wanted[name], rtol=1e-3, atol=1e-3 * np.abs(wanted[name]).max())

@@ -28,7 +28,7 @@ name, method = sys.argv[1:]
 PATCH = "--discriminator patch --patch_halvings 1 --r1_interval 2 --method_c none".split()
 MAGNET = ["--method_c", method, "--lambda_c", "0.1", "--model_def", "models.dlib_resnet"]
 WORDS = {"facegan": [*NETWORKS, *(PATCH if method == "patch" else MAGNET)],
-         "dagan": [*DAGAN, "--identity_perception", method],
+         "dagan": [*DAGAN, *("--sum_errors" if method == "sum" else f"--identity_perception {method}").split()],
          "cfs": [*CFS, "--gan_loss", method, "--r1_interval", "1"],
          "ipgan": [*IPGAN, "--model_def", "models.dlib_resnet", "--injection", method, "--r1_interval", "2"]}[name]
 steps, per_device, RATE = 3, 2, 1e-3
@@ -72,7 +72,7 @@ print("equal")
 
 @pytest.mark.slow
 @pytest.mark.parametrize("words", ["facegan magnet", "facegan none", "facegan patch", "dagan softmax", "dagan binary",
-                                   "cfs wgan_gp", "cfs hinge", "ipgan adain"])  # fmt: skip
+                                   "dagan sum", "cfs wgan_gp", "cfs hinge", "ipgan adain"])  # fmt: skip
 def test_two_devices_equal_one(words):
     """With the magnet loss all that is there without one is there too."""
     done = subprocess.run([sys.executable, "-c", CHILD, *words.split()], cwd=ROOT, capture_output=True, text=True)

@@ -153,6 +153,16 @@ def read_scores(folder, flag):
     return Scores(paths, identities, {table.header[place]: values[:, i] for i, place in enumerate(scores)})
 
 
+def high_scores(folder, flag):
+    """Names of the scores of which high is good, as run.json says; of others, and of all of earlier versions, low is.
+
+    Args:
+        flag: that names the folder, for messages.
+    """
+    scores = _read(Path(folder), flag).get("scores") if (Path(folder) / RUN).is_file() else None
+    return {name for name, told in (scores or {}).items() if told.get("better") == "high"}
+
+
 def _there(folder, path):
     """A path of a table as the file is spelt: asked of the disk only where there are several ways."""
     ways = spellings(path)

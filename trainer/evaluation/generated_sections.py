@@ -28,13 +28,20 @@ def leakage_section(generated, real, threshold):
         np.concatenate([labelled.embeddings.features for labelled in real]),
     )  # fmt: skip
     among = np.concatenate([separability.nearest_others(labelled.identities)[1] for labelled in real])
+    seen, own, to_person = generated.embeddings, [], []
+    for features, labels in ((labelled.embeddings.features, labelled.embeddings.labels) for labelled in real):
+        own.append(separability.diversity_within(features, labels))
+        to_person.append(separability.mean_distances(seen.features, seen.labels, features, labels))
+    own = np.concatenate(own)[nearest]
+    to_person = np.concatenate(to_person, axis=1)[np.arange(len(nearest)), nearest]
+    compared = np.isfinite(own)  # whose nearest person has two photographs
     table, pictures = [], []
     for i in np.argsort(image_distances, kind="stable"):
         labelled, row = rows_of[real_images[i]]
         person_set, person = owners[nearest[i]]
         paths = generated.embeddings.paths[images[i]], labelled.embeddings.paths[row]
         table.append([generated.name(identities.labels[i]), person_set.name(person), distances[i], *paths,
-                      image_distances[i]])  # fmt: skip
+                      image_distances[i], to_person[i], own[i]])  # fmt: skip
         if len(pictures) < SHEET:
             pictures.append((generated.picture(images[i]), labelled.picture(row), caption(*paths, image_distances[i])))
     return Section(
@@ -43,19 +50,24 @@ def leakage_section(generated, real, threshold):
         "Each generated identity beside the real one whose mean embedding is nearest, and beside the single nearest "
         f"photograph. {threshold.text} Compare with the share of real identities that are as near to another real "
         "one of their folder: so often two people look alike to this network; only what exceeds it hints at leakage. "
-        "People who are not among the photographs cannot be found.",
+        "People who are not among the photographs cannot be found. Without a threshold: how far its images are from "
+        "those of its nearest person in the mean (mean_distance), beside how far that person's photographs are from "
+        "each other (own_distance), where there are two or more.",
         {
             "threshold": threshold.value,
             "leaked_identities": int(np.sum(distances <= threshold.value)),
             "leaked_share": float(np.mean(distances <= threshold.value)),
             "leaked_image_share": float(np.mean(image_distances <= threshold.value)),
             "real_double_share": float(np.mean(among <= threshold.value)),
+            "own_compared": int(np.sum(compared)),
+            "nearer_than_own": int(np.sum(to_person[compared] <= own[compared])) if compared.any() else None,
             "nearest_real_distance": float(distances.mean()),
             "nearest_real_distance_sd": float(distances.std()),
             "nearest_real_image_distance": float(image_distances.mean()),
             "nearest_real_image_distance_sd": float(image_distances.std()),
         },
-        {"nearest": (["identity", "nearest_real", "distance", "image", "nearest_image", "image_distance"], table)},
+        {"nearest": (["identity", "nearest_real", "distance", "image", "nearest_image", "image_distance",
+                      "mean_distance", "own_distance"], table)},
         [
             figures.histogram_figure("Distance of means to the nearest real identity",
                                      {"generated to real": distances, "real to another real": among}, threshold.value),
@@ -65,28 +77,32 @@ def leakage_section(generated, real, threshold):
     )  # fmt: skip
 
 
-def scores_section(generated, scores):
+def scores_section(generated, scores, high=()):
     """Whether the confidence scores know which images belong to their identity.
 
     Args:
         generated: LabelledSet.
         scores: {name: float64 [images of the folder]} of trainer.evaluation.generated.indexed_scores.
+        high: names of those of which high is good.
     """
     embeddings = generated.embeddings
     margin = separability.margins(embeddings.features, embeddings.labels, generated.unit_length)
     metrics, drawn, rows = {"margin": float(np.nanmean(margin)) if np.isfinite(margin).any() else None}, [], []
     for name, values in scores.items():
-        score = values[embeddings.positions]
+        score, axis = values[embeddings.positions], name
+        if name in high:
+            score, axis = -score, f"minus {name}"
         correlation = separability.rank_correlation(score, margin)
         metrics[f"rank_correlation of {name}"] = correlation
         both = np.isfinite(score) & np.isfinite(margin)
-        drawn.append(figures.scatter_figure(f"{name} against the margin", score[both], margin[both], (name, "margin"),
+        drawn.append(figures.scatter_figure(f"{name} against the margin", score[both], margin[both], (axis, "margin"),
                                             f"rank correlation {shown(correlation)}"))  # fmt: skip
         rows += [[name, *row] for row in separability.kept_by_score(score, generated.pairs, embeddings.labels)]
     return Section(
         "scores",
         "Confidence scores",
-        "Low scores are meant to be good. An image's margin is its distance to the nearest other identity's mean less "
+        "Low scores are meant to be good; one of which high is good counts with its sign turned, in all figures here. "
+        "An image's margin is its distance to the nearest other identity's mean less "
         "that to the mean of the other images of its own: positive where it would be given its label. The table says "
         "what is left, and how well it separates, when only the best images by a score are kept.",
         metrics,

@@ -132,6 +132,13 @@ MEANINGS = {
         "Real ones as near to each other", SHARE, "real identities whose mean lies under the threshold of another real "
         "one's; leakage up to this share is no sign of copying", main=True
     ),
+    "own_compared": Meaning(
+        "Compared with own photographs", NUMBER, "generated identities whose nearest real one has two or more"
+    ),
+    "nearer_than_own": Meaning(
+        "Nearer than own photographs", NUMBER, "of these, whose images are as near to the real one's in the mean as "
+        "its photographs are to each other", LOW
+    ),
     "leaked_image_share": Meaning(
         "Leakage by single images", SHARE, "generated identities with any image under the threshold of any photograph",
         LOW

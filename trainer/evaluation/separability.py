@@ -131,6 +131,22 @@ def diversity_within(features, labels):
     return 2 * np.bincount(row_of, squares) / pairs
 
 
+def mean_distances(features, labels, others, other_labels):
+    """Mean distance of an image of one set's identity to an image of another's, by the means and variances of both.
+
+    Returns:
+        float64 [k, l], in the order of the labels of both sets.
+    """
+    sets = [], []
+    for members, of_each in ((features, labels), (others, other_labels)):
+        identities = mean_embeddings(members, of_each, unit_length=False)
+        row_of = np.searchsorted(identities.labels, of_each)
+        squares = np.sum((members.astype(np.float64) - identities.means[row_of]) ** 2, axis=1)
+        sets[0].append(identities.means)
+        sets[1].append(np.bincount(row_of, squares) / identities.images)
+    return cdist(*sets[0], "sqeuclidean") + sets[1][0][:, None] + sets[1][1]
+
+
 def nearest_means(generated, real):
     """Of each generated identity's mean, the nearest real one's: [k, d], [l, d] -> (rows int64 [k], distances [k])."""
     return pairwise_distances_argmin_min(generated, real, metric="sqeuclidean")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from data_loader import folders, ijba
-from data_loader.generated_folder import is_generated
+from data_loader.generated_folder import high_scores, is_generated
 from data_loader.protocols import read_bin_set, read_lfw_pairs
 from data_loader.training_sources import folder_names, index_cache
 from trainer.evaluation import (
@@ -234,7 +234,8 @@ def _generated_sections(face_network, inputs, made, real, threshold, options):
             yield recombination.recombination_section(made, inputs.recombined, face_network, options)
     if inputs.scores:
         with _timed("scores"):
-            yield generated_sections.scores_section(made, inputs.scores)
+            high = high_scores(inputs.generated.folder, inputs.generated.flag)
+            yield generated_sections.scores_section(made, inputs.scores, high)
 
 
 def _quality_features(face_network, inputs, made, real, options):

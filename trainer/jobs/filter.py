@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_loader.generated_folder import TABLE, read_run, read_scores
+from data_loader.generated_folder import TABLE, high_scores, read_run, read_scores
 from data_loader.training_sources import folder_names, index_named
 from data_loader.truth import Truth
 from trainer.output import card
@@ -43,7 +43,7 @@ def run(options):
     table = read_scores(source, "--save_syn_dataset")
     description = read_run(source, "--save_syn_dataset")
     real = _real(options)
-    rules = _rules(table, description.get("scores") or {}, options)
+    rules = _rules(table, high_scores(source, "--save_syn_dataset"), options)
     looks, looked = _look_alike(source, table, real, options)
     reasons = _reasons(table, rules, looks, options.min_images)
     kept = [reason == "" for reason in reasons]
@@ -98,16 +98,16 @@ class Rule:
         return f"{'at least' if self.high else 'up to'} {self.limit:.6g} ({self.flag})"
 
 
-def _rules(table, told, options):
+def _rules(table, high_is_good, options):
     """{score: Rule} of the flags that are given, the stricter one where there are two.
 
     Args:
-        told: what run.json says of each score: {name: {"better": "low" or "high"}}; older folders' are all low.
+        high_is_good: names of scores.
     """
     rules = {}
     for flag in ("score_limits", "score_percentiles"):
         for score, value in _assignments(flag, getattr(options, flag), table.values).items():
-            high = told.get(score, {}).get("better") == "high"
+            high = score in high_is_good
             values, limit = table.values[score], value
             if np.isnan(values).any():
                 raise UserError(f"--{flag}: {TABLE} has images without a {score}")

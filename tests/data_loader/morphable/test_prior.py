@@ -63,7 +63,7 @@ def test_spread_is_how_much_people_differ(model, fitter):
 
 
 def test_fits_leave_sex_age_and_ethnicity_as_they_are_named(model, fitter):
-    """However photographed people's components go together: a beard and the label `male` would be on another's shape."""
+    """However photographed people's components go together: a beard would be on another's shape."""
     mixed = np.random.default_rng(2).normal(0, 0.5, (40, 40)) + np.eye(40)
     plain = Widened(model, fitter.people, None, 1.8)
     fitted = Widened(model, fitter.people, Calibration(np.zeros(40), mixed @ mixed.T), 1.8)

@@ -111,6 +111,12 @@ def test_leakage():
     assert images.tolist() == [0, 2] and real_images.tolist() == [2, 1] and distances.tolist() == [1, 0.25]
 
 
+def test_mean_distances_by_hand():
+    a, b = np.array([[0.0], [2], [5]]), np.array([[1.0], [3]])
+    found = sep.mean_distances(a, np.array([0, 0, 4]), b, np.array([2, 2]))
+    np.testing.assert_allclose(found, [[(1 + 9 + 1 + 1) / 4], [(16 + 4) / 2]])
+
+
 def test_margins_by_hand():
     features, labels = np.array([[0.0], [2], [10], [12], [5]]), np.array([0, 0, 1, 1, 2])
     # the first: own mean without itself 2, so 4; the nearest other mean is 5, so 25

@@ -112,6 +112,14 @@ def test_an_identity_map_and_leakage_show(data, tmp_path):
     nearest = cdist(means[1], means[0], "sqeuclidean").min(axis=1)
     among = cdist(means[0], means[0], "sqeuclidean") + 9 * np.eye(4)
     leakage = content["leakage"]
+    people = [int(np.argmin(cdist(means[1], means[0], "sqeuclidean")[i])) for i in range(5)]
+    to_person = [distances[2 * i : 2 * i + 2, 3 * person : 3 * person + 3].mean() for i, person in enumerate(people)]
+    within = [cdist(own, own, "sqeuclidean")[np.triu_indices(3, 1)].mean() for own in real[0].reshape(4, 3, -1)]
+    for row in rows:
+        assert float(row["mean_distance"]) == pytest.approx(to_person[int(row["identity"])], rel=1e-4)
+        assert float(row["own_distance"]) == pytest.approx(within[people[int(row["identity"])]], rel=1e-4)
+    assert leakage["own_compared"] == 5
+    assert leakage["nearer_than_own"] == sum(far <= within[who] for far, who in zip(to_person, people, strict=True))
     assert leakage["nearest_real_distance"] == pytest.approx(nearest.mean(), rel=1e-6)
     assert leakage["leaked_identities"] == np.count_nonzero(nearest <= LIMIT)
     assert leakage["leaked_share"] == np.mean(nearest <= LIMIT) and 0 < leakage["leaked_share"] < 1
@@ -119,6 +127,25 @@ def test_an_identity_map_and_leakage_show(data, tmp_path):
     assert leakage["real_double_share"] == np.mean(among.min(axis=1) <= LIMIT)
     page = (tmp_path / "report.html").read_text()
     assert 'id="leakage"' in page and "GANFaces (published)" in page
+
+
+def test_a_score_of_which_high_is_good_counts_with_its_sign_turned(data, tmp_path):
+    """As a patch discriminator's is: the same pictures with the scores turned over give the same figures."""
+    shutil.copytree(data / "copied", tmp_path / "low")
+    shutil.copytree(data / "copied", tmp_path / "high")
+    rows = (tmp_path / "low" / "confidence_scores.csv").read_text().splitlines()
+    fields = [row.split(",") for row in rows[1:]]
+    turned = [rows[0], *(f"{path},{who},{-float(score)}," for path, who, score, _ in fields)]
+    (tmp_path / "high" / "confidence_scores.csv").write_text("\n".join(turned) + "\n")
+    run = {"settings": {}, "flags": {}, "inputs": {"folder": None}, "finished": True}
+    told = {"d_score": {"meaning": "", "better": "high"}, "c_score": {"meaning": "", "better": "low"}}
+    (tmp_path / "high" / "run.json").write_text(json.dumps(run | {"scores": told}))
+    for name in ("low", "high"):
+        assert not evaluate(tmp_path, tmp_path / f"{name}_report", "--save_syn_dataset", name, "--align", "none")
+    low, high = (found(tmp_path / f"{name}_report") for name in ("low", "high"))
+    assert high["scores"] == low["scores"] and low["scores"]["rank_correlation of d_score"] is not None
+    tables = [(tmp_path / f"{name}_report" / "scores_filtered.csv").read_text() for name in ("low", "high")]
+    assert tables[0] == tables[1]
 
 
 def test_groups_of_generated_images(data, tmp_path):

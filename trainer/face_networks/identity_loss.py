@@ -2,10 +2,13 @@
 own work.
 
 FaceNet (facenet_keras_2024.h5, fetched) judges where the loss looked through dlib's network, dlib's in every other
-case. Nothing here needs TensorFlow.
+case. Where a training began with another's weights, what that one's loss looked through counts too. Nothing here needs
+TensorFlow.
 """
 
 from trainer.face_networks.table import DLIB, FACENET, MODEL_DEFS
+
+BEFORE = "networks_before"  # key of params.json and of run.json's trained_with
 
 
 def identity_network(training):
@@ -19,18 +22,34 @@ def identity_network(training):
     return None if off and training.get("people_start") != "features" else training.get("model_def")
 
 
+def networks_before(training):
+    """list of --model_defs through which the trainings of the weights that a training began with looked."""
+    return [name for name in training.get(BEFORE) or () if isinstance(name, str)]
+
+
+def all_networks(training):
+    """list of those, and last of the training's own; each once."""
+    own = identity_network(training)
+    return list(dict.fromkeys([*networks_before(training), *([own] if own else [])]))
+
+
 def judge_of(training):
     """--model_def of the network that judges what a training makes.
 
     Args:
-        training: as identity_network takes it, or None where nothing is known of it.
+        training: as identity_network takes it, with what networks_before reads; None where nothing is known of it.
     """
-    return FACENET if training and identity_network(training) == DLIB else DLIB
+    judges = [name for name in all_networks(training or {}) if name in (DLIB, FACENET)]
+    return FACENET if judges and judges[-1] == DLIB else DLIB  # of two that looked the one that did so longer ago
 
 
 def told(training):
-    """In words, which network the identity loss of a training looked through."""
+    """In words, which network the identity loss of a training looked through, and those of trainings before it."""
     if training is None:
         return "not known"
-    looked = identity_network(training)
-    return "none" if looked is None else MODEL_DEFS[looked].title if looked in MODEL_DEFS else str(looked)
+    looked, before = identity_network(training), networks_before(training)
+    return _title(looked) + (f"; of the weights that it began with: {', '.join(map(_title, before))}" if before else "")
+
+
+def _title(name):
+    return "none" if name is None else MODEL_DEFS[name].title if name in MODEL_DEFS else str(name)

@@ -3,7 +3,7 @@
 import sys
 
 from data_loader.generated_folder import trained_with
-from trainer.face_networks.identity_loss import identity_network, judge_of, told
+from trainer.face_networks.identity_loss import all_networks, judge_of, told
 from trainer.face_networks.network import open_face_network
 from utils.flags import FLAGS
 
@@ -42,9 +42,9 @@ def open_named_or_judge(options, folder, flag):
     face_network = open_face_network(options if named else options.changed(model_def=judge_of(training)))
     if not folder:
         return face_network, {}
-    looked = identity_network(training) if training else None
-    if looked and looked == face_network.model_def:
-        print(f"warning: --{min(named)}: the identity loss of {folder} looked through {told(training)} too, so that "
-              "these figures flatter: leave it out to judge by another", file=sys.stderr)  # fmt: skip
+    if training and face_network.model_def in all_networks(training):
+        other = f"leave --{min(named)} out to judge by another" if named else "judge by another with --model_def"
+        print(f"warning: the identity loss of {folder} looked through {face_network.name} too, so that these figures "
+              f"flatter: {other}", file=sys.stderr)  # fmt: skip
     print(f"identity loss of the generated images, through: {told(training)}")
     return face_network, {"identity loss of the generated images, through": told(training)}

@@ -5,13 +5,14 @@ import sys
 from data_loader.sample_weights import digests
 from data_loader.training_sources import read_sample_weights, read_sources
 from trainer.evaluation.training_kid import TrainingKid
+from trainer.face_networks.identity_loss import BEFORE
 from trainer.face_networks.judge import open_judge
 from trainer.systems import system_class
 from trainer.training import checkpoint, setup
 from trainer.training.best import Best
 from trainer.training.devices import Devices, tell_device
 from trainer.training.grid import Grid
-from trainer.training.load import starting_weights
+from trainer.training.load import networks_before, starting_weights
 from utils import runs
 from utils.errors import UserError
 
@@ -59,13 +60,14 @@ def run(options):
     if devices.chief:
         people = setup.people(sources, indexes)
         grid = Grid.of(system, options, people, indexes)
-        kid = _kid(system, options, people, indexes, devices)
+        before = networks_before(options, resumed)
+        kid = _kid(system, options, people, indexes, devices, before)
         if kid:
             best = Best(kid, options.keep_best, options.keep_best_step)
             if resumed:
                 best.carry_over(resumed.run, runs.steps_done(resumed.checkpoint))
         folder = runs.new_run_folder(options)
-        more = {"licences": setup.licences_of(indexes, options), **people}
+        more = {"licences": setup.licences_of(indexes, options), **people, **({BEFORE: before} if before else {})}
         runs.write_params(folder, options, streams=kind.streams(options), image_weights=digests(weights), **more)
     setup.run_loop(system, data, folder, options, grid, devices, best)
 
@@ -78,8 +80,8 @@ def _tell_rising_rates(options):
                   f"{options.lr_lower_boundary:g}, to which it rises at step {options.lr_update_step}", file=sys.stderr)
 
 
-def _kid(system, options, people, indexes, devices):
-    """What --keep_best measures, or None."""
+def _kid(system, options, people, indexes, devices, before):
+    """What --keep_best measures, or None. before: of networks_before."""
     if options.keep_best == "none":
         return None
     photographs = next((index for name, index in indexes.items() if system.sources[name].flag == "dataset"), None)
@@ -88,4 +90,5 @@ def _kid(system, options, people, indexes, devices):
     if devices.workers > 1:
         raise UserError("--keep_best: with one worker only")
     inputs = system.makers["generate"].open_input(options, people, (), indexes)
-    return TrainingKid(system, inputs, photographs, open_judge(options, system.looked_through(vars(options))))
+    looked = system.looked_through(vars(options)) | {BEFORE: before}
+    return TrainingKid(system, inputs, photographs, open_judge(options, looked))

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 from data_loader import licences
+from trainer.training.load import looked_through
 from utils.flags import FLAGS
 from utils.runs import shortened, without_machine
 from utils.versions import versions
@@ -78,14 +79,8 @@ def trained_on(loaded):
 
 
 def trained_with(loaded):
-    """{flag: value} of what its training looked through, such as the network in a loss; None where it is not known.
-
-    Exported weights are without these parts; their params.json says what they were.
-    """
-    system, params = loaded.system, loaded.params
-    if "trained_with" in params or not params:
-        return params.get("trained_with")
-    return system.looked_through(params)
+    """{flag: value} of what its training looked through, such as the network in a loss; None where it is not known."""
+    return looked_through(loaded.params) if loaded.params else None
 
 
 def _name(loaded):

@@ -4,6 +4,7 @@ import glob
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from trainer.face_networks import identity_loss
 from trainer.systems import system_class
 from trainer.systems.system import System
 from trainer.training import checkpoint
@@ -94,6 +95,33 @@ def load_system(options, flag="pretrained_gen"):
         kind.published.load(system, found.checkpoint)
     print(f"checkpoint: {found.checkpoint}")
     return Loaded(system, options, found.run, found.checkpoint, params)
+
+
+def networks_before(options, resumed=None):
+    """list of --model_defs through which earlier trainings of the weights that a training begins with looked.
+
+    Args:
+        options: the flags, of which `--pretrained_gen` names what it starts from.
+        resumed: runs.Weights of a run that goes on, whose list it stays.
+    """
+    if resumed:
+        return identity_loss.networks_before(runs.read_params(resumed.run))
+    if "pretrained_gen" not in options.explicit:
+        return []
+    found = runs.find_weights(options.pretrained_gen, options.log_dir, "pretrained_gen")
+    return identity_loss.all_networks(looked_through(runs.read_params(found.run)) or {})
+
+
+def looked_through(params):
+    """{flag: value} of a run's params.json, of what its training looked through, and trainings before it.
+
+    Exported weights are without these parts; their params.json says what they were.
+    """
+    if "trained_with" in params:
+        return params["trained_with"]
+    before = identity_loss.networks_before(params)
+    looked = system_class(params.get("system")).looked_through(params)
+    return looked | ({identity_loss.BEFORE: before} if before else {})
 
 
 def starting_weights(options):

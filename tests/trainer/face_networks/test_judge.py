@@ -20,6 +20,7 @@ from tests.trainer.face_networks.test_embedding import mean_colour_network, opti
 from trainer.face_networks.identity_loss import judge_of, told
 from trainer.face_networks.judge import open_judge
 from trainer.face_networks.network import open_face_network
+from trainer.face_networks.table import DLIB, FACENET
 from trainer.published import keras_facenet
 from trainer.published.arrays import named_weights
 from trainer.published.keras_facenet import FILE
@@ -62,6 +63,10 @@ def cache(tmp_path_factory):
          "models.facenet_keras"),
         (DLIBS | {"model_def": "models.of_tomorrow"}, "models.of_tomorrow", "models.dlib_resnet"),
         (None, "not known", "models.dlib_resnet"),
+        (DLIBS | {"method_c": "none", "networks_before": [DLIB]},
+         "none; of the weights that it began with: dlib's ResNet", FACENET),
+        (FACENETS | {"networks_before": [DLIB]},
+         "FaceNet Inception-ResNet-v1; of the weights that it began with: dlib's ResNet", DLIB),
     ],
 )
 def test_nobody_marks_his_own_work(training, looked, judge):
@@ -107,8 +112,7 @@ def generated(folder, training):
         ({"flags": DLIBS, "trained_on": {"dataset": "x"}}, [], FILE, "dlib's ResNet"),  # of an earlier version
         ({"flags": DLIBS, "trained_on": None}, [], "dlib's ResNet", "not known"),  # the same, of a TF1 checkpoint
         ({"trained_with": DLIBS}, ["--model_def", "models.dlib_resnet"], "dlib's ResNet", "dlib's ResNet"),
-        pytest.param({"trained_with": DLIBS}, ["--model_def", "models.facenet_keras"], FILE, "dlib's ResNet",
-                     marks=pytest.mark.slow),
+        ({"trained_with": DLIBS}, ["--model_def", "models.facenet_keras"], FILE, "dlib's ResNet"),
     ],
 )
 def test_evaluate_judges_by_the_other_and_says_which(training, words, judge, looked, cache, tmp_path, capsys):

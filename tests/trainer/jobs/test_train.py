@@ -22,9 +22,12 @@ import main
 from data_loader import assets, folders, pipeline
 from models.dlib_resnet import DlibResnet
 from tests.small import SOURCES, make_data, only_run, train_words, untraced
+from trainer.face_networks.identity_loss import judge_of
+from trainer.face_networks.table import DLIB, FACENET
 from trainer.published.arrays import named_weights
 from trainer.published.dlib_import import FILE, load_dlib_resnet
 from trainer.training import checkpoint, setup
+from trainer.training.load import looked_through
 from utils import command_line, runs
 from utils.errors import UserError
 
@@ -125,6 +128,24 @@ def test_starts_from_the_weights_of_another_run(whole, logs, tmp_path, untraced,
     assert main.main(train_words(whole.data, logs / "third", *other_width)) == 2
     assert "--conv_hidden_num 8" in capsys.readouterr().err
     assert not (logs / "third").exists()
+
+
+def test_what_earlier_losses_looked_through_is_not_forgotten(whole, logs, tmp_path, untraced):
+    """Begun with weights of a loss on dlib's network, without one; gone on with; exported: FaceNet judges."""
+    first = tmp_path / "first"
+    shutil.copytree(whole.run, first)
+    params = json.loads((first / "params.json").read_text()) | {"method_c": "magnet"}
+    (first / "params.json").write_text(json.dumps(params))
+    for folder, words in (("second", ["--pretrained_gen", first, "--max_step", "1"]), ("third", ["--max_step", "2"])):
+        resumed = ["--load_path", only_run(logs / "second")] if folder == "third" else []
+        begun = train_words(whole.data, logs / folder, *words) if not resumed else [*words, "--log_dir", logs / folder]
+        assert main.main(list(map(str, [*begun, *resumed]))) == 0
+    words = ["--pretrained_gen", only_run(logs / "third"), "--export_dir", logs / "out", "--export_format", "weights"]
+    assert main.main(list(map(str, ["export", *words]))) == 0
+    for run in (only_run(logs / "third"), logs / "out"):
+        looked = looked_through(json.loads((run / "params.json").read_text()))
+        assert looked["networks_before"] == [DLIB] and looked["method_c"] == "none" and judge_of(looked) == FACENET
+    assert judge_of(looked_through(json.loads((whole.run / "params.json").read_text()))) == DLIB
 
 
 @pytest.mark.slow

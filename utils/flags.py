@@ -57,7 +57,7 @@ GROUPS = {
     ],
     "networks": [
         _flag("input_scale_size", 64, "image height and width, a multiple of 4", low=16, high=1024, multiple=4, jobs=SHAPE),
-        _flag("discriminator", "began", "what judges realism (FaceGAN's D_R): BEGAN's auto-encoder, as published, or a network that scores patches, for few photographs and steps (ours)", choices=("began", "patch"), jobs=SHAPE),
+        _flag("discriminator", "began", "what judges realism (FaceGAN's D_R): BEGAN's auto-encoder, as published, or a network that scores patches, for few photographs and steps (ours); its d_score is their mean, high is good, BEGAN's an error, low is good", choices=("began", "patch"), jobs=SHAPE),
         _flag("patch_halvings", 3, "of the discriminator of patches: 3, a score sees 56 pixels, 2: 28, 1: 14, where images should differ from photographs in what is larger", low=1, high=3, jobs=SHAPE),
         _flag("conv_hidden_num", 64, "width of D_R; of patches: channels of the first layer, doubled with each halving", low=1, jobs=SHAPE),
         _flag("conv_hidden_num_back", 64, "width of D_S, which is always 64 in the published code", low=1, jobs=SHAPE),
@@ -207,7 +207,7 @@ GROUPS = {
     "rendering": [
         _flag("morphable_model", "makehuman", "the face: makehuman, or a path to BFM 2009 (.mat), BFM 2017/2019 (.h5), LSFM (.mat) or a folder with 3DDFA's Model_Shape.mat and Model_Exp.mat", jobs=("render", "pair", *BENCHMARK), path="one"),
         _flag("statistics_dir", "", "sample pose, expression, light and faces from these fits: 300W-3D .mat files, or a folder that `pair` wrote", jobs=(*RENDERING, *BENCHMARK), path="one"),
-        _flag("identity_spread", 1.8, "makehuman: factor on how much the shapes of people's heads differ; 1: as in the fits of statistics_dir that `pair` wrote, or in ranges of ours", low=0, high=4, jobs=(*RENDERING, *BENCHMARK)),
+        _flag("identity_spread", 1.8, "makehuman: factor on how much the shapes of people's heads differ; 1: in what landmarks show as in the fits of statistics_dir that `pair` wrote, else in ranges of ours", low=0, high=4, jobs=(*RENDERING, *BENCHMARK)),
         _flag("published_pose", False, "as gen_syn_latent.m: the second pose number is 0, so no yaw", jobs=(*RENDERING, *BENCHMARK)),
         _flag("shard", "", "do one part, on one of several processes or machines: 2/8 is the second of eight; auto: as the scheduler says (an array of SLURM, SGE or LSF)", jobs=(*RENDERING, "simulate", *WRITING)),
         _flag("engine", "none", "ray: all shards as tasks of Ray's, which tries those again whose process dies (requirements-ray.txt)", choices=("none", "ray"), jobs=("generate",)),

@@ -13,7 +13,7 @@ SYSTEM_GROUPS = {
         _flag("label_photographs", True, "name the people of photographs too, as in eq. 6: one folder for each, with two images or more; False: of views alone", jobs=TRAINING),
         _flag("generator_weight", "one", "weight of the adversarial loss in G: one, as in BEGAN; k_t: eq. 2 as printed, 0 at the start", choices=("one", "k_t"), jobs=TRAINING),
         _flag("sum_errors", False, "sum the auto-encoder's errors over images and pixels as in eqs. 4, 5 and 9; False: mean", jobs=TRAINING),
-        _flag("update", "alternating", "G is moved against the D that has just moved, or simultaneous: against the same D", choices=("alternating", "simultaneous"), jobs=TRAINING),
+        _flag("update", "alternating", "G is moved against the D that has just moved, or simultaneous: against the same D; patches (--discriminator patch) judge for G before they move, either way", choices=("alternating", "simultaneous"), jobs=TRAINING),
     ],
     "conditional face synthesis (--system cfs)": [
         _flag("lambda_gp", 1.0, "weight of the gradient penalty, eq. 2", low=0, jobs=TRAINING),

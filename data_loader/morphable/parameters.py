@@ -12,6 +12,7 @@ import numpy as np
 from utils import tables
 
 METADATA = "metadata.csv"
+RENDERED = "render.json"  # the settings of renders, in their folder and in that of their maps
 PICTURE = ("path", "identity", "index")
 POSE = ("yaw", "pitch", "roll")  # degrees, signs as in sampling.Image
 FRAMING = ("zoom", "shift_x", "shift_y")  # a factor, and fractions of the frame

@@ -190,10 +190,9 @@ def _text(results, real, generated, tested, options):
         "real identities are a fraction, the weights and the batches."
     )
     if trained_on(generated.folder, "dataset") == Path(options.dataset).name:
-        text += (
-            " The generator itself was trained on these photographs, those of the test identities included, though "
-            "without their labels: the gain is an upper bound."
-        )
+        text += " The generator itself was trained on these photographs"
+        held_out = not ("lfw_dir" in options.explicit and options.lfw_dir)
+        text += ", those of the test identities included: the gain is an upper bound." if held_out else "."
     return text
 
 

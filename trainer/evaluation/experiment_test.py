@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from data_loader.generated_folder import alignment_of
 from data_loader.joined import identities_of
 from data_loader.protocols import read_lfw_pairs, read_yaws
 from trainer.evaluation import verification
@@ -105,7 +106,7 @@ class PairsFile:
     def measure(self, network, real, tested, options):
         """As HeldOutIdentities.measure; nothing of the real images is looked at."""
         images = LazyImages(self.pairs.images, lambda path: read_image(path, "--lfw_dir"))
-        embeddings = embed_images(network, images, options)
+        embeddings = embed_images(network, images, options, alignment_of([options.lfw_dir], "--lfw_dir"))
         distances = verification.pair_distances(embeddings.features, self.pairs.first, self.pairs.second)
         folds = verification.make_folds(self.pairs.same, options.lfw_nrof_folds, seed=options.random_seed)
         metrics = verification.verification_metrics(distances, self.pairs.same, folds)

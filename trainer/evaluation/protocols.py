@@ -9,6 +9,7 @@ import numpy as np
 
 from data_loader import ijba
 from data_loader.folders import UnreadableImage, decode_whole
+from data_loader.generated_folder import alignment_of
 from data_loader.protocols import decode_bytes, read_bin_set, read_lfw_pairs
 from trainer.evaluation.figures import det_figure, histogram_figure, roc_figure
 from trainer.evaluation.report import Section
@@ -77,7 +78,8 @@ def lfw_section(face_network, options):
     pairs = read_lfw_pairs(options.lfw_pairs, options.lfw_dir, options.lfw_file_ext)
     images = LazyImages(pairs.images, lambda path: read_image(path, "--lfw_dir"))
     text = f"The pairs of {Path(options.lfw_pairs).name} in {options.lfw_nrof_folds} folds, in the file's order."
-    return _pairs_section("lfw", "LFW", text, pairs, images, face_network, options)
+    cut = alignment_of([options.lfw_dir], "--lfw_dir")
+    return _pairs_section("lfw", "LFW", text, pairs, images, face_network, options, cut)
 
 
 def bin_paths(options):
@@ -112,13 +114,11 @@ def bin_section(face_network, path, options):
     Raises:
         UserError: as read_bin_set; an image that cannot be read; more folds than pairs of a kind.
     """
-    if face_network.alignment == "arcface":
-        options = options.changed(align="none")  # these sets are cut so already
     pairs = read_bin_set(path)
     images = LazyImages(range(len(pairs.images)),
                         lambda i: decode_bytes(pairs.images[i], f"--bin_sets: {path}: image {i}"))
     text = f"The pairs of {Path(path).name} in {options.lfw_nrof_folds} folds, in the file's order."
-    return _pairs_section(_bin_key(path), Path(path).stem, text, pairs, images, face_network, options)
+    return _pairs_section(_bin_key(path), Path(path).stem, text, pairs, images, face_network, options, "arcface")
 
 
 def ijba_section(face_network, options):
@@ -167,9 +167,9 @@ def _bin_key(path):
     return "bin_" + re.sub(r"[^\w.-]", "_", Path(path).stem, flags=re.ASCII)
 
 
-def _pairs_section(key, title, text, pairs, images, face_network, options):
+def _pairs_section(key, title, text, pairs, images, face_network, options, cut):
     folds = make_folds(pairs.same, options.lfw_nrof_folds)
-    embeddings = embed_images(face_network, images, options)
+    embeddings = embed_images(face_network, images, options, cut)
     distances = pair_distances(embeddings.features, pairs.first, pairs.second)
     counts = {"images": len(images), "faces_not_found": len(embeddings.failed)}
     far, tar, threshold = roc(distances, pairs.same)

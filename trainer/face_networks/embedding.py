@@ -78,16 +78,19 @@ def embed_folder(face_network, index, options):
     return Embeddings(result.features, labels, result.positions, result.paths, names, result.failed)
 
 
-def embed_images(face_network, images, options):
+def embed_images(face_network, images, options, cut="none"):
     """Embed images that come from elsewhere than a folder; faces are found by dlib, with --align auto.
 
     Args:
         images: a sequence of uint8 [h, w, 3]; only its length and its items are asked for.
         face_network, options: as embed_folder takes them.
+        cut: how their faces are cut already, as alignment_of says.
 
     Returns:
         Embeddings of all images, in order; paths are "image <position>", labels -1.
     """
+    if cut == face_network.alignment:
+        options = options.changed(align="none")
     cutter = _Cutter(face_network, options)
     unknown = np.full(4, np.nan)
     return _embed(face_network, len(images), lambda i: cutter(images[i], unknown), "image {}".format, options)

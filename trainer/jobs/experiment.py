@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from data_loader.generated_folder import is_generated
+from data_loader.generated_folder import alignment_of, is_generated
 from data_loader.joined import SubsetIndex, identities_of, people_of
 from data_loader.protocols import read_yaws
 from data_loader.training_sources import index_folder, named_folders
@@ -216,10 +216,21 @@ def _indexes(options, rows):
         raise UserError(f"--save_syn_dataset: {folder} is no folder that generate has made")
     for row in set(OTHERS) & set(rows):
         found[row] = index_folder(options, "syn_dataset", labelled=True)
+    _check_crops(found)
     shared = set(found) if options.shared_people else {"real", "known"} & set(found)
     if len(shared) > 1:
         _tell_missing({row: found[row] for row in found if row in shared})
     return found
+
+
+def _check_crops(indexes):
+    """An error where one row's recogniser would learn, and be shown, faces cut otherwise than another's."""
+    real = indexes["real"]
+    wanted = alignment_of(real.roots, real.flag)
+    for index in indexes.values():
+        if (crop := alignment_of(index.roots, index.flag)) != wanted:
+            raise UserError(f"{index.flag}: the faces in {index.folder} are cut as {crop}, in {real.folder} as "
+                            f"{wanted}: `align --crop` cuts both alike")  # fmt: skip
 
 
 def _frontal(index, options):

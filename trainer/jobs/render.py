@@ -6,14 +6,12 @@ from pathlib import Path
 from data_loader import licences
 from data_loader.crops import check_format
 from data_loader.morphable.maps import MAPS
-from data_loader.morphable.parameters import METADATA
+from data_loader.morphable.parameters import METADATA, RENDERED
 from data_loader.render import RenderFolder
 from utils.claim import Claim
 from utils.errors import UserError
 from utils.processes import work_through
 from utils.shards import parse_shard
-
-NOTE = "render.json"  # the settings, in the folder of the renders and in that of the maps
 
 
 def run(options):
@@ -55,13 +53,13 @@ def run(options):
 
 def _claim(renders, shard):
     """Claim the folder and that of the maps, by all shards, at once perhaps; nothing is made where one is refused."""
-    claims = [Claim(renders.folder, NOTE, renders.settings, "--syn_dataset")]
+    claims = [Claim(renders.folder, RENDERED, renders.settings, "--syn_dataset")]
     if renders.maps:
-        claims.append(Claim(renders.maps_folder, NOTE, renders.settings, "--maps"))
+        claims.append(Claim(renders.maps_folder, RENDERED, renders.settings, "--maps"))
     for claim in claims:
         claim.earlier()
     others = [name for name in MAPS if name not in renders.maps and (renders.maps_folder / name).is_dir()]
-    if shard.of > 1 and others and (renders.maps_folder / NOTE).is_file():
+    if shard.of > 1 and others and (renders.maps_folder / RENDERED).is_file():
         raise UserError(f"--maps {','.join(renders.maps) or chr(39) * 2}: {renders.maps_folder} holds "
                         f"{', '.join(others)} too: give every shard the same")  # fmt: skip
     for claim in claims:

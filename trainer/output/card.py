@@ -58,7 +58,7 @@ it was not asked for, or its network was not at hand.
 
 ## Sources
 
-- made of: {input}, {input_images} images of {input_identities} identities
+- made of: {input}, {input_images} images of {input_identities} identities{renderer}
 - the system was trained on: {trained_on}
 
 {licences}
@@ -110,6 +110,7 @@ def text(run, images):
         input=code(last_part(inputs["folder"])),
         input_images=inputs["images"],
         input_identities=inputs["identities"],
+        renderer=f"; renderer {inputs['renderer']}" if "renderer" in inputs else "",
         licences=licence_table(run.get("licences")),
         trained_on=told_folders(run.get("trained_on")),
     )

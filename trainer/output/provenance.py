@@ -6,7 +6,10 @@ import subprocess
 from pathlib import Path
 
 from data_loader import licences
+from data_loader.morphable.parameters import RENDERED
 from trainer.training.load import looked_through
+from utils.errors import UserError
+from utils.files import read_json
 from utils.flags import FLAGS
 from utils.runs import shortened, without_machine
 from utils.versions import versions
@@ -53,6 +56,7 @@ def describe(job, loaded, inputs, options, target):
             "flag": inputs.flag,
             "folder": inputs.folder and os.path.relpath(inputs.folder, target),  # "": not made of files
             **({"sources": told} if (told := _relative(inputs.sources, target)) else {}),
+            **({"renderer": version} if (version := _renderer(inputs)) else {}),
             "images": len(inputs),
             "identities": len(inputs.label_names),
         },
@@ -87,6 +91,18 @@ def _name(loaded):
     """The checkpoint below its run folder's name; a TF1 checkpoint's own name."""
     path = loaded.checkpoint
     return path.name if loaded.run is None else f"{loaded.run.resolve().name}/{path.parent.name}/{path.name}"
+
+
+def _renderer(inputs):
+    """Version of the renderer that drew the inputs' folder; None where it says none."""
+    path = Path(inputs.folder, RENDERED) if inputs.folder else None
+    if path is None or not path.is_file():
+        return None
+    try:
+        version = read_json(path).get("renderer")
+        return version if isinstance(version, int) else None
+    except (OSError, ValueError, AttributeError) as error:
+        raise UserError(f"{inputs.flag}: {path} cannot be read: {error}") from error
 
 
 def _relative(folders, target):

@@ -108,6 +108,14 @@ def test_lfw_agrees_with_loops_on_the_att_faces(att, network, tmp_path):
     assert section.figures[2].alt == f"Histograms. {'; '.join(means)}."
 
 
+def test_lfw_images_that_are_cut_already_are_not_cut_again(att, network, tmp_path):
+    make_lfw(tmp_path, att)
+    plain = protocols.lfw_section(network, options_of(*lfw_words(tmp_path))).metrics
+    (tmp_path / "faces" / "align.json").write_text('{"crop": "arcface"}')
+    words = [word for word in lfw_words(tmp_path) if word not in ("--align", "none")]
+    assert protocols.lfw_section(replace(network, alignment="arcface"), options_of(*words)).metrics == plain
+
+
 def test_a_bin_set_gives_the_numbers_of_its_images(att, network, tmp_path):
     pairs = make_lfw(tmp_path, att)
     data = [face(att, *one).read_bytes() for pair in pairs for one in pair]

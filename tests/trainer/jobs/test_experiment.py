@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -283,6 +284,15 @@ def test_bad_input_writes_nothing(data, tmp_path, words, message, capsys):
     assert run(data, tmp_path / "report", *words) == 2
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
+    assert not (tmp_path / "report").exists()
+
+
+def test_faces_cut_in_two_ways_are_one_line(data, tmp_path, capsys):
+    shutil.copytree(data, tmp_path / "data")
+    (tmp_path / "data" / "real" / "align.json").write_text('{"crop": "arcface"}')
+    assert run(tmp_path / "data", tmp_path / "report") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "--save_syn_dataset: the faces in" in line and "are cut as none" in line and "as arcface" in line
     assert not (tmp_path / "report").exists()
 
 

@@ -63,7 +63,10 @@ def pixels(path):
 
 def test_writes_what_the_averaged_weights_make(trained_run, renders, tmp_path):
     target = tmp_path / "out"
+    (renders / "render.json").write_text('{"renderer": 3}')
     assert main.main(generate_words(trained_run, renders, target, "--image_format", "png")) == 0
+    assert json.loads((target / "run.json").read_text())["inputs"]["renderer"] == 3
+    assert "5 images of 2 identities; renderer 3\n" in (target / "README.md").read_text()
     rows = table(target)
     assert [row["path"] for row in rows] == ["7/9.png", "7/10.png", "zoë/2.png", "zoë/a,b.png", "zoë/deep/er.png"]
     assert [row["identity"] for row in rows] == ["7", "7", "zoë", "zoë", "zoë"]

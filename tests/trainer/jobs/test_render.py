@@ -40,7 +40,7 @@ def test_folder_holds_people_pictures_and_parameters(tmp_path, first):
     assert [row["path"] for row in rows] == sorted(name for name in first if name.endswith("png"))
     assert all(abs(float(row["yaw"])) <= 30 and abs(float(row["roll"])) <= 5 for row in rows)
     assert json.loads(first["render.json"]) == {
-        "renderer": 2, "identity_spread": 1,
+        "renderer": 3, "identity_spread": 1,
         "morphable_model": "makehuman", "statistics_dir": "", "random_seed": 1, "syn_scale_size": 16,
         "published_pose": False, "yaw_range": 30, "pitch_range": 10, "roll_range": 5, "image_format": "png"}
     assert [each["what"] for each in json.loads(first["licences.json"])] == ["3D face model"]
@@ -233,5 +233,5 @@ def test_a_folder_of_an_older_renderer_is_refused(tmp_path, first):
                                                               if name not in ("renderer", "identity_spread")}))
     (tmp_path / "syn" / "00001").mkdir()
     (tmp_path / "syn" / "00001" / "00001.png").write_bytes(first["00001/00001.png"])
-    with pytest.raises(UserError, match="renderer 1 there, 2 here"):
+    with pytest.raises(UserError, match="renderer 1 there, 3 here"):
         render.run(options(tmp_path))

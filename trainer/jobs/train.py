@@ -32,6 +32,7 @@ def run(options):
     setup.seed_everything(options)
     if not resumed:
         options, start = starting_weights(kind.with_defaults(options))
+    kind.refuse_idle(options)
     sources = kind.sources_of(options)
     indexes = read_sources(sources, options)
     weights = read_sample_weights(sources, indexes, options)

@@ -94,15 +94,14 @@ class Cfs(System):
         return options.defaulting(**DEFAULTS, lr_update_step=max(1, options.max_step // 2))
 
     @classmethod
-    def resolved(cls, options):
-        """The flags with the identity network that `--pretrained_rec` holds; says what is off.
-
-        Raises:
-            UserError: a size that six doublings cannot make, a flag that --gan_loss does not read, as chosen_network.
-        """
+    def refuse_idle(cls, options):
         idle = ("r1", "r1_interval") if options.gan_loss == "wgan_gp" else ("lambda_gp",)
         for name in sorted(options.explicit & set(idle)):
             raise UserError(f"--{name}: --gan_loss {options.gan_loss} does not read it")
+
+    @classmethod
+    def resolved(cls, options):
+        """As FaceGan.resolved. Raises UserError for a size that six doublings cannot make, as chosen_network."""
         if options.input_scale_size % 64 or options.input_scale_size & (options.input_scale_size - 1):
             raise UserError(f"--input_scale_size {options.input_scale_size}: --system cfs makes 64, 128, 256 …")
         if not options.lambda_id:

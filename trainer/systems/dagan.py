@@ -105,20 +105,17 @@ class DaGan(System):
         return {"real": real, "synthetic": Source("syn_dataset", ("synthetic",), "identity", people=known, **chip)}
 
     @classmethod
-    def resolved(cls, options):
-        """The flags, with the face network that `--pretrained_rec` holds where one is looked through.
-
-        Raises:
-            UserError: a flag that the discriminator does not read, or of the face network that nobody looks through.
-        """
+    def refuse_idle(cls, options):
         refuse_idle_flags(options)
-        if options.augment and options.discriminator != "patch":
+        if "augment" in options.explicit and options.augment and options.discriminator != "patch":
             raise UserError(f"--augment: --system dagan with --discriminator {options.discriminator} does not read it")
-        if options.lambda_3:
-            return face_networks.chosen_network(options)
-        for name in sorted(options.explicit & set(LOOKING)):
+        for name in sorted(options.explicit & set(LOOKING)) if not options.lambda_3 else ():
             raise UserError(f"--{name}: --system dagan without --lambda_3 looks through no face network")
-        return options
+
+    @classmethod
+    def resolved(cls, options):
+        """The flags, with the face network that `--pretrained_rec` holds where one is looked through."""
+        return face_networks.chosen_network(options) if options.lambda_3 else options
 
     def load_pretrained(self, indexes):
         """Read the face network's weights."""

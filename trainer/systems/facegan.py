@@ -96,13 +96,16 @@ class FaceGan(FaceGanImages):
         return params.get("labels") or {"synthetic": params.get("n_id", 1)}
 
     @classmethod
+    def refuse_idle(cls, options):
+        refuse_idle_flags(options)
+
+    @classmethod
     def resolved(cls, options):
         """The flags with the identity network that `--pretrained_rec` holds; says which losses are off.
 
         Raises:
-            UserError: a flag that the discriminator does not read, or as chosen_network.
+            UserError: as chosen_network.
         """
-        refuse_idle_flags(options)
         if not options.dataset_3dmm:
             print("--dataset_3dmm '': no pairs, so the pair loss (lambda_d) and k_t3 are off")
         if options.method_c == "none":

@@ -138,6 +138,10 @@ class System:
         return 1
 
     @classmethod
+    def refuse_idle(cls, options):
+        """Raise UserError for a flag of the command line for which the others, a resumed run's perhaps, have no use."""
+
+    @classmethod
     def with_defaults(cls, options):
         """The flags with the values that other flags decide, where the command line names none."""
         return options

@@ -168,6 +168,10 @@ def test_another_size_or_other_people_than_the_runs_are_one_line(home, tmp_path,
     words = ["generate", "--pretrained_gen", run, "--data_dir", str(home / "data"), "--syn_dataset", "views"]
     assert main.main([*words, "--input_scale_size", "32"]) == 2
     assert "--input_scale_size 32" in capsys.readouterr().err
+    for idle in (["--r1", "1"], ["--augment", "flip"], ["--pretrained_rec", "x"]):  # for the run's own flags
+        assert main.main(["train", "--load_path", run, "--data_dir", str(home / "data"), "--max_step", "9", *idle]) == 2
+        (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+        assert line.startswith(f"error: {idle[0]}: ")
     make_people(tmp_path / "views", "abz", 2)
     make_people(tmp_path / "people", "bcd", 2)
     assert main.main(["train", "--load_path", run, "--data_dir", str(tmp_path), "--log_dir", str(tmp_path / "l")]) == 2

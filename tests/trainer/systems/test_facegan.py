@@ -284,9 +284,9 @@ def test_published_defaults_are_those_of_the_published_code():
 def test_flags_of_patches_are_refused_elsewhere():
     for words, told in ((["--r1", "1"], "--r1: --discriminator began does not"), (["--gan_loss", "hinge"], "--gan")):
         with pytest.raises(UserError, match=told):
-            FaceGan.resolved(command_line.parse(["train", "--method_c", "none", *words], {"train": ""})[1])
+            FaceGan.refuse_idle(command_line.parse(["train", "--method_c", "none", *words], {"train": ""})[1])
     words = ["train", "--method_c", "none", "--discriminator", "patch", "--r1", "1"]
-    assert FaceGan.resolved(command_line.parse(words, {"train": ""})[1]).r1 == 1
+    FaceGan.refuse_idle(command_line.parse(words, {"train": ""})[1])
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from data_loader.inputs import FolderInput
 from trainer.evaluation.image_quality import kernel_distance, kernel_features
 from trainer.training.grid import draw, read_batch
 from utils.errors import UserError
+from utils.images import LUMINANCE
 
 IMAGES = 256  # of each kind, spread over the whole list; ours
 LEAST = 4
@@ -44,6 +45,8 @@ class TrainingKid:
         numbers = _spread(len(photographs))
         shown = FolderInput(photographs, system.side, "photograph")
         images = np.stack([shown.read(i)["photograph"] for i in numbers])
+        if system.options.grayscale:  # as the training shows them
+            images = np.rint(images @ LUMINANCE).astype(np.uint8)[..., None].repeat(3, axis=-1)
         self.content = _name_of(*self.batch.values(), images)
         self.photographs = kernel_features(judge.embed_at(images, self._places(photographs, numbers)))
 

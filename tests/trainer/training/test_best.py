@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 import main
+from data_loader.folders import index_images
 from tests.small import make_data, only_run, train_words
 from trainer.evaluation.training_kid import TrainingKid
 from trainer.jobs import train as train_job
+from trainer.systems import system_class
 from trainer.training import checkpoint
-from utils import runs
+from utils import command_line, runs
 from utils.errors import UserError
 
 ASSETS = Path("~/.cache/facegan").expanduser()
@@ -52,6 +54,28 @@ def train(folder, *more):
     words = train_words(folder / "data", logs, "--keep_best", "kid", "--keep_best_step", "1", "--save_secs", "1000")
     assert main.main([*words, "--asset_dir", str(ASSETS), *map(str, more)]) == 0
     return only_run(logs)
+
+
+class Recorder:
+    """A judge whose features are the images' mean colours."""
+
+    name, alignment = "mean colours", "none"
+
+    def embed_at(self, images, places):
+        return np.asarray(images).mean(axis=(1, 2))
+
+
+@pytest.mark.parametrize("grey", [False, True])
+def test_grey_images_are_compared_with_photographs_in_grey(tmp_path, grey):
+    make_data(tmp_path / "data")
+    words = train_words(tmp_path / "data", tmp_path / "logs", *["--grayscale"] * grey)
+    options = command_line.parse(words, main.JOBS)[1]
+    index = index_images(tmp_path / "data" / "real", tmp_path / "index")
+    renders = index_images(tmp_path / "data" / "syn", tmp_path / "index", labelled=True)
+    system = system_class("facegan")(options, {"synthetic": 3})
+    inputs = system.makers["generate"].open_input(options, {}, (), {"synthetic": renders})
+    colours = TrainingKid(system, inputs, index, Recorder()).photographs
+    assert (np.ptp(colours, axis=1).max() < 1e-5) == grey
 
 
 def steps(run):

@@ -221,6 +221,24 @@ def test_sigterm_saves_and_stops_and_what_a_kill_leaves_goes_on(data, logs, star
     assert int(arrays(only_run(logs / "on"))["state/step"]) == last + 2
 
 
+@pytest.mark.slow
+def test_eight_steps_of_patches_are_four_a_kill_and_four(data, logs, start):
+    """Traced, as users train: the process that did the first four is killed while it goes on beyond them."""
+    flags = "--discriminator patch --augment colour,shift,cutout,flip --r1_interval 3".split()
+    assert main.main(train_words(data, logs / "whole", "--max_step", "8", *flags)) == 0
+    more = ["--max_step", "100000", "--save_secs", "0", "--keep_step", "4"]
+    process = start(train_words(data, logs / "killed", *more, *flags))
+    fourth = "checkpoints/step-000000004.npz"
+    _wait_for(process, lambda: list(logs.glob(f"killed/*/{fourth}")))
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    on = ["--load_path", only_run(logs / "killed") / fourth, "--log_dir", logs / "on", "--max_step", 8]
+    assert main.main(["train", *map(str, [*on, "--save_secs", 300])]) == 0
+    whole, parts = arrays(only_run(logs / "whole")), arrays(only_run(logs / "on"))
+    assert whole.keys() == parts.keys() and int(whole["state/step"]) == 8
+    assert [name for name in whole if whole[name].tobytes() != parts[name].tobytes()] == []
+
+
 SAVING = """
 import itertools, os, sys
 from pathlib import Path

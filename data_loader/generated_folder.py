@@ -158,9 +158,14 @@ def high_scores(folder, flag):
 
     Args:
         flag: that names the folder, for messages.
+
+    Raises:
+        UserError: a run.json that does not say it as it should.
     """
-    scores = _read(Path(folder), flag).get("scores") if (Path(folder) / RUN).is_file() else None
-    return {name for name, told in (scores or {}).items() if told.get("better") == "high"}
+    scores = (_read(Path(folder), flag).get("scores") if (Path(folder) / RUN).is_file() else None) or {}
+    if not isinstance(scores, dict) or not all(isinstance(told, dict) for told in scores.values()):
+        raise UserError(f"{flag}: {Path(folder) / RUN}: scores is none of this program's")
+    return {name for name, told in scores.items() if told.get("better") == "high"}
 
 
 def _there(folder, path):

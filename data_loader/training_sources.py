@@ -22,6 +22,7 @@ class Source:
         flag: the flag that names its folder under data_dir.
         images: keys of a batch: of its images, or of a pair's photograph and render.
         label: key of its labels, the names of the first folder level; "": it is not labelled.
+        folders: whether its images lie in folders of people though nobody learns these.
         least: fewest images that a label may have.
         weights: the flag that names a file of how often each image is drawn; "": all equally often.
         people: whether its labels are numbers in one list of people, shared with the other sources that say so.
@@ -35,6 +36,7 @@ class Source:
     flag: str
     images: tuple[str, ...]
     label: str = ""
+    folders: bool = False
     least: int = 1
     weights: str = ""
     people: bool = False
@@ -67,7 +69,8 @@ def read_sources(sources, options):
             folder = Path(options.data_dir).expanduser() / getattr(options, source.flag)
             indexes[name] = folders.index_pairs(folder, index_cache(options), flag=f"--{source.flag}")
         else:
-            indexes[name] = index_folder(options, source.flag, bool(source.label), source.least, source.several)
+            labelled = source.folders or bool(source.label)
+            indexes[name] = index_folder(options, source.flag, labelled, source.least, source.several)
     return indexes | with_shared_people({name: indexes[name] for name, source in sources.items() if source.people})
 
 

@@ -106,8 +106,8 @@ class Widened:
 
     What is far out is drawn in, so that a larger factor gives more people at the edge of what is human, not monsters.
     Of the fits the covariance alone is used: who was photographed (members of parliament, say) is not who is drawn.
-    It says nothing of sex, age and ethnicity, which stay as sampled: a person's columns name these, and beard, hair
-    and lines are drawn for them.
+    It leaves alone what sex, age and ethnicity do to a shape: a person's columns name these, and beard, hair and lines
+    are drawn for them.
 
     Args:
         model: MorphableModel. people: People of it.

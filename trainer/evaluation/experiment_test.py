@@ -75,12 +75,12 @@ class PairsFile:
 
     def __init__(self, options):
         self.pairs = read_lfw_pairs(options.lfw_pairs, options.lfw_dir, options.lfw_file_ext)
-        self.identities = 0
+        self.identities, self.cut = 0, alignment_of([options.lfw_dir], "--lfw_dir")
         self.settings = {
             "lfw_pairs": sha256_of(Path(options.lfw_pairs).expanduser()),
             "lfw_images": _content(self.pairs.images),
             "lfw_nrof_folds": options.lfw_nrof_folds,
-        }
+        } | ({"lfw_cut": self.cut} if self.cut != "none" else {})
         self.text = (
             f"All real identities are trained on; tested is on the pairs of {Path(options.lfw_pairs).name}, the "
             f"threshold of each of {options.lfw_nrof_folds} folds being the best one on all others."
@@ -106,7 +106,7 @@ class PairsFile:
     def measure(self, network, real, tested, options):
         """As HeldOutIdentities.measure; nothing of the real images is looked at."""
         images = LazyImages(self.pairs.images, lambda path: read_image(path, "--lfw_dir"))
-        embeddings = embed_images(network, images, options, alignment_of([options.lfw_dir], "--lfw_dir"))
+        embeddings = embed_images(network, images, options, self.cut)
         distances = verification.pair_distances(embeddings.features, self.pairs.first, self.pairs.second)
         folds = verification.make_folds(self.pairs.same, options.lfw_nrof_folds, seed=options.random_seed)
         metrics = verification.verification_metrics(distances, self.pairs.same, folds)

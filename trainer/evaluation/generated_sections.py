@@ -28,12 +28,10 @@ def leakage_section(generated, real, threshold):
         np.concatenate([labelled.embeddings.features for labelled in real]),
     )  # fmt: skip
     among = np.concatenate([separability.nearest_others(labelled.identities)[1] for labelled in real])
-    seen, own, to_person = generated.embeddings, [], []
-    for features, labels in ((labelled.embeddings.features, labelled.embeddings.labels) for labelled in real):
-        own.append(separability.diversity_within(features, labels))
-        to_person.append(separability.mean_distances(seen.features, seen.labels, features, labels))
-    own = np.concatenate(own)[nearest]
-    to_person = np.concatenate(to_person, axis=1)[np.arange(len(nearest)), nearest]
+    sets = [(labelled.embeddings.features, labelled.embeddings.labels) for labelled in (generated, *real)]
+    own = np.concatenate([separability.diversity_within(*one) for one in sets[1:]])[nearest]
+    made, *people = (separability.variances_within(*one) for one in sets)
+    to_person = separability.mean_distances(made, [np.concatenate(part)[nearest] for part in zip(*people, strict=True)])
     compared = np.isfinite(own)  # whose nearest person has two photographs
     table, pictures = [], []
     for i in np.argsort(image_distances, kind="stable"):

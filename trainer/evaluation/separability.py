@@ -124,27 +124,28 @@ def diversity_within(features, labels):
 
     By the variance: the mean over pairs of |a - b|^2 is 2 sum |a - mean|^2 / (n - 1).
     """
+    images = np.unique(labels, return_counts=True)[1]
+    return 2 * variances_within(features, labels)[1] * images / np.where(images > 1, images - 1.0, np.nan)
+
+
+def mean_distances(one, other):
+    """Mean distance of an image of one identity to an image of another, by the means and variances of both.
+
+    Args:
+        one, other: (means float64 [k, d], variances float64 [k]) of variances_within, row by row an identity each.
+
+    Returns:
+        float64 [k].
+    """
+    return np.sum((one[0] - other[0]) ** 2, axis=1) + one[1] + other[1]
+
+
+def variances_within(features, labels):
+    """(means float64 [k, d] as they are, mean distance of an identity's images to its own: float64 [k])."""
     identities = mean_embeddings(features, labels, unit_length=False)
     row_of = np.searchsorted(identities.labels, labels)
     squares = np.sum((features.astype(np.float64) - identities.means[row_of]) ** 2, axis=1)
-    pairs = np.where(identities.images > 1, identities.images - 1.0, np.nan)
-    return 2 * np.bincount(row_of, squares) / pairs
-
-
-def mean_distances(features, labels, others, other_labels):
-    """Mean distance of an image of one set's identity to an image of another's, by the means and variances of both.
-
-    Returns:
-        float64 [k, l], in the order of the labels of both sets.
-    """
-    sets = [], []
-    for members, of_each in ((features, labels), (others, other_labels)):
-        identities = mean_embeddings(members, of_each, unit_length=False)
-        row_of = np.searchsorted(identities.labels, of_each)
-        squares = np.sum((members.astype(np.float64) - identities.means[row_of]) ** 2, axis=1)
-        sets[0].append(identities.means)
-        sets[1].append(np.bincount(row_of, squares) / identities.images)
-    return cdist(*sets[0], "sqeuclidean") + sets[1][0][:, None] + sets[1][1]
+    return identities.means, np.bincount(row_of, squares) / identities.images
 
 
 def nearest_means(generated, real):

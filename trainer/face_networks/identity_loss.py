@@ -7,6 +7,7 @@ TensorFlow.
 """
 
 from trainer.face_networks.table import DLIB, FACENET, MODEL_DEFS
+from utils.errors import UserError
 
 BEFORE = "networks_before"  # key of params.json and of run.json's trained_with
 
@@ -23,14 +24,22 @@ def identity_network(training):
 
 
 def networks_before(training):
-    """list of --model_defs through which the trainings of the weights that a training began with looked."""
-    return [name for name in training.get(BEFORE) or () if isinstance(name, str)]
+    """list of --model_defs through which the trainings of the weights that a training began with looked.
+
+    Raises:
+        UserError: what is written there is no such list.
+    """
+    found = training.get(BEFORE, [])
+    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+        raise UserError(f"{BEFORE} of params.json or run.json: {found!r} is no list of face networks")
+    return found
 
 
 def all_networks(training):
-    """list of those, and last of the training's own; each once."""
+    """list of those, and last of the training's own; each once, where it stands last."""
     own = identity_network(training)
-    return list(dict.fromkeys([*networks_before(training), *([own] if own else [])]))
+    names = [*networks_before(training), *([own] if isinstance(own, str) else [])]
+    return list(dict.fromkeys(reversed(names)))[::-1]
 
 
 def judge_of(training):

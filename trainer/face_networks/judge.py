@@ -43,7 +43,8 @@ def open_named_or_judge(options, folder, flag):
     if not folder:
         return face_network, {}
     if training and face_network.model_def in all_networks(training):
-        other = f"leave --{min(named)} out to judge by another" if named else "judge by another with --model_def"
+        another = named and judge_of(training) not in all_networks(training)
+        other = f"leave --{min(named)} out to judge by another" if another else "judge by another with --model_def"
         print(f"warning: the identity loss of {folder} looked through {face_network.name} too, so that these figures "
               f"flatter: {other}", file=sys.stderr)  # fmt: skip
     print(f"identity loss of the generated images, through: {told(training)}")

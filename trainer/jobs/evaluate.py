@@ -67,7 +67,7 @@ class Inputs:
         real: list of ImageIndex, of --dataset.
         generated, renders: ImageIndex or None.
         matches: the render of each generated image, or None.
-        scores: {name: float64 [n]} of the generated images.
+        scores: {name: float64 [n]} of the generated images. high: names of those of which high is good.
         inception: Inception or None.
         groupings: list of trainer.evaluation.groups.Grouping of the generated images.
         recombined: Sources of identity and pose of the generated images, where they have both.
@@ -79,6 +79,7 @@ class Inputs:
     renders: folders.ImageIndex | None = None
     matches: np.ndarray | None = None
     scores: dict = field(default_factory=dict)
+    high: set = field(default_factory=set)
     inception: Inception | None = None
     groupings: list = field(default_factory=list)
     recombined: recombination.Sources | None = None
@@ -103,6 +104,7 @@ def read_inputs(options):
     if "save_syn_dataset" in named:
         inputs.generated = _labelled_index(options.save_syn_dataset, "--save_syn_dataset", options)
         inputs.scores = generated.indexed_scores(inputs.generated)
+        inputs.high = high_scores(inputs.generated.folder, inputs.generated.flag)
         inputs.recombined = recombination.read_sources(inputs.generated, options)
     if "pretrained_gen" in options.explicit:
         if not inputs.recombined:
@@ -234,8 +236,7 @@ def _generated_sections(face_network, inputs, made, real, threshold, options):
             yield recombination.recombination_section(made, inputs.recombined, face_network, options)
     if inputs.scores:
         with _timed("scores"):
-            high = high_scores(inputs.generated.folder, inputs.generated.flag)
-            yield generated_sections.scores_section(made, inputs.scores, high)
+            yield generated_sections.scores_section(made, inputs.scores, inputs.high)
 
 
 def _quality_features(face_network, inputs, made, real, options):

@@ -8,6 +8,7 @@ which draw the split, the weights and the batches. The result of a finished cell
 """
 
 import math
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,6 +128,7 @@ def _run_sets(options):
     real = index_folder(options, "dataset", labelled=True)
     sets, folder = classification.read_sets(real.label_names, options), Path(options.report_dir).expanduser()
     settings = {name: getattr(options, name) for name in SHAPING} | _contents(options) | {"dataset": real.digest}
+    _check_crops(real, sets.values())
     settings |= {"image_sets": {name: index.digest for name, index in sets.items()}}
     with Claim(folder, "experiment.json", settings, "--report_dir"):
         tell_device(options)
@@ -216,21 +218,27 @@ def _indexes(options, rows):
         raise UserError(f"--save_syn_dataset: {folder} is no folder that generate has made")
     for row in set(OTHERS) & set(rows):
         found[row] = index_folder(options, "syn_dataset", labelled=True)
-    _check_crops(found)
+    _check_crops(found["real"], found.values())
     shared = set(found) if options.shared_people else {"real", "known"} & set(found)
     if len(shared) > 1:
         _tell_missing({row: found[row] for row in found if row in shared})
     return found
 
 
-def _check_crops(indexes):
-    """An error where one row's recogniser would learn, and be shown, faces cut otherwise than another's."""
-    real = indexes["real"]
+def _check_crops(real, indexes):
+    """An error where the faces of two folders are cut in two ways; a warning where that is known of one of them alone:
+    a recogniser of both is then shown faces as they lie, one of the other alone cut ones."""
     wanted = alignment_of(real.roots, real.flag)
-    for index in indexes.values():
-        if (crop := alignment_of(index.roots, index.flag)) != wanted:
+    for index in indexes:
+        crop = alignment_of(index.roots, index.flag)
+        if crop != wanted and "none" not in (crop, wanted):
             raise UserError(f"{index.flag}: the faces in {index.folder} are cut as {crop}, in {real.folder} as "
                             f"{wanted}: `align --crop` cuts both alike")  # fmt: skip
+        if crop != wanted:
+            known, other = (real, index) if crop == "none" else (index, real)
+            print(f"warning: {known.folder} holds faces that align has cut ({wanted if known is real else crop}), of "
+                  f"{other.folder} that is not known: what learns both is tested on faces as they lie, what learns "
+                  "one of them on cut ones", file=sys.stderr)  # fmt: skip
 
 
 def _frontal(index, options):

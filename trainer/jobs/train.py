@@ -12,7 +12,7 @@ from trainer.training import checkpoint, setup
 from trainer.training.best import Best
 from trainer.training.devices import Devices, tell_device
 from trainer.training.grid import Grid
-from trainer.training.load import networks_before, starting_weights
+from trainer.training.load import earlier_networks, starting_weights
 from utils import runs
 from utils.errors import UserError
 
@@ -61,7 +61,7 @@ def run(options):
     if devices.chief:
         people = setup.people(sources, indexes)
         grid = Grid.of(system, options, people, indexes)
-        before = networks_before(options, resumed)
+        before = earlier_networks(options, resumed)
         kid = _kid(system, options, people, indexes, devices, before)
         if kid:
             best = Best(kid, options.keep_best, options.keep_best_step)
@@ -82,7 +82,7 @@ def _tell_rising_rates(options):
 
 
 def _kid(system, options, people, indexes, devices, before):
-    """What --keep_best measures, or None. before: of networks_before."""
+    """What --keep_best measures, or None. before: of earlier_networks."""
     if options.keep_best == "none":
         return None
     photographs = next((index for name, index in indexes.items() if system.sources[name].flag == "dataset"), None)

@@ -99,10 +99,11 @@ def _renderer(inputs):
     if path is None or not path.is_file():
         return None
     try:
-        version = read_json(path).get("renderer")
-        return version if isinstance(version, int) else None
-    except (OSError, ValueError, AttributeError) as error:
+        note = read_json(path)
+    except (OSError, ValueError) as error:
         raise UserError(f"{inputs.flag}: {path} cannot be read: {error}") from error
+    version = note.get("renderer") if isinstance(note, dict) else None
+    return version if type(version) is int else None
 
 
 def _relative(folders, target):

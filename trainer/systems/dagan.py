@@ -97,12 +97,13 @@ class DaGan(System):
         """Photographs, and views of people; both labelled where the code names people, in one list of these."""
         named = options.identity_perception != "none"
         known = named and options.label_photographs
-        real = Source("dataset", ("real",), "real_identity" if known else "", 2 if known else 1,
+        real = Source("dataset", ("real",), "real_identity" if known else "", least=2 if known else 1,
                       weights="sample_weights", people=known)  # fmt: skip
         chip = {}
         if options.lambda_3 and sees_chips(options):
             chip = {"annotate": lambda index: {"chip": chip_places(index)}, "example": {"chip": chips.FIXED}}
-        return {"real": real, "synthetic": Source("syn_dataset", ("synthetic",), "identity", people=known, **chip)}
+        view = Source("syn_dataset", ("synthetic",), "identity" if named else "", folders=True, people=known, **chip)
+        return {"real": real, "synthetic": view}
 
     @classmethod
     def refuse_idle(cls, options):

@@ -13,6 +13,7 @@ from trainer.training.setup import seed_everything, with_shape
 from utils import runs
 from utils.errors import UserError
 from utils.files import sha256_of
+from utils.flags import FLAGS
 from utils.options import Options
 
 
@@ -97,7 +98,7 @@ def load_system(options, flag="pretrained_gen"):
     return Loaded(system, options, found.run, found.checkpoint, params)
 
 
-def networks_before(options, resumed=None):
+def earlier_networks(options, resumed=None):
     """list of --model_defs through which earlier trainings of the weights that a training begins with looked.
 
     Args:
@@ -109,18 +110,23 @@ def networks_before(options, resumed=None):
     if "pretrained_gen" not in options.explicit:
         return []
     found = runs.find_weights(options.pretrained_gen, options.log_dir, "pretrained_gen")
-    return identity_loss.all_networks(looked_through(runs.read_params(found.run)) or {})
+    return identity_loss.all_networks(looked_through(runs.read_params(found.run)) if found.run else {})
 
 
 def looked_through(params):
     """{flag: value} of a run's params.json, of what its training looked through, and trainings before it.
 
     Exported weights are without these parts; their params.json says what they were.
+
+    Raises:
+        UserError: what it says of that is damaged.
     """
     if "trained_with" in params:
+        if not isinstance(params["trained_with"], dict):
+            raise UserError(f"params.json is damaged: trained_with is {params['trained_with']!r}")
         return params["trained_with"]
     before = identity_loss.networks_before(params)
-    looked = system_class(params.get("system")).looked_through(params)
+    looked = system_class(params.get("system", FLAGS["system"].default)).looked_through(params)
     return looked | ({identity_loss.BEFORE: before} if before else {})
 
 

@@ -42,6 +42,8 @@ def resumed_run(options, job):
         raise UserError(f"--load_path: {found.run} is a run of the job {kind.job}")
     if "pretrained_gen" in options.explicit:
         raise UserError("--load_path goes on with a run, --pretrained_gen starts from weights: give one of them")
+    if job == "train" and "pretrained_rec" in options.explicit:
+        raise UserError(f"--pretrained_rec: {found.checkpoint} holds the face network of the run that goes on")
     shape = {name: params[name] for name in ("system", "optimizer", *kind.shaping) if name in params}
     return found, runs.adopted(with_shape(options, shape, found.checkpoint), params)
 

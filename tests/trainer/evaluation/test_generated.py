@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from data_loader.folders import index_images
+from data_loader.generated_folder import high_scores
 from trainer.evaluation.generated import indexed_scores, match_renders, render_differences
 from utils.errors import UserError
 
@@ -113,3 +114,12 @@ def test_any_file_of_scores_is_read_or_refused(tmp_path_factory, text):
         assert set(indexed_scores(index(folder / "made"))) <= {"d_score"}
     except UserError as error:
         assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("scores", ["[1]", '"high"', '{"d_score": 1}', '{"d_score": ["high"]}'])
+def test_scores_that_run_json_does_not_tell_are_one_line(tmp_path, scores):
+    (tmp_path / "run.json").write_text(f'{{"scores": {scores}}}')
+    with pytest.raises(UserError, match="--save_syn_dataset: .*run.json: scores is none of this program's"):
+        high_scores(tmp_path, "--save_syn_dataset")
+    (tmp_path / "run.json").write_text('{"scores": {"a": {"better": "high"}, "b": {"better": "low"}, "c": {}}}')
+    assert high_scores(tmp_path, "--save_syn_dataset") == {"a"}

@@ -113,8 +113,9 @@ def test_leakage():
 
 def test_mean_distances_by_hand():
     a, b = np.array([[0.0], [2], [5]]), np.array([[1.0], [3]])
-    found = sep.mean_distances(a, np.array([0, 0, 4]), b, np.array([2, 2]))
-    np.testing.assert_allclose(found, [[(1 + 9 + 1 + 1) / 4], [(16 + 4) / 2]])
+    (mean,), (variance,) = sep.variances_within(b, np.array([2, 2]))
+    found = sep.mean_distances(sep.variances_within(a, np.array([0, 0, 4])), (mean[None], variance))
+    np.testing.assert_allclose(found, [(1 + 9 + 1 + 1) / 4, (16 + 4) / 2])
 
 
 def test_margins_by_hand():

@@ -65,12 +65,20 @@ def cache(tmp_path_factory):
         (None, "not known", "models.dlib_resnet"),
         (DLIBS | {"method_c": "none", "networks_before": [DLIB]},
          "none; of the weights that it began with: dlib's ResNet", FACENET),
+        (DLIBS | {"networks_before": [DLIB, FACENET]},  # of both the one that it looked through longer ago
+         "dlib's ResNet; of the weights that it began with: dlib's ResNet, FaceNet Inception-ResNet-v1", FACENET),
         (FACENETS | {"networks_before": [DLIB]},
          "FaceNet Inception-ResNet-v1; of the weights that it began with: dlib's ResNet", DLIB),
     ],
 )
 def test_nobody_marks_his_own_work(training, looked, judge):
     assert (told(training), judge_of(training)) == (looked, judge)
+
+
+@pytest.mark.parametrize("before", ["models.dlib_resnet", 5, True, {"a": 1}, [["a"]]])
+def test_networks_before_that_are_no_list_are_one_line(before):
+    with pytest.raises(UserError, match="networks_before of params.json or run.json: .* is no list of face networks"):
+        judge_of(DLIBS | {"networks_before": before})
 
 
 def looked_through(flags):

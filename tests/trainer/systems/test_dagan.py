@@ -179,6 +179,19 @@ def test_another_size_or_other_people_than_the_runs_are_one_line(home, tmp_path,
     assert "other people" in line and "added z" in line
 
 
+def test_a_run_that_names_nobody_goes_on_with_other_people(home, tmp_path):
+    """Its views lie in folders all the same, as `generate` wants them."""
+    assert train(home, "nobody", "--identity_perception", "none") == 0
+    run = only_run(home / "nobody")
+    assert json.loads((run / "params.json").read_text())["labels"] == {}
+    make_people(tmp_path / "views", "xyz", 2)
+    make_people(tmp_path / "people", "b", 1)
+    where = ["--data_dir", str(tmp_path), "--log_dir", str(tmp_path / "logs")]
+    assert main.main(["train", "--load_path", str(run), "--max_step", "2", *where]) == 0
+    made = ["--pretrained_gen", str(run), "--syn_dataset", "views", "--save_syn_dataset", "out"]
+    assert main.main(["generate", *made, *where]) == 0 and len(list((tmp_path / "out").glob("*/*.jpg"))) == 6
+
+
 def make(*flags):
     options = command_line.parse(["train", *DAGAN, *flags], main.JOBS)[1].changed(system="dagan", n_id=4)
     seed_everything(options)

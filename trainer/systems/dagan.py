@@ -16,7 +16,6 @@ are ours (docs/dagan.md).
 
 import tensorflow as tf
 
-from data_loader import chips
 from data_loader.inputs import FolderInput
 from data_loader.joined import labels_among
 from data_loader.training_sources import Source, index_folder
@@ -36,7 +35,7 @@ from trainer.step.players import Players
 from trainer.step.precision import computing_in
 from trainer.step.streams import Stream, drawn, step_seed
 from trainer.systems.flags_read import DAGAN_SHAPING, SYSTEM_FLAGS, refuse_idle_flags
-from trainer.systems.identity import IdentityNetwork, chip_places, sees_chips
+from trainer.systems.identity import CHIPS, IdentityNetwork, sees_chips
 from trainer.systems.system import D_SCORES, SOMEBODY, Maker, Score, System, averaged_weights, new_step
 from utils import runs
 from utils.errors import UserError
@@ -99,9 +98,7 @@ class DaGan(System):
         known = named and options.label_photographs
         real = Source("dataset", ("real",), "real_identity" if known else "", least=2 if known else 1,
                       weights="sample_weights", people=known)  # fmt: skip
-        chip = {}
-        if options.lambda_3 and sees_chips(options):
-            chip = {"annotate": lambda index: {"chip": chip_places(index)}, "example": {"chip": chips.FIXED}}
+        chip = CHIPS if options.lambda_3 and sees_chips(options) else {}
         view = Source("syn_dataset", ("synthetic",), "identity" if named else "", folders=True, people=known, **chip)
         return {"real": real, "synthetic": view}
 

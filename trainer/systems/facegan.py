@@ -13,7 +13,6 @@ Symbols of the paper and of its code, and the names here:
 
 import tensorflow as tf
 
-from data_loader import chips
 from data_loader.training_sources import Source
 from models.autoencoder import Autoencoder
 from models.generator import Generator
@@ -32,7 +31,7 @@ from trainer.step.precision import computing_in
 from trainer.step.streams import Stream, drawn, step_seed
 from trainer.systems.facegan_images import FaceGanImages
 from trainer.systems.flags_read import FACEGAN_SHAPING, SYSTEM_FLAGS, refuse_idle_flags
-from trainer.systems.identity import IdentityLoss, chip_places, draws, takes_chips
+from trainer.systems.identity import CHIPS, IdentityLoss, draws, takes_chips
 from trainer.systems.system import averaged_weights, new_step
 
 
@@ -74,9 +73,7 @@ class FaceGan(FaceGanImages):
     @classmethod
     def sources_of(cls, options):
         """Photographs, renders, and pairs of both where `--dataset_3dmm` is not ''."""
-        chip = {}
-        if takes_chips(options):
-            chip = {"annotate": lambda index: {"chip": chip_places(index)}, "example": {"chip": chips.FIXED}}
+        chip = CHIPS if takes_chips(options) else {}
         sources = {
             "real": Source("dataset", ("real",), weights="sample_weights"),
             "synthetic": Source("syn_dataset", ("synthetic",), "identity", least=2, **chip),

@@ -215,6 +215,10 @@ def chip_places(index):
     return places
 
 
+# What a Source of images brings with them for a network that looks at face chips.
+CHIPS = {"annotate": lambda index: {"chip": chip_places(index)}, "example": {"chip": chips.FIXED}}
+
+
 def _crop(images, seed):
     if seed is None:
         return pixels.centre_cropped(images, INPUT_SIZE)

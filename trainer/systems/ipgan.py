@@ -33,7 +33,7 @@ from trainer.step.players import Players
 from trainer.step.precision import computing_in
 from trainer.step.streams import Stream, drawn, step_seed
 from trainer.systems.flags_read import IPGAN_SHAPING, SYSTEM_FLAGS
-from trainer.systems.identity import IdentityNetwork, chip_places
+from trainer.systems.identity import CHIPS, IdentityNetwork, chip_places
 from trainer.systems.system import SOMEBODY, Maker, Score, System, averaged_weights, new_step
 from utils.errors import UserError
 
@@ -93,9 +93,8 @@ class IpGan(System):
     @classmethod
     def sources_of(cls, options):
         """Photographs or renders of people, and with each another image of the same person."""
-        chip = {"annotate": lambda index: {"chip": chip_places(index)}, "example": {"chip": chips.FIXED}}
         return {"real": Source("dataset", ("image",), "identity", same="same", weights="sample_weights", several=True,
-                               **chip)}  # fmt: skip
+                               **CHIPS)}  # fmt: skip
 
     @classmethod
     def with_defaults(cls, options):

@@ -30,7 +30,7 @@ from trainer.step.pixels import flipped
 from trainer.step.players import Players
 from trainer.step.precision import computing_in
 from trainer.step.streams import Stream, drawn, step_seed
-from trainer.systems.flags_read import CFS_SHAPING, SYSTEM_FLAGS, refuse_beside_photographs
+from trainer.systems.flags_read import CFS_SHAPING, SYSTEM_FLAGS, refuse_beside_photographs, refuse_idle_flags
 from trainer.systems.identity import IdentityNetwork
 from trainer.systems.system import SOMEBODY, Maker, Score, System, averaged_weights, new_step
 from utils import runs
@@ -95,9 +95,7 @@ class Cfs(System):
 
     @classmethod
     def refuse_idle(cls, options):
-        idle = ("r1", "r1_interval") if options.gan_loss == "wgan_gp" else ("lambda_gp",)
-        for name in sorted(options.explicit & set(idle)):
-            raise UserError(f"--{name}: --gan_loss {options.gan_loss} does not read it")
+        refuse_idle_flags(options)
 
     @classmethod
     def resolved(cls, options):

@@ -22,7 +22,8 @@ IPGAN_SHAPING = (
 )
 PATCHES, BEGAN = ("discriminator", ("patch",)), ("discriminator", ("began",))
 MARGINS, ADAM = ("head", ("arcface", "cosface")), ("optimizer", ("adam",))
-READ_WITH = {  # flag -> (flag that decides whether it is read, values with which it is)
+METHODS, ANY = ("method_c", ("magnet", "softmax", "center")), None
+READ_WITH = {  # flag -> (flag that decides whether it is read, values with which it is; ANY but '')
     **dict.fromkeys(("gan_loss", "adversarial_weight", "r1", "r1_interval"), PATCHES),
     **dict.fromkeys(("margin", "margin_scale"), MARGINS),
     **dict.fromkeys(("beta1", "beta2"), ADAM),
@@ -30,6 +31,14 @@ READ_WITH = {  # flag -> (flag that decides whether it is read, values with whic
     "generator_weight": BEGAN,
     "patch_halvings": PATCHES,
     **dict.fromkeys(("lambda_1", "label_photographs"), ("identity_perception", ("softmax", "binary"))),
+    **dict.fromkeys(("lambda_c", "identity_blur", "pretrained_rec", "facenet_scope"), METHODS),
+    **{"paper_variance": ("method_c", ("magnet",)), "move_centers": ("method_c", ("center",))},
+    "augment_strength": ("augment", ANY),
+}
+CFS_READ_WITH = {
+    **dict.fromkeys(("r1", "r1_interval"), ("gan_loss", ("hinge", "nonsaturating"))),
+    "lambda_gp": ("gan_loss", ("wgan_gp",)),
+    "augment_strength": ("augment", ANY),
 }
 RECOGNIZER_SHAPING = ("recognizer", "image_size", "embedding_size", "use_fixed_image_standardization")
 SYSTEM_FLAGS = {
@@ -99,7 +108,10 @@ def refuse_beside_photographs(options):
 
 def refuse_idle_flags(options):
     """An error where the command line names a flag that another flag's value, the run's perhaps, has no use for."""
-    for name in sorted(options.explicit & set(READ_WITH)):
-        chooser, values = READ_WITH[name]
-        if getattr(options, chooser) not in values:
-            raise UserError(f"--{name}: --{chooser} {getattr(options, chooser)} does not read it")
+    read_with = CFS_READ_WITH if options.system == "cfs" else READ_WITH
+    for name in sorted(options.explicit & set(read_with)):
+        chooser, values = read_with[name]
+        value = getattr(options, chooser)
+        if not value if values is ANY else value not in values:
+            shown = value or "''"
+            raise UserError(f"--{name}: --{chooser} {shown} does not read it")

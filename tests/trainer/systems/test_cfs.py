@@ -181,6 +181,7 @@ def test_exports_serve_and_generate_the_same_faces(home):
     (["--input_scale_size", "192"], "--input_scale_size 192: --system cfs makes 64, 128"),
     (["--r1", "1"], "--r1: --gan_loss wgan_gp does not read it"),
     (["--gan_loss", "hinge", "--lambda_gp", "1"], "--lambda_gp: --gan_loss hinge does not read it"),
+    (["--augment_strength", "1"], "--augment_strength: --augment '' does not read it"),
     (["--gamma", "1"], "--gamma: --system cfs does not read it"),
     (["--dataset", "alone"], "alone"),
     (["--dataset", "flat"], "flat"),

@@ -281,12 +281,18 @@ def test_published_defaults_are_those_of_the_published_code():
     assert (options.discriminator, options.upsample, options.augment) == ("began", "transposed", "")
 
 
-def test_flags_of_patches_are_refused_elsewhere():
-    for words, told in ((["--r1", "1"], "--r1: --discriminator began does not"), (["--gan_loss", "hinge"], "--gan")):
-        with pytest.raises(UserError, match=told):
-            FaceGan.refuse_idle(command_line.parse(["train", "--method_c", "none", *words], {"train": ""})[1])
-    words = ["train", "--method_c", "none", "--discriminator", "patch", "--r1", "1"]
-    FaceGan.refuse_idle(command_line.parse(words, {"train": ""})[1])
+@pytest.mark.parametrize(("idle", "more"), [
+    ("--r1 1", "--discriminator patch"), ("--gan_loss hinge", "--discriminator patch"),
+    ("--augment_strength 0", "--augment flip"), ("--method_c none --lambda_c 1", "--method_c center"),
+    ("--method_c none --pretrained_rec run", "--method_c softmax"), ("--move_centers", "--method_c center"),
+    ("--paper_variance --method_c center", "--method_c magnet"),
+])  # fmt: skip
+def test_a_flag_that_nothing_reads_is_refused(idle, more):
+    """A flag without another, and with it, which then comes later and counts."""
+    name = next(word for word in idle.split() if word not in ("--method_c", "none", "center"))
+    with pytest.raises(UserError, match=f"{name}: --.* does not read it"):
+        FaceGan.refuse_idle(command_line.parse(["train", *idle.split()], {"train": ""})[1])
+    FaceGan.refuse_idle(command_line.parse(["train", *idle.split(), *more.split()], {"train": ""})[1])
 
 
 @pytest.mark.slow

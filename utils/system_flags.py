@@ -7,7 +7,6 @@ SYSTEM_GROUPS = {
     "DA-GAN (--system dagan)": [
         _flag("lambda_1", 0.01, "weight of the identity perception loss, eqs. 2 and 7 (not given in the paper; ours: docs/dagan.md)", low=0, jobs=TRAINING),
         _flag("lambda_2", 0.5, "weight of the pixel perception loss, eq. 2 (not given in the paper; ours)", low=0, jobs=TRAINING),
-        _flag("pixel_error", "absolute", "the pixel perception loss: absolute, eq. 3; squared: one that holds small changes less and large ones more (ours: docs/dagan.md)", choices=("absolute", "squared"), jobs=TRAINING),
         _flag("lambda_3", 0.0, "weight of a frozen face network (model_def): 1 - the cosine of its features of the refined view and of the view (ours); 0: without one", low=0, jobs=SHAPE),
         _flag("identity_perception", "softmax", "how the discriminator's code names people: softmax; binary: eq. 6, a yes or no for each of them; none: it does not", choices=("softmax", "binary", "none"), jobs=SHAPE),
         _flag("residual", True, "the generator gives what changes in the view, rather than all of it anew (not given in the paper; ours)", jobs=SHAPE),

@@ -10,11 +10,6 @@ def absolute_error(a, b):
     return tf.reduce_mean(tf.abs(a - b))
 
 
-def squared_error(a, b):
-    """Mean (a - b)^2 over images, pixels and channels (--pixel_error squared, ours). A scalar."""
-    return tf.reduce_mean(tf.math.squared_difference(a, b))
-
-
 def absolute_error_sum(a, b):
     """Sum of |a - b| over images, pixels and channels (DA-GAN eqs. 4, 5 and 9 as printed). A scalar."""
     return tf.reduce_sum(tf.abs(a - b))

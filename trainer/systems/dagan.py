@@ -45,7 +45,6 @@ SCORES = {
     "identity_score": Score("cross-entropy of its person in the discriminator's code, low where it shows that person",
                             needs=("identity",)),
 }  # fmt: skip
-PIXEL_ERRORS = {"absolute": losses.absolute_error, "squared": losses.squared_error}
 # Of the face network, without which nobody reads them.
 LOOKING = ("model_def", "embedding_size", "pretrained_rec", "facenet_scope", "use_fixed_image_standardization")
 TEXT = "Each image was made from a view of a photographed person's head that a simulator turned."
@@ -154,7 +153,7 @@ class DaGan(System):
         labels, real_labels = batch.get("identity"), batch.get("real_identity")
         with tf.GradientTape(persistent=True) as tape:
             refined = self.generator(view, dropout_seed=seed)
-            pixel = PIXEL_ERRORS[options.pixel_error](refined, view)
+            pixel = losses.absolute_error(refined, view)
         judged = self.judge.of_discriminator(real, refined, real_labels, labels, self.players.scale)
         gradients = {"discriminator": judged["gradients"]}
         if self.patches:

@@ -56,8 +56,8 @@ SYSTEM_FLAGS = {
         *DAGAN_SHAPING,
         *("dataset", "syn_dataset", "random_seed", "random_flip", "max_step", "g_lr", "d_lr", "lr_update_step"),
         *("lr_lower_boundary", "warm_up", "optimizer", "beta1", "beta2", "mixed_precision", "sample_weights"),
-        *("gamma", "lambda_k", "lambda_1", "lambda_2", "pixel_error", "label_photographs", "generator_weight"),
-        *("sum_errors", "update", "gan_loss", "adversarial_weight", "r1", "r1_interval", "augment", "augment_strength"),
+        *("gamma", "lambda_k", "lambda_1", "lambda_2", "label_photographs", "generator_weight", "sum_errors"),
+        *("update", "gan_loss", "adversarial_weight", "r1", "r1_interval", "augment", "augment_strength"),
         *("pretrained_rec", "facenet_scope", "use_fixed_image_standardization", "data_dir", "asset_dir"),
     ),
     "cfs": (

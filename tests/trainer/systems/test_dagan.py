@@ -229,19 +229,6 @@ def test_each_group_moves_by_its_own_losses_only():
 PATCHES = ("--discriminator", "patch", "--lambda_1", "0", "--lambda_2", "0")
 
 
-@pytest.mark.parametrize(("error", "of"), [("absolute", np.abs), ("squared", np.square)])
-def test_the_pixel_loss_is_the_error_that_is_asked_for(error, of):
-    """By it alone, --lambda_2 times it is the generator's loss, and moves the generator alone."""
-    flags = [*PATCHES, "--adversarial_weight", "0", "--lambda_2", "3", "--pixel_error", error]
-    system = make(*flags, "--noresidual")
-    batch = random_batch(system, system.options)
-    refined = system.generator(batch["synthetic"], dropout_seed=step_seed(system.options.random_seed, system.step))
-    told = system.train_step(batch)
-    np.testing.assert_allclose(told["loss/pixel"], of(refined - batch["synthetic"]).mean(), rtol=1e-4)
-    np.testing.assert_allclose(told["loss/g_loss"], 3 * told["loss/pixel"], rtol=1e-5)
-    assert "generator" not in still(steps(*flags, "--d_lr", "0", "--noresidual"))
-
-
 def test_patches_take_the_place_of_the_reconstruction_in_the_generator():
     """Alone, at weight 0, nothing moves the generator; the auto-encoder learns photographs all the same."""
     assert still(steps(*PATCHES)) == {"identity_head"}

@@ -31,8 +31,9 @@ READ_WITH = {  # flag -> (flag that decides whether it is read, values with whic
     "generator_weight": BEGAN,
     "patch_halvings": PATCHES,
     **dict.fromkeys(("lambda_1", "label_photographs"), ("identity_perception", ("softmax", "binary"))),
-    **dict.fromkeys(("lambda_c", "identity_blur", "pretrained_rec", "facenet_scope"), METHODS),
-    **{"paper_variance": ("method_c", ("magnet",)), "move_centers": ("method_c", ("center",))},
+    **dict.fromkeys(("pretrained_rec", "facenet_scope"), METHODS),
+    # of method_c none a line tells that the identity loss is off
+    **{"paper_variance": ("method_c", ("magnet", "none")), "move_centers": ("method_c", ("center", "none"))},
     "augment_strength": ("augment", ANY),
 }
 CFS_READ_WITH = {

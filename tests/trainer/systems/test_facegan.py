@@ -283,7 +283,7 @@ def test_published_defaults_are_those_of_the_published_code():
 
 @pytest.mark.parametrize(("idle", "more"), [
     ("--r1 1", "--discriminator patch"), ("--gan_loss hinge", "--discriminator patch"),
-    ("--augment_strength 0", "--augment flip"), ("--method_c none --lambda_c 1", "--method_c center"),
+    ("--augment_strength 0", "--augment flip"), ("--method_c none --facenet_scope A", "--method_c center"),
     ("--method_c none --pretrained_rec run", "--method_c softmax"), ("--move_centers", "--method_c center"),
     ("--paper_variance --method_c center", "--method_c magnet"),
 ])  # fmt: skip

@@ -22,16 +22,16 @@ IPGAN_SHAPING = (
 )
 PATCHES, BEGAN = ("discriminator", ("patch",)), ("discriminator", ("began",))
 MARGINS, ADAM = ("head", ("arcface", "cosface")), ("optimizer", ("adam",))
-METHODS, ANY = ("method_c", ("magnet", "softmax", "center")), None
-READ_WITH = {  # flag -> (flag that decides whether it is read, values with which it is; ANY but '')
+ANY, OFF = None, ("", "none")
+READ_WITH = {  # flag -> (flag that decides whether it is read, values with which it is; ANY but those of OFF)
     **dict.fromkeys(("gan_loss", "adversarial_weight", "r1", "r1_interval"), PATCHES),
     **dict.fromkeys(("margin", "margin_scale"), MARGINS),
     **dict.fromkeys(("beta1", "beta2"), ADAM),
     "momentum": ("optimizer", ("sgd",)),
     "generator_weight": BEGAN,
     "patch_halvings": PATCHES,
-    **dict.fromkeys(("lambda_1", "label_photographs"), ("identity_perception", ("softmax", "binary"))),
-    **dict.fromkeys(("pretrained_rec", "facenet_scope"), METHODS),
+    **dict.fromkeys(("lambda_1", "label_photographs"), ("identity_perception", ANY)),
+    **dict.fromkeys(("pretrained_rec", "facenet_scope"), ("method_c", ANY)),
     # of method_c none a line tells that the identity loss is off
     **{"paper_variance": ("method_c", ("magnet", "none")), "move_centers": ("method_c", ("center", "none"))},
     "augment_strength": ("augment", ANY),
@@ -113,6 +113,7 @@ def refuse_idle_flags(options):
     for name in sorted(options.explicit & set(read_with)):
         chooser, values = read_with[name]
         value = getattr(options, chooser)
-        if not value if values is ANY else value not in values:
+        read = value not in OFF if values is ANY else value in values
+        if not read:
             shown = value or "''"
             raise UserError(f"--{name}: --{chooser} {shown} does not read it")

@@ -42,7 +42,7 @@ SMALLER = {  # job, or module of tests/ -> flags that keep its test short; image
     "simulate": "--yaws -30,0,30 --num_worker 1",
     "render": "--n_id 2 --images_per_id 2 --num_worker 1",
     "train": f"{SMALL} {shlex.join(LOGS)} --max_step 4 --method_c none --keep_best none",  # which fetches FaceNet
-    "train dagan": f"{shlex.join(DAGAN)} {shlex.join(LOGS)} --max_step 2",
+    "train dagan": f"{shlex.join(DAGAN)} {shlex.join(LOGS)} --max_step 2 --lambda_3 0",  # no face network
     "train cfs": f"{shlex.join(CFS)} {shlex.join(LOGS)} --max_step 2",
     "train ipgan": f"{shlex.join(IPGAN)} {shlex.join(LOGS)} --max_step 2",
     "resume": "--max_step 6",

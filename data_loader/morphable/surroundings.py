@@ -23,6 +23,7 @@ SURE = (0.5, 0.9)  # share of the person from which a pixel is drawn, and from w
 WITHIN = 0.1  # how far the sheet goes on behind the head, in sides of the crop
 FAINT = 1e-2  # what a doubtful pixel counts for, against a clear one
 BODY = 0.15  # height above the chin, in sides of the crop, from which down clothes may be seen
+GRAIN = 0.03  # what is finer than this, in sides of the crop, is texture of the background
 SOLID, GONE = 0.12, 0.35  # distance from the outline, in sides, up to which the sheet is whole; where it ends
 
 
@@ -90,7 +91,8 @@ def _nodes():
 
 
 def background(view, picture, size, share, chin):
-    """The photograph without its head: float32 [size, size, 3], what lies behind filled smoothly from around.
+    """The photograph without its head: float32 [size, size, 3], what lies behind filled from around: smoothly, and with
+    the texture that the nearest background has, mirrored.
 
     Args:
         view, share, picture: as in `around`. chin: its height, in fractions of the crop's side.
@@ -98,6 +100,7 @@ def background(view, picture, size, share, chin):
     places = grid_places()[::COARSE, ::COARSE]
     hidden = ndimage.gaussian_filter(np.maximum(share, view.mask), 1) > 0.05
     clear = np.clip((ndimage.distance_transform_edt(~hidden) / SOURCE - CLEAR) / CLEAR, 0, 1)
+    grain = Picture(_grain(picture, clear), (-REACH, -REACH), (SOURCE, SOURCE))
     clear = Picture.of(clear, -REACH, SOURCE)
     flat, shape = places.reshape(-1, 2), places.shape[:2]
     far = np.square(ndimage.distance_transform_edt(view.mask <= 0.5) / SOURCE)[::COARSE, ::COARSE]
@@ -108,7 +111,7 @@ def background(view, picture, size, share, chin):
                      (SOURCE / COARSE,) * 2)
     line = np.float32((np.arange(size) + 0.5) / size)
     places = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
-    result, shown = filled(places), clear(places)[:, :1] * picture.inside(places)[:, None]
+    result, shown = filled(places) + grain(places), clear(places)[:, :1] * picture.inside(places)[:, None]
     return (result + shown * (picture(places) - result)).reshape(size, size, 3)
 
 
@@ -122,3 +125,17 @@ def _filled(pixels, weight):
         smooth /= np.maximum(share, 1e-9)[..., None]
         filled = filled + np.clip(share / 0.2, 0, 1)[..., None] * (smooth - filled)
     return filled.astype(np.float32)
+
+
+def _grain(picture, clear):
+    """Texture float32 [h, h, 3] of what is not clear [h, h], 0 to 1: what is finer than GRAIN in the clear pixels that
+    lie as far beyond the nearest clear one."""
+    places = grid_places()
+    flat = places.reshape(-1, 2)
+    clear = clear * picture.inside(flat).reshape(clear.shape)
+    pixels, sigma = picture(flat).reshape(*clear.shape, 3), GRAIN * SOURCE
+    smooth = ndimage.gaussian_filter(clear[..., None] * pixels, (sigma, sigma, 0))
+    smooth /= np.maximum(ndimage.gaussian_filter(clear, sigma), 1e-6)[..., None]
+    nearest = ndimage.distance_transform_edt(clear < 1, return_distances=False, return_indices=True)
+    mirrored = tuple(np.clip(2 * nearest - np.indices(clear.shape), 0, len(clear) - 1))
+    return np.float32((clear[..., None] * (pixels - smooth))[mirrored])

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.ndimage import binary_dilation
+from scipy.ndimage import binary_dilation, gaussian_filter
 
 from data_loader.morphable.camera import View, camera_of, rotation
 from data_loader.morphable.fitting import Fit, head_of
@@ -66,6 +66,21 @@ def test_no_wall_is_seen_on_the_face_nor_a_hole(model, simulator):
         inside, around = drawn.mask > 0.99, ~binary_dilation(drawn.mask > 0, iterations=6)
         assert (blue - red < 60)[inside].mean() > 0.99, yaw  # skin is red
         assert around.sum() > 50 and abs(view[around].astype(int) - WALL).max() < 12, yaw
+
+
+def test_what_was_behind_the_head_has_the_texture_of_the_wall(model, simulator):
+    """Smoothly filled it would have none, and a refiner would draw strokes there."""
+    pixels, square, fit = photograph(model, 0)
+    noise = gaussian_filter(np.random.default_rng(3).normal(0, 60, pixels.shape[:2]), 1)[..., None]
+    wall = (pixels == WALL).all(axis=2, keepdims=True)
+    pixels = np.where(wall, (150, 150, 200) + noise, pixels).round().clip(0, 255).astype(np.uint8)
+    subject = simulator(pixels, square, fit)
+    (_, front, _), (view, side, _) = subject(0), subject(90)
+    free = ~binary_dilation(side.mask > 0, iterations=3)
+    behind, elsewhere = free & (front.mask > 0.99), free & ~binary_dilation(front.mask > 0, iterations=8)
+    fine = view - gaussian_filter(view.astype(float), (2, 2, 0))
+    assert behind.sum() > 50 < elsewhere.sum() and fine[behind].std() > 0.5 * fine[elsewhere].std()
+    assert abs(view[behind].mean(axis=0) - (150, 150, 200)).max() < 10
 
 
 def test_a_plain_background_is_grey(model):

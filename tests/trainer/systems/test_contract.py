@@ -39,9 +39,9 @@ VARIANTS = {  # {case: (system, more flags, labelled sources that come with them
     "dagan as printed": ("dagan", "--identity_perception binary --generator_weight k_t --sum_errors "
                          "--update simultaneous --random_flip --mixed_precision bfloat16", ()),
     "dagan with patches, photographs unlabelled": ("dagan", "--discriminator patch --patch_halvings 1 --augment flip "
-                                                   "--nolabel_photographs --upsample nearest", ()),
+                                                   "--nolabel_photographs --lambda_3 0", ()),
     "dagan that draws anew": ("dagan", "--noresidual", ()),
-    "dagan that a face network looks at": ("dagan", "--lambda_3 1 --discriminator patch", ()),
+    "dagan that a face network looks at": ("dagan", "--discriminator patch", ()),
     "dagan that names nobody": ("dagan", "--identity_perception none", ()),
     "cfs with hinge loss": ("cfs", "--gan_loss hinge --fakes sum --n_critic 2 --augment colour,shift,cutout,flip "
                             "--random_flip --mixed_precision bfloat16", ()),

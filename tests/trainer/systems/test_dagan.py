@@ -19,13 +19,15 @@ from tests.small import DAGAN, LOGS, make_people, newest_arrays, only_run, untra
 from trainer.benchmark.data import random_batch
 from trainer.step.precision import LARGEST, LossScale
 from trainer.step.streams import step_seed
-from trainer.systems.dagan import DaGan
+from trainer.systems.dagan import PATCH_DEFAULTS, DaGan
 from trainer.training.checkpoint import named_variables
 from trainer.training.setup import seed_everything
-from utils import command_line
+from utils import command_line, runs
+from utils.flags import FLAGS
 from utils.images import to_float
 
 MAIN = Path(main.__file__)
+NAMED = {"conv_hidden_num", "conv_hidden_num_res", "batch_size", "max_step"}  # by all trainings here
 pytestmark = pytest.mark.usefixtures("untraced")
 
 
@@ -46,6 +48,16 @@ def train(folder, logs, *words):
     where = ["--data_dir", folder / "data", "--log_dir", folder / logs, "--asset_dir", folder / "cache"]
     named = ["--system", "dagan", "--dataset", "people", "--syn_dataset", "views", *DAGAN, *LOGS]
     return main.main(["train", *map(str, [*where, *named, *words])])
+
+
+def test_patches_bring_the_flags_that_they_were_measured_with(home):
+    """What the command line names stays; without patches nothing is changed."""
+    words = ["--discriminator", "patch", "--lambda_3", "0", "--r1", "2", "--augment", ""]
+    assert train(home, "patches", *words) == 0 == train(home, "began")
+    patches, began = (runs.read_params(only_run(home / logs)) for logs in ("patches", "began"))
+    assert (patches["gan_loss"], patches["upsample"], patches["lambda_1"]) == ("nonsaturating", "nearest", 0.02)
+    assert (patches["lambda_3"], patches["r1"], patches["augment"], patches["max_step"]) == (0, 2, "", 1)
+    assert [name for name in PATCH_DEFAULTS.keys() - NAMED if began[name] != FLAGS[name].default] == []
 
 
 def test_eight_steps_are_four_and_four(home):

@@ -57,7 +57,7 @@ GROUPS = {
     ],
     "networks": [
         _flag("input_scale_size", 64, "image height and width, a multiple of 4", low=16, high=1024, multiple=4, jobs=SHAPE),
-        _flag("discriminator", "began", "what judges realism (FaceGAN's D_R): BEGAN's auto-encoder, as published, or a network that scores patches, for few photographs and steps (ours); what it scores is then high where an image is good, BEGAN's error low", choices=("began", "patch"), jobs=SHAPE),
+        _flag("discriminator", "began", "what judges realism (FaceGAN's D_R): BEGAN's auto-encoder, as published, or a network that scores patches, for few photographs and steps (ours); what it scores is then high where an image is good, BEGAN's error low; --system dagan with patch: flags that are not named are those of docs/dagan.md", choices=("began", "patch"), jobs=SHAPE),
         _flag("patch_halvings", 3, "of the discriminator of patches: 3, a score sees 56 pixels, 2: 28, 1: 14, where images should differ from photographs in what is larger", low=1, high=3, jobs=SHAPE),
         _flag("conv_hidden_num", 64, "width of D_R; of patches: channels of the first layer, doubled with each halving", low=1, jobs=SHAPE),
         _flag("conv_hidden_num_back", 64, "width of D_S, which is always 64 in the published code", low=1, jobs=SHAPE),

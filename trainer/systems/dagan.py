@@ -49,11 +49,11 @@ SCORES = {
 LOOKING = ("model_def", "embedding_size", "pretrained_rec", "facenet_scope", "use_fixed_image_standardization")
 # With --discriminator patch: what was measured in docs/dagan.md.
 PATCH_DEFAULTS = {
-    **{"patch_halvings": 2, "conv_hidden_num": 24, "conv_hidden_num_res": 24, "upsample": "nearest", "batch_size": 8},
-    **{"lambda_1": 0.02, "lambda_2": 1.2, "lambda_3": 1.0, "adversarial_weight": 0.1, "gan_loss": "nonsaturating"},
-    **{"r1": 1.0, "augment": "colour,shift,flip", "augment_strength": 0.3, "random_flip": True, "beta1": 0.5},
-    **{"g_lr": 2e-5, "d_lr": 3e-4, "lr_update_step": 8000, "lr_lower_boundary": 1e-6, "max_step": 5000},
-}
+    "patch_halvings": 2, "conv_hidden_num": 24, "conv_hidden_num_res": 24, "upsample": "nearest", "batch_size": 8,
+    "lambda_1": 0.02, "lambda_2": 1.2, "lambda_3": 1.0, "adversarial_weight": 0.1, "gan_loss": "nonsaturating",
+    "r1": 1.0, "augment": "colour,shift,flip", "augment_strength": 0.3, "random_flip": True, "beta1": 0.5,
+    "g_lr": 2e-5, "d_lr": 3e-4, "lr_update_step": 8000, "lr_lower_boundary": 1e-6, "max_step": 5000,
+}  # fmt: skip
 TEXT = "Each image was made from a view of a photographed person's head that a simulator turned."
 
 

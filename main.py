@@ -6,7 +6,7 @@ import os
 import sys
 
 from trainer.face_networks.table import KINDS, MODEL_DEFS
-from trainer.systems import SYSTEMS, refuse_other_flags
+from trainer.systems import SYSTEMS, help_of_system, refuse_other_flags
 from utils import command_line, environment
 from utils.errors import UserError
 from utils.quiet import quiet_start
@@ -46,7 +46,8 @@ def main(argv):
     try:
         job, options = command_line.parse(argv, JOBS, CHOICES)
         if job == "help":
-            print(command_line.help_text(JOBS, options.help_for, CHOICES))
+            named, flags = options.help_for, options.flags
+            print(command_line.help_text(JOBS, named, CHOICES, *help_of_system(named, flags)))
             return 0
         refuse_other_flags(job, options)
         if not options.use_gpu:

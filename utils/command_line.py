@@ -13,6 +13,7 @@ from utils.options import Options
 from utils.published_flags import PUBLISHED
 
 MOST = 2**31 - 1  # of whole numbers where a flag names no bound: 32 bits, as TensorFlow counts images and sizes
+HELP = ("--help", "-help", "-h", "--helpfull")
 TRUE, FALSE = ("true", "t", "1", "yes", "y", "on"), ("false", "f", "0", "no", "n", "off")
 
 
@@ -26,7 +27,7 @@ def parse(argv, jobs, choices=None):
 
     Returns:
         (job, utils.options.Options). Without a job the published code's flags decide, as there. job is "help" where
-        help is asked for; options.help_for is then a job or None.
+        help is asked for; the second is then of help_for, a job or None, and flags, the Options.
 
     Raises:
         UserError: unknown flag or job, stray word, value out of range, a flag that the job does not read (one of the
@@ -36,24 +37,31 @@ def parse(argv, jobs, choices=None):
     job = words.pop(0) if words and not words[0].startswith("-") else None
     if job is not None and job not in jobs:
         raise UserError(f"unknown job {job!r}{_nearest(job, jobs)}; jobs: {', '.join(jobs)}")
-    if any(word in ("--help", "-help", "-h", "--helpfull") for word in words):
-        return "help", SimpleNamespace(help_for=job)
+    others = [word for word in words if word not in HELP]
     values = _flag_values(choices or {})
     try:
-        stray = values(["main.py", *_join_booleans(words)])[1:]
+        stray = values(["main.py", *_join_booleans(others)])[1:]
     except absl_flags.Error as error:
         raise UserError(_one_line(error)) from error
-    if stray:
-        raise UserError(f"stray word {stray[0]!r} on the command line")
     explicit = frozenset(name for name in FLAGS if values[name].present)
     options = Options(**{name: values[name].value for name in FLAGS}, explicit=explicit)
+    if others != words:
+        return "help", SimpleNamespace(help_for=job, flags=options)
+    if stray:
+        raise UserError(f"stray word {stray[0]!r} on the command line")
     chosen = job or _published_choice(options)
     _refuse_unread(chosen, explicit - PUBLISHED if job is None else explicit)
     return chosen, options.changed(**_expanded_paths(chosen, options))
 
 
-def help_text(jobs, job=None, choices=None):
-    """The help of one job: its flags in groups, with defaults; or, without a job, of all of them. Args as parse."""
+def help_text(jobs, job=None, choices=None, defaults=None, left_out=()):
+    """The help of one job: its flags in groups, with defaults; or, without a job, of all of them.
+
+    Args:
+        jobs, choices: as parse has them.
+        defaults: {flag: its default}, where it is not the one of utils/flags.py.
+        left_out: flags that are not shown.
+    """
     lines = ["usage: python main.py [JOB] [--flag value ...]", ""]
     if job is None:
         lines += ["jobs (python main.py JOB --help for the flags of one):"]
@@ -63,9 +71,10 @@ def help_text(jobs, job=None, choices=None):
         lines += [f"{job}: {jobs[job]}"]
     for group, flags in GROUPS.items():
         shown = [flag for flag in flags if job is None or flag.jobs is None or job in flag.jobs]
+        shown = [flag for flag in shown if flag.name not in left_out]
         if shown:
             lines += ["", f"{group}:"]
-            lines += [_flag_help(flag, (choices or {}).get(flag.name, flag.choices)) for flag in shown]
+            lines += [_flag_help(flag, choices or {}, defaults or {}) for flag in shown]
     return "\n".join(lines)
 
 
@@ -169,6 +178,7 @@ def _nearest(word, names, prefix=""):
     return f"; did you mean {prefix}{found[0]}?" if found else ""
 
 
-def _flag_help(flag, choices):
+def _flag_help(flag, choices, defaults):
+    choices, default = choices.get(flag.name, flag.choices), defaults.get(flag.name, flag.default)
     choices = f" [{'|'.join(choice or repr('') for choice in choices)}]" if choices else ""
-    return f"  --{flag.name} ({flag.default!r}){choices}\n        {flag.help}"
+    return f"  --{flag.name} ({default!r}){choices}\n        {flag.help}"

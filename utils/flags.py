@@ -34,7 +34,7 @@ from utils.system_flags import SYSTEM_GROUPS
 
 GROUPS = {
     "what to do": [
-        _flag("system", "facegan", "which system is trained; experiment: dagan or ipgan, whose generated people are the real ones (shared_people), or cfs, for its paper's figures", jobs=(*TRAINING, *EXPERIMENT)),
+        _flag("system", "facegan", "which system is trained (train --system NAME --help: the flags that it reads, with its defaults); experiment: dagan or ipgan, whose generated people are the real ones (shared_people), or cfs, for its paper's figures", jobs=(*TRAINING, *EXPERIMENT)),
         _flag("is_train", True, "without a job: False writes the fixed grid (job test)", jobs=()),
         _flag("train_generator", True, "without a job: train; with False the next two are looked at", jobs=()),
         _flag("generate_dataset", True, "without a job: generate when not training", jobs=()),

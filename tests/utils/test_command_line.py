@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import main
+from trainer.systems import system_class
+from trainer.systems.flags_read import SYSTEM_FLAGS
 from utils import command_line
 from utils.errors import UserError
 from utils.flags import FLAGS
@@ -140,3 +142,22 @@ def test_help_without_a_job_lists_jobs_and_all_flags(capsys):
     text = capsys.readouterr().out
     assert all(f"  {job} " in text for job in main.JOBS)
     assert all(f"--{name} " in text for name in FLAGS)
+
+
+@pytest.mark.parametrize("system", sorted(SYSTEM_FLAGS))
+def test_help_of_a_system_shows_what_it_reads_with_its_own_defaults(system, capsys):
+    assert main.main(["train", "--system", system, "--discriminator", "patch", "--help"]) == 0
+    shown = dict(re.findall(r"^  --(\w+) \((.*?)\)(?: \[|$)", capsys.readouterr().out, re.MULTILINE))
+    readers = {flag for flags in SYSTEM_FLAGS.values() for flag in flags}
+    of_train = {name for name, flag in FLAGS.items() if flag.jobs is None or "train" in flag.jobs}
+    assert set(shown) == of_train - (readers - set(SYSTEM_FLAGS[system]))
+    options = command_line.parse(["train", "--system", system, "--discriminator", "patch"], main.JOBS)[1]
+    options = system_class(system).with_defaults(options)
+    theirs = {name for name in shown if not FLAGS[name].path} - {"system", "discriminator", "embedding_size"}
+    # embedding_size: a recogniser has its network's
+    assert {name: shown[name] for name in theirs} == {name: repr(getattr(options, name)) for name in theirs}
+
+
+def test_help_beside_a_mistake_tells_the_mistake(capsys):
+    assert main.main(["train", "--lambda_ip", "1", "--help"]) == 2
+    assert "unknown flag --lambda_ip; did you mean --lambda_p?" in capsys.readouterr().err

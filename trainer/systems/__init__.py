@@ -6,6 +6,7 @@ What is trained and by which equations stands here; how a loop runs, what a file
 
 import importlib
 
+from trainer.systems.defaults import system_defaults
 from trainer.systems.flags_read import MAKING_FLAGS, SYSTEM_FLAGS
 from utils import runs
 from utils.errors import UserError
@@ -41,10 +42,25 @@ def refuse_other_flags(job, options):
     for name in sorted(set(MAKING_FLAGS) & options.explicit if job == "generate" and system else ()):
         if system not in MAKING_FLAGS[name]:
             raise UserError(f"--{name}: --system {system} does not read it; it is for {', '.join(MAKING_FLAGS[name])}")
-    for name in sorted(options.explicit if system in SYSTEM_FLAGS else ()):
-        others = [other for other, flags in SYSTEM_FLAGS.items() if name in flags]
-        if others and system not in others and job in (FLAGS[name].jobs or ()):
-            raise UserError(f"--{name}: --system {system} does not read it; it is for {', '.join(others)}")
+    others = _flags_of_others(job, system)
+    for name in sorted(options.explicit & set(others)):
+        raise UserError(f"--{name}: --system {system} does not read it; it is for {', '.join(others[name])}")
+
+
+def help_of_system(job, options):
+    """Of the help of a job where the command line names a system that it trains: (its defaults, flags to leave out)."""
+    if job not in TRAINING or "system" not in options.explicit:
+        return {}, ()
+    return system_defaults(options), _flags_of_others(job, options.system)
+
+
+def _flags_of_others(job, system):
+    """{flag: systems that read it}, of the flags that the job reads with other systems alone."""
+    if system not in SYSTEM_FLAGS:
+        return {}
+    reading = {name: [other for other, flags in SYSTEM_FLAGS.items() if name in flags] for name in FLAGS}
+    return {name: others for name, others in reading.items()
+            if others and system not in others and job in (FLAGS[name].jobs or ())}  # fmt: skip
 
 
 def _system_of(job, options):

@@ -30,7 +30,13 @@ from trainer.step.pixels import flipped
 from trainer.step.players import Players
 from trainer.step.precision import computing_in
 from trainer.step.streams import Stream, drawn, step_seed
-from trainer.systems.flags_read import CFS_SHAPING, SYSTEM_FLAGS, refuse_beside_photographs, refuse_idle_flags
+from trainer.systems.flags_read import (
+    CFS_SHAPING,
+    SYSTEM_FLAGS,
+    refuse_beside_photographs,
+    refuse_idle_flags,
+    refuse_looking,
+)
 from trainer.systems.identity import IdentityNetwork
 from trainer.systems.system import SOMEBODY, Maker, Score, System, averaged_weights, new_step
 from utils import runs
@@ -44,7 +50,6 @@ SCORES = {
 TEXT = "Each image was made from a person, or a mixture of three, and a vector: a random one, or a photograph's."
 SHOWS = f"Where `mixture` in metadata.csv names three people, the one shown does not exist. Of the others: {SOMEBODY}"
 DISCRIMINATORS = ("discriminator", "discriminator_half")  # at full and at half size
-DEFAULTS = {"z_num": 256, "g_lr": 2e-4, "d_lr": 2e-4, "beta1": 0.5, "gan_loss": "wgan_gp"}  # the paper's
 
 
 class Cfs(System):
@@ -89,13 +94,10 @@ class Cfs(System):
         return {"real": Source("dataset", ("real",), "identity", least=2, weights="sample_weights")}
 
     @classmethod
-    def with_defaults(cls, options):
-        """The paper's z, rates, beta1 and loss where none is named; the rates fall from half of the steps on."""
-        return options.defaulting(**DEFAULTS, lr_update_step=max(1, options.max_step // 2))
-
-    @classmethod
     def refuse_idle(cls, options):
         refuse_idle_flags(options)
+        if not identity_network(cls.looked_through(vars(options))):
+            refuse_looking(options, "with --lambda_id 0")
 
     @classmethod
     def resolved(cls, options):

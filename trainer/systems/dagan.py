@@ -34,7 +34,7 @@ from trainer.step.pixels import flipped
 from trainer.step.players import Players
 from trainer.step.precision import computing_in
 from trainer.step.streams import Stream, drawn, step_seed
-from trainer.systems.flags_read import DAGAN_SHAPING, SYSTEM_FLAGS, refuse_idle_flags
+from trainer.systems.flags_read import DAGAN_SHAPING, SYSTEM_FLAGS, refuse_idle_flags, refuse_looking
 from trainer.systems.identity import CHIPS, IdentityNetwork, sees_chips
 from trainer.systems.system import D_SCORES, SOMEBODY, Maker, Score, System, averaged_weights, new_step
 from utils import runs
@@ -44,15 +44,6 @@ SCORES = {
     "d_score": D_SCORES["began"],
     "identity_score": Score("cross-entropy of its person in the discriminator's code, low where it shows that person",
                             needs=("identity",)),
-}  # fmt: skip
-# Of the face network, without which nobody reads them.
-LOOKING = ("model_def", "embedding_size", "pretrained_rec", "facenet_scope", "use_fixed_image_standardization")
-# With --discriminator patch: what was measured in docs/dagan.md.
-PATCH_DEFAULTS = {
-    "patch_halvings": 2, "conv_hidden_num": 24, "conv_hidden_num_res": 24, "upsample": "nearest", "batch_size": 8,
-    "lambda_1": 0.02, "lambda_2": 1.2, "lambda_3": 1.0, "adversarial_weight": 0.1, "gan_loss": "nonsaturating",
-    "r1": 1.0, "augment": "colour,shift,flip", "augment_strength": 0.3, "random_flip": True, "beta1": 0.5,
-    "g_lr": 2e-5, "d_lr": 3e-4, "lr_update_step": 8000, "lr_lower_boundary": 1e-6, "max_step": 5000,
 }  # fmt: skip
 TEXT = "Each image was made from a view of a photographed person's head that a simulator turned."
 
@@ -99,11 +90,6 @@ class DaGan(System):
             self._health = PatchHealth(self.rate_flags, "the discriminator of patches", "--lambda_2")
 
     @classmethod
-    def with_defaults(cls, options):
-        """With --discriminator patch, where none is named, the flags that patches were measured with."""
-        return options.defaulting(**PATCH_DEFAULTS) if options.discriminator == "patch" else options
-
-    @classmethod
     def sources_of(cls, options):
         """Photographs, and views of people; both labelled where the code names people, in one list of these."""
         named = options.identity_perception != "none"
@@ -119,8 +105,8 @@ class DaGan(System):
         refuse_idle_flags(options)
         if "augment" in options.explicit and options.augment and options.discriminator != "patch":
             raise UserError(f"--augment: --system dagan with --discriminator {options.discriminator} does not read it")
-        for name in sorted(options.explicit & set(LOOKING)) if not options.lambda_3 else ():
-            raise UserError(f"--{name}: --system dagan without --lambda_3 looks through no face network")
+        if not options.lambda_3:
+            refuse_looking(options, "without --lambda_3")
 
     @classmethod
     def resolved(cls, options):

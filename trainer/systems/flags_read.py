@@ -41,6 +41,8 @@ CFS_READ_WITH = {
     "lambda_gp": ("gan_loss", ("wgan_gp",)),
     "augment_strength": ("augment", ANY),
 }
+# Of the face network of a loss, without which nobody reads them.
+LOOKING = ("model_def", "embedding_size", "pretrained_rec", "facenet_scope", "use_fixed_image_standardization")
 RECOGNIZER_SHAPING = ("recognizer", "image_size", "embedding_size", "use_fixed_image_standardization")
 SYSTEM_FLAGS = {
     "facegan": (
@@ -117,3 +119,9 @@ def refuse_idle_flags(options):
         if not read:
             shown = value or "''"
             raise UserError(f"--{name}: --{chooser} {shown} does not read it")
+
+
+def refuse_looking(options, how):
+    """An error where the command line names the face network, or its weights, of a system that with `how` has none."""
+    for name in sorted(options.explicit & set(LOOKING)):
+        raise UserError(f"--{name}: --system {options.system} {how} looks through no face network")

@@ -44,8 +44,6 @@ SCORES = {
     "pose_score": Score("mean absolute difference of the image's pose code from the one that was asked for"),
 }  # fmt: skip
 TEXT = "Each image was made from the identity of one photographed face and the pose of another, or a random one."
-DEFAULTS = {"z_num": 16, "g_lr": 2e-4, "d_lr": 2e-4, "beta1": 0.5, "lambda_pixel": 1.0, "adversarial_weight": 0.1,
-            "lambda_id": 2.0, "lambda_kl": 0.03, "conv_hidden_num": 32, "max_channels": 256}  # fmt: skip  # ours
 MAKERS = ("pose_encoder", "generator")
 
 
@@ -95,11 +93,6 @@ class IpGan(System):
         """Photographs or renders of people, and with each another image of the same person."""
         return {"real": Source("dataset", ("image",), "identity", same="same", weights="sample_weights", several=True,
                                **CHIPS)}  # fmt: skip
-
-    @classmethod
-    def with_defaults(cls, options):
-        """Ours, where the command line names none; the rates fall from half of the steps on."""
-        return options.defaulting(**DEFAULTS, lr_update_step=max(1, options.max_step // 2))
 
     @classmethod
     def resolved(cls, options):

@@ -1,8 +1,8 @@
 """The contract between a system (what is trained) and everything that trains, saves, shows, generates and exports it.
 
 The loop, checkpoints, generation, serving, cards and benchmarks use only what stands here. A new system is one file
-beside this one, its networks in models/, its flags in utils/flags.py, which of them it reads in flags_read.py, and its
-line in trainer/systems/__init__.py.
+beside this one, its networks in models/, its flags in utils/flags.py, which of them it reads in flags_read.py, those of
+which it has another default in defaults.py, and its line in trainer/systems/__init__.py.
 """
 
 from collections.abc import Callable
@@ -15,6 +15,7 @@ from data_loader.training_sources import Source
 from trainer.published.arrays import named_weights
 from trainer.step import replicas
 from trainer.step.players import Players
+from trainer.systems.defaults import system_defaults
 
 NOBODY = "The people shown do not exist: any resemblance to a real person is unintentional."
 SOMEBODY = "The images show the people whose photographs they were made of: treat them as photographs of these people."
@@ -143,8 +144,8 @@ class System:
 
     @classmethod
     def with_defaults(cls, options):
-        """The flags with the values that other flags decide, where the command line names none."""
-        return options
+        """The flags with the values that the system and other flags decide, where the command line names none."""
+        return options.defaulting(**system_defaults(options))
 
     @classmethod
     def resolved(cls, options):

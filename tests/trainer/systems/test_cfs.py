@@ -183,6 +183,7 @@ def test_exports_serve_and_generate_the_same_faces(home):
     (["--gan_loss", "hinge", "--lambda_gp", "1"], "--lambda_gp: --gan_loss hinge does not read it"),
     (["--augment_strength", "1"], "--augment_strength: --augment '' does not read it"),
     (["--gamma", "1"], "--gamma: --system cfs does not read it"),
+    (["--pretrained_rec", "x"], "--pretrained_rec: --system cfs with --lambda_id 0 looks through no face network"),
     (["--dataset", "alone"], "alone"),
     (["--dataset", "flat"], "flat"),
 ])  # fmt: skip
@@ -190,7 +191,7 @@ def test_bad_input_is_one_line(home, words, message, capsys):
     make_people(home / "data" / "alone", "ab", 1, size=64)
     (home / "data" / "flat").mkdir(exist_ok=True)
     Image.fromarray(face(1, 64)).save(home / "data" / "flat" / "0.png")
-    assert train(home, "none", *words) == 2
+    assert train(home, "none", "--max_step", "1", *words) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("error: ") and message in error and not (home / "none").exists()
 

@@ -19,7 +19,8 @@ from tests.small import DAGAN, LOGS, make_people, newest_arrays, only_run, untra
 from trainer.benchmark.data import random_batch
 from trainer.step.precision import LARGEST, LossScale
 from trainer.step.streams import step_seed
-from trainer.systems.dagan import PATCH_DEFAULTS, DaGan
+from trainer.systems.dagan import DaGan
+from trainer.systems.defaults import DAGAN_PATCHES
 from trainer.training.checkpoint import named_variables
 from trainer.training.setup import seed_everything
 from utils import command_line, runs
@@ -57,7 +58,7 @@ def test_patches_bring_the_flags_that_they_were_measured_with(home):
     patches, began = (runs.read_params(only_run(home / logs)) for logs in ("patches", "began"))
     assert (patches["gan_loss"], patches["upsample"], patches["lambda_1"]) == ("nonsaturating", "nearest", 0.02)
     assert (patches["lambda_3"], patches["r1"], patches["augment"], patches["max_step"]) == (0, 2, "", 1)
-    assert [name for name in PATCH_DEFAULTS.keys() - NAMED if began[name] != FLAGS[name].default] == []
+    assert [name for name in DAGAN_PATCHES.keys() - NAMED if began[name] != FLAGS[name].default] == []
 
 
 def test_eight_steps_are_four_and_four(home):

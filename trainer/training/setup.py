@@ -45,6 +45,9 @@ def resumed_run(options, job):
     if job == "train" and "pretrained_rec" in options.explicit:
         raise UserError(f"--pretrained_rec: {found.checkpoint} holds the face network of the run that goes on")
     shape = {name: params[name] for name in ("system", "optimizer", *kind.shaping) if name in params}
+    for name, off in kind.training_only_off.items():  # of a loss that has a network, the weight may change, but to 0
+        if name in options.explicit and off == 0 and 0 not in (shape.get(name, 0), getattr(options, name)):
+            del shape[name]
     return found, runs.adopted(with_shape(options, shape, found.checkpoint), params)
 
 

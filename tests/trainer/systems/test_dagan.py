@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,9 +22,11 @@ from trainer.step.precision import LARGEST, LossScale
 from trainer.step.streams import step_seed
 from trainer.systems.dagan import DaGan
 from trainer.systems.defaults import DAGAN_PATCHES
+from trainer.training import setup
 from trainer.training.checkpoint import named_variables
 from trainer.training.setup import seed_everything
 from utils import command_line, runs
+from utils.errors import UserError
 from utils.flags import FLAGS
 from utils.images import to_float
 
@@ -68,6 +71,20 @@ def test_eight_steps_are_four_and_four(home):
     straight, parts = newest_arrays(home / "straight"), newest_arrays(home / "resumed")
     assert straight.keys() == parts.keys() and int(straight["state/step"]) == 8
     assert [name for name in straight if straight[name].tobytes() != parts[name].tobytes()] == []
+
+
+def test_a_run_goes_on_with_another_weight_of_its_face_network_but_none(home):
+    run = shutil.copytree(only_run(home / "straight"), home / "weighed")
+    params = runs.read_params(run)
+    (run / "params.json").write_text(json.dumps(params | {"lambda_3": 1.0}))
+
+    def lambda_3(*words):
+        options = command_line.parse(["train", "--load_path", str(run), *words], main.JOBS)[1]
+        return setup.resumed_run(options, "train")[1].lambda_3
+
+    assert (lambda_3(), lambda_3("--lambda_3", "1e-6")) == (1, 1e-6)
+    with pytest.raises(UserError, match="--lambda_3 0.0: .* was trained with 1.0"):
+        lambda_3("--lambda_3", "0")
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from data_loader.outcome import FAILED
 from utils.files import atomic_write, naming
 from utils.tables import TEXT, whole_rows, write_rows
 
-SIMULATOR = 1  # raised whenever the same settings draw other pictures
+SIMULATOR = 2  # raised whenever the same settings draw other pictures
 SETTINGS = ("size", "image_format", "background", "pair_crop", "max_fit_error", "most_frontal")
 REASONS = ("file", "reason")
 

@@ -16,6 +16,7 @@ from data_loader.morphable.sources import visible
 BACKGROUNDS = ("photograph", "plain")
 FLAT = (0.2, 0.5)  # cosine of the turn from the photograph's yaw at which the sheet around the head is gone; is whole
 PLAIN = 128  # grey level of a plain background
+FINE = 2  # pixels of the photograph in a sample of a view: bilinear interpolation between them then blurs little
 
 
 class Simulator:
@@ -99,8 +100,9 @@ class Subject:
         ahead = -around.points[self.sheet.triangles[sheet.triangles], 2].mean(axis=1) < depth[sheet.pixels]
         rows = sheet.pixels[ahead]
         canvas[rows] += (solid * values[:, 3:])[ahead] * (colour[ahead] - canvas[rows])
-        blocks = canvas.reshape(size, OVERSAMPLE, size, OVERSAMPLE, 3).mean(axis=(1, 3))
-        return np.clip(blocks + 0.5, 0, 255).astype(np.uint8), view, float(on_head[:, 4].mean())
+        samples = np.clip(canvas + 0.5, 0, 255).astype(np.uint8).reshape(size * OVERSAMPLE, size * OVERSAMPLE, 3)
+        picture = Image.fromarray(samples).resize((size, size), Image.Resampling.LANCZOS)  # as photographs are
+        return np.asarray(picture), view, float(on_head[:, 4].mean())
 
     def _flatness(self, yaw):
         """How solid the sheet is: from 1 to 0 as it is turned edge-on."""
@@ -114,12 +116,12 @@ def _fragments(view):
 
 
 def _cut(pixels, square, size):
-    """The Picture around a square of a photograph, no finer than the views' samples."""
+    """The Picture around a square of a photograph, FINE times as fine as the views' samples."""
     (left, top, side), (height, width) = square, pixels.shape[:2]
     reach = round(REACH * side)
     x0, y0 = max(0, left - reach), max(0, top - reach)
     x1, y1 = min(width, left + side + reach), min(height, top + side + reach)
-    scale = min(1.0, OVERSAMPLE * size / side)
+    scale = FINE * OVERSAMPLE * size / side
     shape = max(2, round((x1 - x0) * scale)), max(2, round((y1 - y0) * scale))
     small = Image.fromarray(pixels[y0:y1, x0:x1]).resize(shape, Image.Resampling.LANCZOS)
     return Picture(np.asarray(small, np.float32), ((x0 - left) / side, (y0 - top) / side),

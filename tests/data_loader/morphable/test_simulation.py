@@ -45,6 +45,18 @@ def test_at_its_own_yaw_a_view_is_the_photograph(model, simulator):
     assert abs(view - crop(pixels)).mean() < 4 and shown > 0.6
 
 
+def test_at_its_own_yaw_a_view_is_as_sharp_as_the_photograph(model, simulator):
+    """Blurred it would have what a discriminator of photographs sees before all else."""
+    pixels, square, fit = photograph(model, 0)
+    noise = gaussian_filter(np.random.default_rng(4).normal(0, 40, pixels.shape[:2]), 0.7)[..., None]
+    pixels = (0.8 * pixels + 25 + noise).round().clip(0, 255).astype(np.uint8)
+    view, drawn, _ = simulator(pixels, square, fit)(0)
+    fine = [image - gaussian_filter(image, (1, 1, 0)) for image in (view.astype(float), crop(pixels))]
+    for shown in (drawn.mask > 0.99, ~binary_dilation(drawn.mask > 0, iterations=6)):
+        ours, theirs = (image[shown].std() for image in fine)
+        assert 0.85 * theirs < ours < 1.1 * theirs
+
+
 def test_the_hidden_side_is_the_mirrored_one(model, simulator):
     """The person is the same on both sides, so that a view to the right is the photograph to the left, mirrored."""
     pixels, square, fit = photograph(model, -30)

@@ -116,12 +116,12 @@ def _fragments(view):
 
 
 def _cut(pixels, square, size):
-    """The Picture around a square of a photograph, FINE times as fine as the views' samples."""
+    """The Picture around a square of a photograph, FINE times as fine as the coarser of itself and views' samples."""
     (left, top, side), (height, width) = square, pixels.shape[:2]
     reach = round(REACH * side)
     x0, y0 = max(0, left - reach), max(0, top - reach)
     x1, y1 = min(width, left + side + reach), min(height, top + side + reach)
-    scale = FINE * OVERSAMPLE * size / side
+    scale = FINE * min(1.0, OVERSAMPLE * size / side)
     shape = max(2, round((x1 - x0) * scale)), max(2, round((y1 - y0) * scale))
     small = Image.fromarray(pixels[y0:y1, x0:x1]).resize(shape, Image.Resampling.LANCZOS)
     return Picture(np.asarray(small, np.float32), ((x0 - left) / side, (y0 - top) / side),

@@ -95,6 +95,12 @@ def test_what_was_behind_the_head_has_the_texture_of_the_wall(model, simulator):
     assert abs(view[behind].mean(axis=0) - (150, 150, 200)).max() < 10
 
 
+def test_large_views_of_a_small_photograph_do_not_make_it_large(model):
+    pixels, square, fit = photograph(model, 0)
+    picture = Simulator(model, 8 * SIZE, "plain")(pixels, square, fit).skin.picture.pixels
+    assert picture.shape[0] <= 2 * len(pixels)
+
+
 def test_a_plain_background_is_grey(model):
     pixels, square, fit = photograph(model, 0)
     view, drawn, _ = Simulator(model, SIZE, "plain")(pixels, square, fit)(60)

@@ -100,6 +100,7 @@ GROUPS = {
         _flag("augment_strength", 1.0, "how far augment goes in colour and shift: 1 as published, 0 not at all", low=0, high=1, jobs=TRAINING),
         _flag("pixel_mask", True, "pixel loss on the render's pixels only, as published; the paper masks nothing", jobs=TRAINING),
         _flag("method_c", "magnet", "identity loss", choices=("none", "magnet", "softmax", "center"), jobs=SHAPE),
+        _flag("centroids", "moving", "what the identity loss draws each identity's faces to: moving, where the network saw them so far, as published, or renders, where it sees that identity's renders, so that a face stays the person rendered (ours)", choices=("moving", "renders"), jobs=SHAPE),
         _flag("center_loss_alfa", 0.95, "1 - step of the centroids and of the center loss's (the paper prints 0.95 for the step: 0.05 here)", low=0, high=1, jobs=(*ANY_TRAINING, *BENCHMARK)),
         _flag("paper_variance", False, "magnet loss with the paper's 2 sigma^2; the published code squares sigma^2", jobs=TRAINING),
         _flag("move_centers", False, "method_c center: move the centers, which the published code never does", jobs=TRAINING),

@@ -177,6 +177,17 @@ MEANINGS = {
     "inception_score": Meaning(
         "Inception score", "1…number of classes", "how sure and how varied the network's classes are", HIGH
     ),
+    "rendered_person_auc": Meaning(
+        "AUC to the rendered people", SHARE, "chance that a generated identity is more alike to its own renders than "
+        "to another's; 0.5: it became anybody", HIGH, main=True
+    ),
+    "rendered_person_nearest": Meaning(
+        "Nearest rendered person is its own", SHARE, "generated identities that are most alike to their own renders",
+        HIGH
+    ),
+    "rendered_person_cosine": Meaning(
+        "Likeness to its renders", "-1…1", "cosine of a generated identity's mean and its renders', averaged", HIGH
+    ),
     "difference": Meaning(
         "|generated - render|", LEVELS, "mean absolute difference of a generated image and its render; 0: the "
         "generator did nothing", main=True

@@ -198,7 +198,8 @@ def _labelled_sections(face_network, inputs, options, found):
         found.append(sections.comparison_section(labelled))
     if inputs.generated:
         made = labelled[len(inputs.real)]
-        found += _generated_sections(face_network, inputs, made, labelled[: len(inputs.real)], threshold, options)
+        real, drawn = labelled[: len(inputs.real)], labelled[len(inputs.real) + 1 :]
+        found += _generated_sections(face_network, inputs, made, real, drawn, threshold, options)
     return labelled, threshold
 
 
@@ -212,13 +213,13 @@ def _embedded(face_network, key, kind, index, options):
     return sections.LabelledSet(key, title, index, embeddings, pairs, face_network.unit_length)
 
 
-def _generated_sections(face_network, inputs, made, real, threshold, options):
-    if inputs.renders:
+def _generated_sections(face_network, inputs, made, real, drawn, threshold, options):
+    if drawn:
         with _timed("renders"):
             differences = generated.render_differences(
                 inputs.generated, inputs.renders, inputs.matches, options.num_worker
             )
-        yield generated_sections.renders_section(inputs.generated, inputs.renders, inputs.matches, *differences)
+        yield generated_sections.renders_section(made, drawn[0], inputs.matches, *differences)
     if real:
         with _timed("leakage"):
             yield generated_sections.leakage_section(made, real, threshold)

@@ -33,6 +33,7 @@ from trainer.systems.facegan_images import FaceGanImages
 from trainer.systems.flags_read import FACEGAN_SHAPING, SYSTEM_FLAGS, refuse_idle_flags
 from trainer.systems.identity import CHIPS, IdentityLoss, draws, takes_chips
 from trainer.systems.system import averaged_weights, new_step
+from utils.errors import UserError
 
 
 class FaceGan(FaceGanImages):
@@ -46,7 +47,7 @@ class FaceGan(FaceGanImages):
 
     shaping, flags = FACEGAN_SHAPING, SYSTEM_FLAGS["facegan"]
     # The identity network is someone else's, its centroids are of one training's people.
-    training_only_flags = ("method_c", "relax_c", "model_def", "embedding_size")
+    training_only_flags = ("method_c", "centroids", "relax_c", "model_def", "embedding_size")
     training_only_names = ("identity_network/", "state/identity/")
     training_only_off = {"method_c": "none"}
     rate_flags = "--g_lr and --d_lr"
@@ -95,6 +96,9 @@ class FaceGan(FaceGanImages):
     @classmethod
     def refuse_idle(cls, options):
         refuse_idle_flags(options)
+        if options.centroids == "renders":
+            for name in sorted({"center_loss_alfa", "move_centers"} & options.explicit):
+                raise UserError(f"--{name}: --centroids renders does not read it")
 
     @classmethod
     def resolved(cls, options):
@@ -111,9 +115,12 @@ class FaceGan(FaceGanImages):
         return face_networks.chosen_network(options)
 
     def load_pretrained(self, indexes):
-        """Read the identity network's weights."""
-        if self.identity:
-            face_networks.load_weights(self.identity.network, self.options)
+        """Read the identity network's weights; with --centroids renders look through it at renders and photographs."""
+        if not self.identity:
+            return
+        face_networks.load_weights(self.identity.network, self.options)
+        if self.options.centroids == "renders":
+            self.identity.centre_on(indexes["synthetic"], indexes["real"], self.side, self.as_shown)
 
     def _make_networks(self, n_id):
         options = self.options

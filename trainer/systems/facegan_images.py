@@ -62,9 +62,10 @@ class FaceGanImages(System):
 
         Grey photographs cannot carry the colour of a render: without this the cycle loss makes G hide it in patterns.
         """
-        if not self.options.grayscale:
-            return batch
-        return {name: grey(value) if name in IMAGES else value for name, value in batch.items()}
+        return {name: self.as_shown(value) if name in IMAGES else value for name, value in batch.items()}
+
+    def as_shown(self, images):
+        return grey(images) if self.options.grayscale else images
 
     @tf.function(reduce_retracing=True)
     def generate(self, batch, scores=tuple(SCORES)):

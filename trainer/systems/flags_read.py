@@ -4,8 +4,8 @@ from utils.errors import UserError
 
 FACEGAN_SHAPING = (
     *("input_scale_size", "conv_hidden_num", "conv_hidden_num_back", "conv_hidden_num_res", "num_res_rep"),
-    *("z_num", "method_c", "relax_c", "model_def", "embedding_size", "grayscale", "discriminator", "upsample"),
-    "patch_halvings",
+    *("z_num", "method_c", "centroids", "relax_c", "model_def", "embedding_size", "grayscale", "discriminator"),
+    *("upsample", "patch_halvings"),
 )
 DAGAN_SHAPING = (
     *("input_scale_size", "conv_hidden_num", "conv_hidden_num_res", "num_res_rep", "z_num", "upsample"),
@@ -32,6 +32,7 @@ READ_WITH = {  # flag -> (flag that decides whether it is read, values with whic
     "patch_halvings": PATCHES,
     **dict.fromkeys(("lambda_1", "label_photographs"), ("identity_perception", ANY)),
     **dict.fromkeys(("pretrained_rec", "facenet_scope"), ("method_c", ANY)),
+    "centroids": ("method_c", ("magnet", "center")),
     # of method_c none a line tells that the identity loss is off
     **{"paper_variance": ("method_c", ("magnet", "none")), "move_centers": ("method_c", ("center", "none"))},
     "augment_strength": ("augment", ANY),

@@ -18,6 +18,7 @@ from utils.progress import Progress
 
 METHODS = ("none", "magnet", "softmax", "center")
 CROPPED = 108  # side of the images that they see a random crop of, of all other sizes the whole
+MEAN_OF = 2000  # images are enough for the mean features of all
 INPUT_SIZE = 96  # the crop that the published code shows FaceNet's networks, whichever it is
 
 
@@ -48,28 +49,41 @@ class IdentityNetwork:
         """1 - the cosine of each image's features and of `wanted`, float32 [n, embedding_size] of length 1."""
         return 1.0 - tf.reduce_sum(self.features(images, None, chip) * wanted, axis=1)
 
-    def of_people(self, index, side):
+    def of_people(self, index, side, places=None, shown=lambda images: images):
         """The mean features of each person's images in a labelled index: float32 [people, embedding_size].
 
         Args:
             index: data_loader.folders.ImageIndex.  side: pixels to which images are read.
+            places: float32 [images, 4], where their faces are, as `chip` elsewhere; None: at chips.FIXED.
+            shown: images [n, side, side, 3] in [-1, 1] -> how they are shown to the network.
 
         Raises:
             UserError: no image of a person can be read.
         """
-        features, labels = [], []
-        look = tf.function(lambda images: self.features(images, None), reduce_retracing=True)
-        with Progress(len(index), "features of people") as progress:
-            for positions, images in readable_batches(index, np.arange(len(index)), side):
-                features.append(look(to_float(images)).numpy())
-                labels.append(index.labels[positions])
-                progress.update(len(positions))
-        features, labels = np.concatenate(features), np.concatenate(labels)
+        positions, features = self._features_in(index, np.arange(len(index)), side, places, shown, "features of people")
+        labels = index.labels[positions]
         missing = set(range(len(index.label_names))) - set(labels.tolist())
         if missing:
             name = index.label_names[min(missing)]
             raise UserError(f"{index.flag}: no image of {name} in {index.folder} can be read")
         return np.stack([features[labels == person].mean(axis=0) for person in range(len(index.label_names))])
+
+    def of_all(self, index, side, places=None, shown=lambda images: images):
+        """The mean features of all images in an index, of MEAN_OF of them where there are more: [embedding_size]."""
+        chosen = np.unique(np.linspace(0, len(index) - 1, MEAN_OF).astype(int))
+        return self._features_in(index, chosen, side, places, shown, "features of photographs")[1].mean(axis=0)
+
+    def _features_in(self, index, positions, side, places, shown, what):
+        """(which of the positions could be read, their features float32 [n, embedding_size])."""
+        read, features = [], []
+        look = tf.function(lambda images, chip: self.features(shown(images), None, chip), reduce_retracing=True)
+        with Progress(len(positions), what) as progress:
+            for some, images in readable_batches(index, positions, side):
+                chip = None if places is None else tf.constant(places[some], tf.float32)
+                features.append(look(to_float(images), chip).numpy())
+                read.append(some)
+                progress.update(len(some))
+        return np.concatenate(read), np.concatenate(features)
 
     def maps(self, images, chip=None):
         """Its last maps of images, before they are pooled: float32 [n, h, w, c]; of dlib's network alone."""
@@ -105,11 +119,12 @@ class IdentityLoss(IdentityNetwork):
 
     Args:
         options: method_c, model_def, embedding_size, center_loss_alfa, relax_c, paper_variance, move_centers,
-            identity_blur, use_fixed_image_standardization, random_seed.
+            identity_blur, centroids, use_fixed_image_standardization, random_seed.
         n_id: identities, the largest label plus one.
 
     Attributes:
-        centroids: float32 [n_id, embedding_size], one for each identity, starting at 0.
+        centroids: float32 [n_id, embedding_size], one for each identity, starting at 0; of --centroids renders where
+            `centre_on` puts them.
         weights, biases: the softmax layer on top of C's output, trained by G's optimizer.
     """
 
@@ -142,8 +157,25 @@ class IdentityLoss(IdentityNetwork):
         head = [self.weights, self.biases] if self.options.method_c == "softmax" else []
         return head + list(self.network.trainable_variables)
 
+    def centre_on(self, renders, photographs, side, shown):
+        """Put each identity's centroid where the network sees its renders, as the loss looks at them, moved by what
+        tells photographs from renders in the mean: it is faces in photographs that are drawn to it.
+
+        Args:
+            renders, photographs: indexes.  side: of the images.
+            shown: images -> as the system's networks see them.
+        """
+
+        def looked_at(images):
+            return pixels.blurred(shown(images), self.options.identity_blur)
+
+        places = [chip_places(index) if sees_chips(self.options) else None for index in (renders, photographs)]
+        people = self.of_people(renders, side, places[0], looked_at)
+        mean = self.of_all(photographs, side, places[1], looked_at)
+        self.centroids.assign(people - people.mean(axis=0) + mean)
+
     def __call__(self, images, labels, crop_seed, chip=None):
-        """Loss of a batch in training; moves the centroids.
+        """Loss of a batch in training; moves the centroids, but for --centroids renders.
 
         Args:
             images: float32 [n, s, s, 3] in [-1, 1].  labels: int32 [n].
@@ -160,7 +192,8 @@ class IdentityLoss(IdentityNetwork):
         features = tf.math.l2_normalize(codes, axis=1, epsilon=1e-10)
         method, step = self.options.method_c, 1.0 - self.options.center_loss_alfa
         if method == "magnet":
-            self.centroids.assign(losses.moved_centroids(self.centroids, features, labels, step))
+            if self.options.centroids == "moving":
+                self.centroids.assign(losses.moved_centroids(self.centroids, features, labels, step))
             scores = self._magnet(features, labels)
             return tf.reduce_mean(scores), scores
         if method == "center":

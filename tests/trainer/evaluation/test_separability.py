@@ -40,6 +40,24 @@ def test_mixed():
     assert metrics["d_prime"] == pytest.approx((3 - 4) / np.sqrt((0 + 12) / 2))
 
 
+def test_identities_that_stayed_are_told_from_those_that_became_others():
+    """By hand: cosines to the own source 1, -1, 0; moving and scaling a whole set changes nothing."""
+    sources = np.array([[2.0, 0], [-1, 1], [-1, -1]])  # mean 0
+    cosines, auc, nearest = sep.stayed(3 * sources + 7, sources)
+    np.testing.assert_allclose(cosines, 1)
+    assert auc == 1 and nearest.all()
+    cosines, auc, nearest = sep.stayed(sources[[2, 0, 1]], sources)
+    np.testing.assert_allclose(cosines, [-np.sqrt(0.5), -np.sqrt(0.5), 0], atol=1e-12)
+    assert not nearest.any()
+    # own -.707, -.707, 0; others' 1, 1, 1, -.707, -.707, 0: of 18 couples ties 2 x 2 and 1, wins 2 of the third own
+    assert auc == pytest.approx((2.5 + 2) / 18)
+
+
+def test_many_identities_are_compared_in_part():
+    means = np.random.default_rng(0).normal(size=(3000, 4))
+    assert len(sep.stayed(means, means)[0]) == sep.ROWS
+
+
 def test_hardest_and_kept_pairs():
     pairs = sep.compare_pairs(np.array([[0.0], [1], [3], [7]]), np.array([0, 0, 0, 1]))
     told = [(int(pairs.first[i]), int(pairs.second[i])) for i in (*pairs.hardest(True, 2), *pairs.hardest(False, 9))]

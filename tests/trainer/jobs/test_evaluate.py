@@ -96,6 +96,8 @@ def test_an_identity_map_and_leakage_show(data, tmp_path):
     assert not evaluate(data, tmp_path, *words)
     content = found(tmp_path)
     assert content["renders"]["difference"] == content["renders"]["difference_brightness"] == 0
+    assert content["renders"]["rendered_person_auc"] == content["renders"]["rendered_person_nearest"] == 1
+    assert content["renders"]["rendered_person_cosine"] == pytest.approx(1)
     assert content["generated"] == content["syn_dataset"]
     assert content["auc"] == content["dataset"]["auc"]
     assert {"fid on dlib's ResNet", "kid on dlib's ResNet", "kid_sd on dlib's ResNet"} == set(content["image_quality"])

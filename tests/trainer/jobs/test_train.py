@@ -19,13 +19,15 @@ import tensorflow as tf
 from PIL import Image
 
 import main
-from data_loader import assets, folders, pipeline
+from data_loader import assets, chips, folders, pipeline
 from models.dlib_resnet import DlibResnet
 from tests.small import SOURCES, make_data, only_run, train_words, untraced
 from trainer.face_networks.identity_loss import judge_of
+from trainer.face_networks.preparation import preparation
 from trainer.face_networks.table import DLIB, FACENET
 from trainer.published.arrays import named_weights
 from trainer.published.dlib_import import FILE, load_dlib_resnet
+from trainer.step import pixels
 from trainer.training import checkpoint, setup
 from trainer.training.load import looked_through
 from utils import command_line, runs
@@ -396,6 +398,32 @@ def test_identity_is_kept_by_dlibs_network_unless_another_is_named(data, logs, u
     assert main.main(["export", *words, "--export_dir", str(logs.parent / "served")]) == 0
     served = tf.saved_model.load(str(logs.parent / "served" / "1"))
     assert served.signatures["uint8"](images=tf.zeros([1, 16, 16, 3], tf.uint8))["generated"].shape == (1, 16, 16, 3)
+
+
+def test_centroids_of_renders_are_where_the_network_sees_them_and_stay(data, logs, untraced):
+    """As the loss looks: blurred, grey; moved to photographs in the mean. No step moves them, nor a stop."""
+    words = [word for word in train_words(data, logs) if word not in ("--method_c", "none")]
+    words[words.index("--asset_dir") + 1] = str(Path("~/.cache/facegan").expanduser())
+    assert main.main([*words, "--max_step", "1", *"--centroids renders --identity_blur 1 --grayscale".split()]) == 0
+    run = only_run(logs)
+    network = DlibResnet()
+    load_dlib_resnet(network, assets.fetch("dlib_models", "~/.cache/facegan") / FILE)
+
+    def mean_of(folder, pattern="*"):
+        images = np.stack([folders.decode(path, 16) for path in sorted(folder.glob(pattern))])
+        shown = pixels.levels(pixels.blurred(pixels.grey(tf.constant(images / 127.5 - 1, tf.float32)), 1.0))
+        shown = chips.cut_differentiably(shown, tf.constant([chips.FIXED] * len(images)), 150)
+        codes = network(preparation("dlib", False)(shown)).numpy()
+        return (codes / np.linalg.norm(codes, axis=1, keepdims=True)).mean(axis=0)
+
+    people = np.stack([mean_of(person) for person in sorted((data / "syn").iterdir())])
+    before = arrays(run)["state/identity/centroids"]
+    wanted = people - people.mean(axis=0) + mean_of(data / "real", "*.jpg")
+    np.testing.assert_allclose(before, wanted, atol=1e-5)
+    assert main.main([f"--log_dir={logs}", f"--load_path={run}", "--max_step", "2"]) == 0
+    newest = max(logs.iterdir(), key=lambda path: path.stat().st_mtime)
+    assert newest != run
+    np.testing.assert_array_equal(arrays(newest)["state/identity/centroids"], before)
 
 
 def test_chips_follow_their_renders_into_the_batches(data):

@@ -288,6 +288,9 @@ def test_published_defaults_are_those_of_the_published_code():
     ("--facenet_scope A --method_c none", "--method_c none", "--method_c center"),
     ("--pretrained_rec run --method_c none", "--method_c none", "--method_c softmax"),
     ("--move_centers", "--method_c magnet", "--method_c center"),
+    ("--move_centers --method_c center --centroids renders", "--centroids renders", "--centroids moving"),
+    ("--center_loss_alfa 0.5 --centroids renders", "--centroids renders", "--centroids moving"),
+    ("--centroids renders --method_c softmax", "--method_c softmax", "--method_c center"),
     ("--paper_variance --method_c center", "--method_c center", "--method_c magnet"),
 ])  # fmt: skip
 def test_a_flag_that_nothing_reads_is_refused(idle, chooser, more):

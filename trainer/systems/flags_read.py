@@ -32,7 +32,7 @@ READ_WITH = {  # flag -> (flag that decides whether it is read, values with whic
     "patch_halvings": PATCHES,
     **dict.fromkeys(("lambda_1", "label_photographs"), ("identity_perception", ANY)),
     **dict.fromkeys(("pretrained_rec", "facenet_scope"), ("method_c", ANY)),
-    "centroids": ("method_c", ("magnet", "center")),
+    "centroids": ("method_c", ("magnet", "center", "none")),
     # of method_c none a line tells that the identity loss is off
     **{"paper_variance": ("method_c", ("magnet", "none")), "move_centers": ("method_c", ("center", "none"))},
     "augment_strength": ("augment", ANY),

@@ -153,13 +153,14 @@ def renders_section(made, drawn, matches, differences, brightness):
 
 def _people_kept(made, drawn):
     """Metrics of whether generated identities are the rendered ones, where two or more are in both."""
-    rows = {drawn.name(label): row for row, label in enumerate(drawn.identities.labels)}
-    names = [made.name(label) for label in made.identities.labels]
+    people, sources = made.identities, drawn.identities
+    rows = {drawn.name(label): row for row, label in enumerate(sources.labels)}
+    names = [made.name(label) for label in people.labels]
     both = [(i, rows[name]) for i, name in enumerate(names) if name in rows]
     if len(both) < 2:
         return {}
     one, other = np.array(both).T
-    cosines, auc, nearest = separability.stayed(made.identities.means[one], drawn.identities.means[other])
+    cosines, auc, nearest = separability.stayed(people.means[one], sources.means[other])
     return {
         "rendered_person_auc": auc,
         "rendered_person_nearest": float(nearest.mean()),

@@ -197,8 +197,7 @@ def _labelled_sections(face_network, inputs, options, found):
     if len(labelled) > 1:
         found.append(sections.comparison_section(labelled))
     if inputs.generated:
-        made = labelled[len(inputs.real)]
-        real, drawn = labelled[: len(inputs.real)], labelled[len(inputs.real) + 1 :]
+        real, (made, *drawn) = labelled[: len(inputs.real)], labelled[len(inputs.real) :]
         found += _generated_sections(face_network, inputs, made, real, drawn, threshold, options)
     return labelled, threshold
 

@@ -33,7 +33,6 @@ from trainer.systems.facegan_images import FaceGanImages
 from trainer.systems.flags_read import FACEGAN_SHAPING, SYSTEM_FLAGS, refuse_idle_flags
 from trainer.systems.identity import CHIPS, IdentityLoss, draws, takes_chips
 from trainer.systems.system import averaged_weights, new_step
-from utils.errors import UserError
 
 
 class FaceGan(FaceGanImages):
@@ -96,9 +95,6 @@ class FaceGan(FaceGanImages):
     @classmethod
     def refuse_idle(cls, options):
         refuse_idle_flags(options)
-        if options.centroids == "renders":
-            for name in sorted({"center_loss_alfa", "move_centers"} & options.explicit):
-                raise UserError(f"--{name}: --centroids renders does not read it")
 
     @classmethod
     def resolved(cls, options):

@@ -65,6 +65,7 @@ class FaceGanImages(System):
         return {name: self.as_shown(value) if name in IMAGES else value for name, value in batch.items()}
 
     def as_shown(self, images):
+        """As `shown`, of images float32 [n, h, w, 3] alone."""
         return grey(images) if self.options.grayscale else images
 
     @tf.function(reduce_retracing=True)

@@ -20,28 +20,27 @@ IPGAN_SHAPING = (
     *("embedding_size", "use_fixed_image_standardization", "identity_code", "injection"),
     "patch_halvings",
 )
-PATCHES, BEGAN = ("discriminator", ("patch",)), ("discriminator", ("began",))
-MARGINS, ADAM = ("head", ("arcface", "cosface")), ("optimizer", ("adam",))
 ANY, OFF = None, ("", "none")
-READ_WITH = {  # flag -> (flag that decides whether it is read, values with which it is; ANY but those of OFF)
-    **dict.fromkeys(("gan_loss", "adversarial_weight", "r1", "r1_interval"), PATCHES),
-    **dict.fromkeys(("margin", "margin_scale"), MARGINS),
-    **dict.fromkeys(("beta1", "beta2"), ADAM),
-    "momentum": ("optimizer", ("sgd",)),
-    "generator_weight": BEGAN,
-    "patch_halvings": PATCHES,
-    **dict.fromkeys(("lambda_1", "label_photographs"), ("identity_perception", ANY)),
-    **dict.fromkeys(("pretrained_rec", "facenet_scope"), ("method_c", ANY)),
-    "centroids": ("method_c", ("magnet", "center", "none")),
+READ_WITH = (  # flags, the flag that decides whether they are read, values with which they are; ANY but those of OFF
+    (("gan_loss", "adversarial_weight", "r1", "r1_interval", "patch_halvings"), "discriminator", ("patch",)),
+    (("generator_weight",), "discriminator", ("began",)),
+    (("margin", "margin_scale"), "head", ("arcface", "cosface")),
+    (("beta1", "beta2"), "optimizer", ("adam",)),
+    (("momentum",), "optimizer", ("sgd",)),
+    (("lambda_1", "label_photographs"), "identity_perception", ANY),
+    (("pretrained_rec", "facenet_scope"), "method_c", ANY),
     # of method_c none a line tells that the identity loss is off
-    **{"paper_variance": ("method_c", ("magnet", "none")), "move_centers": ("method_c", ("center", "none"))},
-    "augment_strength": ("augment", ANY),
-}
-CFS_READ_WITH = {
-    **dict.fromkeys(("r1", "r1_interval"), ("gan_loss", ("hinge", "nonsaturating"))),
-    "lambda_gp": ("gan_loss", ("wgan_gp",)),
-    "augment_strength": ("augment", ANY),
-}
+    (("centroids",), "method_c", ("magnet", "center", "none")),
+    (("paper_variance",), "method_c", ("magnet", "none")),
+    (("move_centers",), "method_c", ("center", "none")),
+    (("center_loss_alfa", "move_centers"), "centroids", ("moving",)),
+    (("augment_strength",), "augment", ANY),
+)
+CFS_READ_WITH = (
+    (("r1", "r1_interval"), "gan_loss", ("hinge", "nonsaturating")),
+    (("lambda_gp",), "gan_loss", ("wgan_gp",)),
+    (("augment_strength",), "augment", ANY),
+)
 # Of the face network of a loss, without which nobody reads them.
 LOOKING = ("model_def", "embedding_size", "pretrained_rec", "facenet_scope", "use_fixed_image_standardization")
 RECOGNIZER_SHAPING = ("recognizer", "image_size", "embedding_size", "use_fixed_image_standardization")
@@ -112,14 +111,14 @@ def refuse_beside_photographs(options):
 
 def refuse_idle_flags(options):
     """An error where the command line names a flag that another flag's value, the run's perhaps, has no use for."""
-    read_with = CFS_READ_WITH if options.system == "cfs" else READ_WITH
-    for name in sorted(options.explicit & set(read_with)):
-        chooser, values = read_with[name]
-        value = getattr(options, chooser)
-        read = value not in OFF if values is ANY else value in values
-        if not read:
-            shown = value or "''"
-            raise UserError(f"--{name}: --{chooser} {shown} does not read it")
+    rows = CFS_READ_WITH if options.system == "cfs" else READ_WITH
+    for name in sorted(options.explicit):
+        for chooser, values in ((chooser, values) for names, chooser, values in rows if name in names):
+            value = getattr(options, chooser)
+            read = value not in OFF if values is ANY else value in values
+            if not read:
+                shown = value or "''"
+                raise UserError(f"--{name}: --{chooser} {shown} does not read it")
 
 
 def refuse_looking(options, how):

@@ -41,7 +41,7 @@ def test_mixed():
 
 
 def test_identities_that_stayed_are_told_from_those_that_became_others():
-    """By hand: cosines to the own source 1, -1, 0; moving and scaling a whole set changes nothing."""
+    """By hand. Moving and scaling a whole set changes nothing."""
     sources = np.array([[2.0, 0], [-1, 1], [-1, -1]])  # mean 0
     cosines, auc, nearest = sep.stayed(3 * sources + 7, sources)
     np.testing.assert_allclose(cosines, 1)

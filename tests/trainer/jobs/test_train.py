@@ -371,11 +371,17 @@ def test_weights_of_another_width_list_the_differences(whole, tmp_path, capsys):
     assert not (tmp_path / "b").exists()
 
 
+def identity_words(data, logs, *more):
+    """The command line of a small training with an identity loss through dlib's network."""
+    words = [word for word in train_words(data, logs, *more) if word not in ("--method_c", "none")]
+    words[words.index("--asset_dir") + 1] = str(Path("~/.cache/facegan").expanduser())
+    return words
+
+
 @pytest.mark.slow  # a step through it is not
 def test_identity_is_kept_by_dlibs_network_unless_another_is_named(data, logs, untraced, capsys):
     """The default needs no file; one that is named and not there is an error, and nothing is written."""
-    words = [word for word in train_words(data, logs, "--max_step", "2") if word not in ("--method_c", "none")]
-    words[words.index("--asset_dir") + 1] = str(Path("~/.cache/facegan").expanduser())
+    words = identity_words(data, logs, "--max_step", "2")
     assert main.main([*words, "--pretrained_rec", "nowhere/model"]) == 2
     assert "--pretrained_rec" in capsys.readouterr().err
     assert main.main([*words, "--model_def", "models.nn4"]) == 2
@@ -402,9 +408,8 @@ def test_identity_is_kept_by_dlibs_network_unless_another_is_named(data, logs, u
 
 def test_centroids_of_renders_are_where_the_network_sees_them_and_stay(data, logs, untraced):
     """As the loss looks: blurred, grey; moved to photographs in the mean. No step moves them, nor a stop."""
-    words = [word for word in train_words(data, logs) if word not in ("--method_c", "none")]
-    words[words.index("--asset_dir") + 1] = str(Path("~/.cache/facegan").expanduser())
-    assert main.main([*words, "--max_step", "1", *"--centroids renders --identity_blur 1 --grayscale".split()]) == 0
+    flags = "--max_step 1 --centroids renders --identity_blur 1 --grayscale".split()
+    assert main.main(identity_words(data, logs, *flags)) == 0
     run = only_run(logs)
     network = DlibResnet()
     load_dlib_resnet(network, assets.fetch("dlib_models", "~/.cache/facegan") / FILE)

@@ -9,7 +9,7 @@ from trainer.systems import system_class
 from trainer.systems.system import System
 from trainer.training import checkpoint
 from trainer.training.devices import tell_device
-from trainer.training.setup import seed_everything, with_shape
+from trainer.training.setup import seed_everything, shape_of, with_shape
 from utils import runs
 from utils.errors import UserError
 from utils.files import sha256_of
@@ -77,7 +77,7 @@ def load_system(options, flag="pretrained_gen"):
     if kind.job != "train":
         raise UserError(f"--{flag}: {found.run} is a run of the job {kind.job}, which makes no images")
     if found.run:
-        shape = {name: params[name] for name in ("system", *kind.shaping) if name in params}
+        shape = shape_of(params, ("system", *kind.shaping))
         options = runs.adopted(with_shape(options, shape, found.checkpoint), params)
     else:
         if not kind.published:
@@ -151,7 +151,7 @@ def starting_weights(options):
         raise UserError(f"--pretrained_gen: training starts from a run folder of the job train, not {found.checkpoint}")
     kind = system_class(params["system"])
     wanted = {"system", *kind.shaping} - set(kind.training_only_flags)
-    options = with_shape(options, {name: params[name] for name in wanted if name in params}, found.checkpoint)
+    options = with_shape(options, shape_of(params, wanted), found.checkpoint)
     print(f"starting from {found.checkpoint}")
     others = (*kind.training_only_names, "state/step", "state/loss_scale")
     return options, lambda system: checkpoint.restore_weights(system, found.checkpoint, others)

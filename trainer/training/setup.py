@@ -16,6 +16,7 @@ from trainer.training.devices import Devices
 from trainer.training.loop import Loop
 from utils import runs
 from utils.errors import UserError
+from utils.flags import FLAGS
 
 
 def resumed_run(options, job):
@@ -44,11 +45,25 @@ def resumed_run(options, job):
         raise UserError("--load_path goes on with a run, --pretrained_gen starts from weights: give one of them")
     if job == "train" and "pretrained_rec" in options.explicit:
         raise UserError(f"--pretrained_rec: {found.checkpoint} holds the face network of the run that goes on")
-    shape = {name: params[name] for name in ("system", "optimizer", *kind.shaping) if name in params}
+    shape = shape_of(params, ("system", "optimizer", *kind.shaping))
     for name, off in kind.training_only_off.items():  # of a loss that has a network, the weight may change, but to 0
         if name in options.explicit and off == 0 and 0 not in (shape.get(name, 0), getattr(options, name)):
             del shape[name]
     return found, runs.adopted(with_shape(options, shape, found.checkpoint), params)
+
+
+def shape_of(params, names):
+    """{flag: value} that a run was trained with, of the flags named.
+
+    A run from before there was a flag has its default, by which things stay as they were. Exported weights are without
+    what only their training needed: of it they say nothing here.
+
+    Args:
+        params: the run's, of utils.runs.read_params.
+        names: of flags.
+    """
+    exported = "trained_with" in params
+    return {name: params.get(name, FLAGS[name].default) for name in names if name in params or not exported}
 
 
 def with_shape(options, trained_with, source):

@@ -350,6 +350,22 @@ def test_bad_input_is_one_line_and_changes_nothing(trained_run, tmp_path, untrac
     assert sorted(trained_run.data.rglob("*")) == before
 
 
+@pytest.mark.parametrize("job", ["generate", "train"])
+@pytest.mark.parametrize(
+    ("flag", "value", "had"), [("upsample", "nearest", "transposed"), ("centroids", "renders", "moving")]
+)
+def test_a_run_from_before_a_flag_was_trained_with_its_default(trained_run, tmp_path, capsys, job, flag, value, had):
+    old = tmp_path / "old"
+    shutil.copytree(trained_run.run, old)
+    params = json.loads((old / "params.json").read_text())
+    (old / "params.json").write_text(json.dumps({name: params[name] for name in params if name != flag}))
+    weights = {"generate": "--pretrained_gen", "train": "--load_path"}[job]
+    words = [job, "--data_dir", str(trained_run.data), weights, str(old), f"--{flag}", value, "--max_step", "9"]
+    assert main.main(words if job == "train" else words[:-2]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"error: --{flag} {value}: {old}/checkpoints/step-000000002.npz was trained with {had}"
+
+
 def test_names_that_would_become_one_file(trained_run, renders, tmp_path, untraced, capsys):
     shutil.copy(renders / "7" / "9.png", renders / "7" / "9.bmp")
     assert main.main(generate_words(trained_run, renders, tmp_path / "out")) == 2

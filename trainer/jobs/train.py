@@ -52,7 +52,7 @@ def run(options):
         if resumed:
             checkpoint.restore(system, resumed.checkpoint)
         else:
-            system.load_pretrained(indexes)
+            system.load_pretrained(indexes, annotations)
         if start:
             start(system)
     setup.check_steps_left(system, options, resumed, devices.count)

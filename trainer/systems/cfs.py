@@ -108,7 +108,7 @@ class Cfs(System):
             print("--lambda_id 0: the identity loss is off")
         return face_networks.chosen_network(options) if identity_network(cls.looked_through(vars(options))) else options
 
-    def load_pretrained(self, indexes):
+    def load_pretrained(self, indexes, annotations):
         """Read the identity network's weights; with --people_start features look through it at all photographs."""
         options, starts = self.options, self.options.people_start == "features"
         identity = IdentityNetwork(options) if starts and not self.identity else self.identity

@@ -113,7 +113,7 @@ class DaGan(System):
         """The flags, with the face network that `--pretrained_rec` holds where one is looked through."""
         return face_networks.chosen_network(options) if options.lambda_3 else options
 
-    def load_pretrained(self, indexes):
+    def load_pretrained(self, indexes, annotations):
         """Read the face network's weights."""
         if self.identity:
             face_networks.load_weights(self.identity.network, self.options)

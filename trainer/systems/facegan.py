@@ -110,13 +110,14 @@ class FaceGan(FaceGanImages):
             return options
         return face_networks.chosen_network(options)
 
-    def load_pretrained(self, indexes):
+    def load_pretrained(self, indexes, annotations):
         """Read the identity network's weights; with --centroids renders look through it at renders and photographs."""
         if not self.identity:
             return
         face_networks.load_weights(self.identity.network, self.options)
         if self.options.centroids == "renders":
-            self.identity.centre_on(indexes["synthetic"], indexes["real"], self.side, self.as_shown)
+            places = annotations["synthetic"].get("chip")
+            self.identity.centre_on(indexes["synthetic"], places, indexes["real"], self.side, self.as_shown)
 
     def _make_networks(self, n_id):
         options = self.options

@@ -157,21 +157,22 @@ class IdentityLoss(IdentityNetwork):
         head = [self.weights, self.biases] if self.options.method_c == "softmax" else []
         return head + list(self.network.trainable_variables)
 
-    def centre_on(self, renders, photographs, side, shown):
+    def centre_on(self, renders, places, photographs, side, shown):
         """Put each identity's centroid where the network sees its renders, as the loss looks at them, moved by what
         tells photographs from renders in the mean: it is faces in photographs that are drawn to it.
 
         Args:
             renders, photographs: indexes.  side: of the images.
+            places: float32 [n, 4], where the renders' faces are; None for a network that is not shown face chips.
             shown: images -> as the system's networks see them.
         """
 
         def looked_at(images):
             return pixels.blurred(shown(images), self.options.identity_blur)
 
-        places = [chip_places(index) if sees_chips(self.options) else None for index in (renders, photographs)]
-        people = self.of_people(renders, side, places[0], looked_at)
-        mean = self.of_all(photographs, side, places[1], looked_at)
+        people = self.of_people(renders, side, places, looked_at)
+        in_photographs = chip_places(photographs) if sees_chips(self.options) else None
+        mean = self.of_all(photographs, side, in_photographs, looked_at)
         self.centroids.assign(people - people.mean(axis=0) + mean)
 
     def __call__(self, images, labels, crop_seed, chip=None):

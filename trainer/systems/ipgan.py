@@ -106,7 +106,7 @@ class IpGan(System):
             raise UserError(f"--input_scale_size {size}: --system ipgan makes 8, 16, 32, 64 …")
         return face_networks.chosen_network(options)
 
-    def load_pretrained(self, indexes):
+    def load_pretrained(self, indexes, annotations):
         """Read the identity network's weights."""
         face_networks.load_weights(self.identity.network, self.options)
 

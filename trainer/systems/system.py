@@ -152,11 +152,12 @@ class System:
         """The flags as a new training will use them: what files decide is filled in. Says what is off."""
         return options
 
-    def load_pretrained(self, indexes):
+    def load_pretrained(self, indexes, annotations):
         """Read the weights of others that a new training begins with; not called where a run is resumed.
 
         Args:
             indexes: {source: index} of its images, for a system that looks at them before it begins.
+            annotations: {source: {key: array [n, …]}}, what its batches bring beside images and labels.
         """
 
     def train_step(self, batch):

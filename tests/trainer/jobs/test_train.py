@@ -406,10 +406,12 @@ def test_identity_is_kept_by_dlibs_network_unless_another_is_named(data, logs, u
     assert served.signatures["uint8"](images=tf.zeros([1, 16, 16, 3], tf.uint8))["generated"].shape == (1, 16, 16, 3)
 
 
-def test_centroids_of_renders_are_where_the_network_sees_them_and_stay(data, logs, untraced):
+def test_centroids_of_renders_are_where_the_network_sees_them_and_stay(data, logs, untraced, capsys):
     """As the loss looks: blurred, grey; moved to photographs in the mean. No step moves them, nor a stop."""
     flags = "--max_step 1 --centroids renders --identity_blur 1 --grayscale".split()
     assert main.main(identity_words(data, logs, *flags)) == 0
+    told = capsys.readouterr().out
+    assert [told.count(f"images in {data / name} have no landmarks") for name in ("syn", "real")] == [1, 1]
     run = only_run(logs)
     network = DlibResnet()
     load_dlib_resnet(network, assets.fetch("dlib_models", "~/.cache/facegan") / FILE)

@@ -119,7 +119,7 @@ def test_the_flags_that_it_names_are_all_that_it_reads(case, untraced):
     """An AttributeError here is a flag that its `flags` lack."""
     system, batch = built(case)
     if case in (*PLAIN, "facegan with dlib's network"):  # the weights that others begin with are the user's files
-        system.load_pretrained({})
+        system.load_pretrained({}, {})
     before = int(system.state["step"].numpy())
     scalars = {tag: float(value) for tag, value in system.train_step(batch).items()}
     assert int(system.state["step"].numpy()) == before + 1

@@ -284,7 +284,7 @@ def test_a_face_network_keeps_the_person_and_moves_the_generator_alone():
     alone = [*PATCHES, "--adversarial_weight", "0", "--d_lr", "0"]
     assert still(steps(*alone, "--lambda_3", "2")) >= {"identity_network", "identity_head", "patches"}
     system = make(*alone, "--lambda_3", "2", "--g_lr", "1e-3", "--noresidual")
-    system.load_pretrained({})
+    system.load_pretrained({}, {})
     where = tf.constant([[0.6, 0.55, 0.5, 0.1]] * 2)  # where the views' table would say
     batch = random_batch(system, system.options) | {"chip": where}
     assert system.sources["synthetic"].example["chip"] == chips.FIXED

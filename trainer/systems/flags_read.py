@@ -113,10 +113,10 @@ def refuse_idle_flags(options):
     """An error where the command line names a flag that another flag's value, the run's perhaps, has no use for."""
     rows = CFS_READ_WITH if options.system == "cfs" else READ_WITH
     for name in sorted(options.explicit):
-        for chooser, values in ((chooser, values) for names, chooser, values in rows if name in names):
+        for names, chooser, values in rows:
             value = getattr(options, chooser)
             read = value not in OFF if values is ANY else value in values
-            if not read:
+            if name in names and not read:
                 shown = value or "''"
                 raise UserError(f"--{name}: --{chooser} {shown} does not read it")
 

@@ -171,7 +171,7 @@ class IdentityLoss(IdentityNetwork):
             return pixels.blurred(shown(images), self.options.identity_blur)
 
         people = self.of_people(renders, side, places, looked_at)
-        in_photographs = chip_places(photographs) if sees_chips(self.options) else None
+        in_photographs = None if places is None else chip_places(photographs)
         mean = self.of_all(photographs, side, in_photographs, looked_at)
         self.centroids.assign(people - people.mean(axis=0) + mean)
 

@@ -13,6 +13,10 @@ from pathlib import Path, PurePath, PureWindowsPath
 
 from utils.errors import UserError
 
+resource = None
+with suppress(ImportError):  # which Windows does not have
+    import resource
+
 
 def _umask():
     mask = os.umask(0)
@@ -180,10 +184,28 @@ def remove_leftovers(folder):
         leftover.unlink(missing_ok=True)
 
 
+def allow_more_open_files(count):
+    """Let this process open so many files more at once than it may, as far as the system lets it decide that."""
+    if resource is None:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY:
+        allowed = soft + count if hard == resource.RLIM_INFINITY else min(soft + count, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+
+
 def sum_line(digest, name):
     """A line of SHA256SUMS; a name with a line end in it is written as sha256sum itself writes it."""
     escaped = name.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
     return f"{'' if escaped == name else chr(92)}{digest}  {escaped}\n"
+
+
+def summed_name(line):
+    """The name in a line that sum_line wrote."""
+    escaped, _, name = line.rstrip("\n").partition("  ")
+    if not escaped.startswith("\\"):
+        return name
+    return re.sub(r"\\([\\nr])", lambda found: {"n": "\n", "r": "\r"}.get(found[1], found[1]), name)
 
 
 def sha256_of(path):

@@ -1,6 +1,7 @@
 """The same work on many things, in several processes."""
 
 import multiprocessing
+import os
 import pickle
 
 from utils.environment import keep_streams
@@ -14,16 +15,17 @@ def spread(worker, work, processes):
     Args:
         worker: a function that can be pickled. Each process gets it once, however many items there are: one that is
             slow to make, or large, gives pickle what it is made from (`__reduce__`).
-        processes: how many at most; 1 calls the worker here.
+        processes: how many at most, and no more than processors; 1 calls the worker here.
 
     Raises:
         what the worker raises, for the first item that it raises it for.
     """
-    if processes == 1 or len(work) < 2:
+    processes = _useful(processes, work)
+    if processes == 1:
         yield from map(worker, work)
         return
     context = multiprocessing.get_context("spawn")  # forking after TensorFlow has threads can hang
-    with context.Pool(min(processes, len(work)), _start, (pickle.dumps(worker),)) as pool:
+    with context.Pool(processes, _start, (pickle.dumps(worker),)) as pool:
         yield from pool.imap_unordered(_call, work)
 
 
@@ -37,12 +39,22 @@ def work_through(worker, missing, total, label, processes):
         label: of the bar.  processes: as spread takes it.
     """
     with Progress(total, label, initial=total - sum(len(things) for _, things in missing)) as progress:
-        if processes == 1 or len(missing) <= 1:
+        if _useful(processes, missing) == 1:
             for work in missing:
                 worker(work, progress.update)
         else:
             for done in spread(worker, missing, processes):
                 progress.update(done)
+
+
+def processors():
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _useful(processes, work):
+    """How many of the processes have something to do and a processor to do it on; 1 at least."""
+    return max(1, min(processes, len(work), processors()))
 
 
 _pickled = _worker = None

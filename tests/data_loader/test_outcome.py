@@ -98,7 +98,8 @@ def test_every_photograph_is_done_or_has_a_reason(tmp_path):
     assert (tmp_path / "a.png").read_text() == f"a.bmp {os.getpid()}"
 
 
-def test_the_rest_in_two_processes_and_what_is_done_already(tmp_path):
+def test_the_rest_in_two_processes_and_what_is_done_already(tmp_path, monkeypatch):
+    monkeypatch.setattr("utils.processes.processors", lambda: 2)
     work_through(tmp_path / "one")
     work_through(tmp_path / "two", processes=2)
     assert (tmp_path / "two" / "a.png").read_text() != f"a.bmp {os.getpid()}"

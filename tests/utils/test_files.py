@@ -3,10 +3,21 @@ import os
 import stat
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import main
 from utils.errors import UserError
-from utils.files import atomic_write, check_writable, last_part, refuse_outside, several, spellings
+from utils.files import (
+    atomic_write,
+    check_writable,
+    last_part,
+    refuse_outside,
+    several,
+    spellings,
+    sum_line,
+    summed_name,
+)
 
 
 def test_file_appears_whole_and_with_the_usual_rights(tmp_path):
@@ -124,3 +135,10 @@ def test_spellings_of_a_name():
     composed, apart = "Jos\u00e9", "Jose\u0301"
     assert spellings(composed) == [composed, apart] and spellings(apart) == [apart, composed]
     assert spellings("x\udce9") == ["x\udce9"]
+
+
+
+@given(st.text(st.sampled_from("a \\\n\rnr/é"), min_size=1))
+def test_a_name_comes_back_from_its_line_of_checksums(name):
+    line = sum_line("0" * 64, name)
+    assert line.count("\n") == 1 and summed_name(line) == name

@@ -21,6 +21,11 @@ class Worker:
         return number * self.factor, os.getpid(), self.made_by
 
 
+@pytest.fixture(autouse=True)
+def two_processors(monkeypatch):
+    monkeypatch.setattr("utils.processes.processors", lambda: 2)
+
+
 def test_several_processes_make_a_worker_each():
     found = list(spread(Worker(3), list(range(8)), 2))
     assert sorted(product for product, _, _ in found) == list(range(0, 24, 3))
@@ -30,6 +35,12 @@ def test_several_processes_make_a_worker_each():
 @pytest.mark.parametrize(("work", "processes"), [([5, 2], 1), ([4], 2), ([], 2)])
 def test_little_work_stays_here_and_in_order(work, processes):
     assert [found[:2] for found in spread(Worker(3), work, processes)] == [(3 * item, os.getpid()) for item in work]
+
+
+def test_no_more_processes_than_processors(monkeypatch):
+    assert len({here for _, here, _ in spread(Worker(3), list(range(12)), 8)} - {os.getpid()}) <= 2
+    monkeypatch.setattr("utils.processes.processors", lambda: 1)
+    assert {here for _, here, _ in spread(Worker(3), list(range(8)), 8)} == {os.getpid()}
 
 
 @pytest.mark.parametrize("processes", [1, 2])

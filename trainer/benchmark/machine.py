@@ -1,6 +1,5 @@
 """What this machine is and can do: its name, the peak of its arithmetic, memory, and how long a call takes."""
 
-import os
 import platform
 import statistics
 import time
@@ -28,11 +27,6 @@ def device_name():
     names = [line.partition(":")[2].strip() for line in table.read_text().splitlines() if "model name" in line] \
         if table.is_file() else []
     return names[0] if names else platform.processor() or platform.machine()
-
-
-def processors():
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def matmul_peak(dtype):

@@ -9,6 +9,7 @@ from trainer.training import setup
 from trainer.training.devices import tell_device
 from utils.errors import UserError
 from utils.flags import FLAGS
+from utils.processes import processors
 from utils.versions import versions
 
 
@@ -25,7 +26,7 @@ def run(options):
         "what": options.what,
         "system": options.system,
         "device": machine.device_name(),
-        "processors": machine.processors(),
+        "processors": processors(),
     }
     tell_device(options)
     print(f"{about['device']}, {about['processors']} processors")

@@ -15,10 +15,11 @@ def run(options):
         Exit status: 0 where it is finished, else 1.
 
     Raises:
-        UserError: no such folder.
+        UserError: no such folder, or one that was finished and of which images are gone.
     """
     output = open_folder(options)
     if output.finished:
+        output.refuse_gone()
         print(f"{output.folder} is finished: {output.run['images']} images")
         return 0
     total, left = output.run["inputs"]["images"], list(output.missing())

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from utils.errors import UserError
+from utils.processes import processors
 from utils.progress import Progress
 from utils.shards import Shard
 from utils.versions import require
@@ -35,7 +36,7 @@ def with_ray(job, options):
     os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's own is 15: beside other work a shard would hardly move
     import ray
 
-    count = options.shards or os.cpu_count() or 1
+    count = options.shards or processors()
     words = [job, *(f"--{name}={getattr(options, name)}" for name in sorted(options.explicit - set(OWN)))]
     try:
         paths = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])

@@ -5,7 +5,7 @@ It can be gone on with after any interruption.
 
 import errno
 import os
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -15,13 +15,17 @@ from data_loader.training_sources import INPUTS, named_folders
 from trainer.output.scores import told_scores
 from utils.claim import LOCK, Claim
 from utils.errors import UserError
-from utils.files import SUMS, atomic_write, refuse_in_inputs, remove_leftovers, sum_line
+from utils.files import (
+    SUMS,
+    allow_more_open_files,
+    atomic_write,
+    refuse_in_inputs,
+    remove_leftovers,
+    sum_line,
+    summed_name,
+)
 from utils.shards import Shard
 from utils.tables import PATHS, TEXT, whole_rows, write_rows
-
-resource = None
-with suppress(ImportError):  # which Windows does not have
-    import resource
 
 WHOLE = Shard()
 _LOCKS = ".shard-*.lock"
@@ -62,11 +66,27 @@ class OutputFolder:
         self._look()
 
     def tell_finished(self):
-        """Whether the folder is complete; says so, and removes what a kill left between the last steps of finish."""
+        """Whether the folder is complete; says so, and removes what a kill left between the last steps of finish.
+
+        Raises:
+            UserError: some of its images are gone.
+        """
         if self.finished:
+            self.refuse_gone()
             self._remove_working_files()
             print(f"{self.folder} is finished already: {self.run['images']} images; nothing to do")
         return self.finished
+
+    def refuse_gone(self):
+        """Raise UserError where images of the finished folder are gone: without their rows the job cannot tell them."""
+        sums = self.folder / SUMS
+        if not sums.is_file():  # earlier versions wrote none
+            return
+        with open(sums, **TEXT) as file:
+            gone = [name for name in map(summed_name, file) if not (self.folder / name).is_file()]
+        if gone:
+            raise UserError(f"{self.flag}: {self.folder} was finished, but {len(gone)} of its {self.run['images']} "
+                            f"images are gone, {gone[0]!r} first: to make all again, remove the folder")  # fmt: skip
 
     def __enter__(self):
         """Make the folder, and keep other processes from writing its shard until the end of the `with` block."""
@@ -150,7 +170,7 @@ class OutputFolder:
     def _merging(self):
         """No other process merges, or writes a shard: each lets go of its own before it asks for this."""
         try:
-            _allow_more_open_files(2 * self.shard.of)  # a lock and a table of each
+            allow_more_open_files(2 * self.shard.of)  # a lock and a table of each
             for name in (LOCK, *map(_lock_name, self.shards)):
                 self._claim.hold(name, wait=True)
             remove_leftovers(self.folder)
@@ -260,16 +280,6 @@ def images_of(shard, total, batch_size):
     """How many of `total` images are in a shard's batches."""
     batches = shard.part(range(0, total, batch_size))
     return len(batches) * batch_size - max(0, batches[-1] + batch_size - total) if batches else 0
-
-
-def _allow_more_open_files(count):
-    """Let this process open so many files more at once than it may, as far as the system lets it decide that."""
-    if resource is None:
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY:
-        allowed = soft + count if hard == resource.RLIM_INFINITY else min(soft + count, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
 
 
 def _lock_name(shard):

@@ -2,7 +2,6 @@
 
 import errno
 import hashlib
-import os
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from trainer.training.grid import as_tensors
 from utils.errors import UserError
 from utils.files import atomic_write, refuse_link_outside
 from utils.images import to_uint8
+from utils.processes import processors
 from utils.progress import Progress
 from utils.signals import StopRequest
 
@@ -110,7 +110,7 @@ class _Writer:
             if row[-1]:
                 position = self.firsts[place // self.options.batch_size] + place % self.options.batch_size
                 self.skipped.record(self.inputs, position, UnreadableImage(self.inputs.path(position), row[-1]))
-        writers = min(self.options.num_worker, os.cpu_count() or 1)  # Pillow lets go of Python's lock
+        writers = min(self.options.num_worker, processors())  # Pillow lets go of Python's lock
         waiting = deque()
         with (
             self.output.open_rows() as file,

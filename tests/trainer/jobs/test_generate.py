@@ -233,6 +233,19 @@ def test_goes_on_after_sigterm_and_after_kill(trained_run, tmp_path, capsys):
     assert {path: path.stat().st_mtime_ns for path in target.rglob("*")} == before
 
 
+def test_an_image_that_is_gone_from_a_finished_folder_is_told(trained_run, renders, tmp_path, untraced, capsys):
+    target = tmp_path / "out"
+    words = generate_words(trained_run, renders, target)
+    main.main(words)
+    (target / "zoë" / "2.jpg").unlink()
+    where = ["--data_dir", str(tmp_path), "--save_syn_dataset", "out"]
+    for command in (words, ["status", *where], ["merge", *where]):
+        capsys.readouterr()
+        assert main.main(command) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("error: --save_syn_dataset: ") and "1 of its 5 images are gone, 'zoë/2.jpg'" in line
+
+
 def wait_for_rows(folder, more_than, process, seconds=60):
     rows, end = folder / "confidence_scores.partial.csv", time.monotonic() + seconds
     while not rows.is_file() or rows.read_text().count("\n") <= more_than:

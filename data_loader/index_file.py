@@ -50,7 +50,7 @@ def read_or_build(tree, cache_dir):
         Path(cache_dir).mkdir(parents=True, exist_ok=True)
         arrays = _read(tree, Path(cache_dir)) or _built(tree, Path(cache_dir))
     except OSError as error:
-        raise UserError(f"cannot keep the index of {tree.folder} in {cache_dir}: {error.strerror}") from error
+        raise UserError(f"--asset_dir: cannot keep the index of {tree.folder} in {cache_dir}: {error.strerror}") from error
     return tree.digest(), *arrays
 
 

@@ -81,4 +81,8 @@ def _out_of_memory(error):
 
 if __name__ == "__main__":
     environment.keep_streams()
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:  # of a job that does not wait for a good moment; what it writes is whole or not there
+        print("stopped by SIGINT; what is done is kept where the job can go on", file=sys.stderr)
+        sys.exit(130)

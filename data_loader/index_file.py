@@ -50,7 +50,8 @@ def read_or_build(tree, cache_dir):
         Path(cache_dir).mkdir(parents=True, exist_ok=True)
         arrays = _read(tree, Path(cache_dir)) or _built(tree, Path(cache_dir))
     except OSError as error:
-        raise UserError(f"--asset_dir: cannot keep the index of {tree.folder} in {cache_dir}: {error.strerror}") from error
+        reason = f"cannot keep the index of {tree.folder} in {cache_dir}: {error.strerror}"
+        raise UserError(f"--asset_dir: {reason}") from error
     return tree.digest(), *arrays
 
 

@@ -1,11 +1,17 @@
 import csv
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import main
 from tests.data_loader.morphable import published
 from trainer.jobs import render
 from utils.errors import UserError
@@ -235,3 +241,22 @@ def test_a_folder_of_an_older_renderer_is_refused(tmp_path, first):
     (tmp_path / "syn" / "00001" / "00001.png").write_bytes(first["00001/00001.png"])
     with pytest.raises(UserError, match="renderer 1 there, 3 here"):
         render.run(options(tmp_path))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a terminal's Ctrl-C reaches its processes otherwise")
+def test_ctrl_c_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    command = [sys.executable, main.__file__, "render", "--data_dir", tmp_path, "--syn_dataset", "syn", "--n_id", "50",
+               "--images_per_id", "1", "--syn_scale_size", "16", "--num_worker", "1"]  # fmt: skip
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                               start_new_session=True)  # fmt: skip
+    end = time.monotonic() + 120
+    while not list(tmp_path.glob("syn/*/*.jpg")):
+        assert process.poll() is None and time.monotonic() < end
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the job's own processes hear it too
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130 and "Traceback" not in said
+    assert said.splitlines()[-1] == "stopped by SIGINT; what is done is kept where the job can go on"
+    done = len(list(tmp_path.glob("syn/*/*.jpg")))
+    assert 0 < done < 50 and not list(tmp_path.rglob("*.tmp"))

@@ -13,10 +13,6 @@ from pathlib import Path, PurePath, PureWindowsPath
 
 from utils.errors import UserError
 
-resource = None
-with suppress(ImportError):  # which Windows does not have
-    import resource
-
 
 def _umask():
     mask = os.umask(0)
@@ -186,7 +182,9 @@ def remove_leftovers(folder):
 
 def allow_more_open_files(count):
     """Let this process open so many files more at once than it may, as far as the system lets it decide that."""
-    if resource is None:
+    try:
+        import resource  # here: Windows has none
+    except ImportError:
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY:
@@ -200,12 +198,12 @@ def sum_line(digest, name):
     return f"{'' if escaped == name else chr(92)}{digest}  {escaped}\n"
 
 
-def summed_name(line):
-    """The name in a line that sum_line wrote."""
-    escaped, _, name = line.rstrip("\n").partition("  ")
-    if not escaped.startswith("\\"):
-        return name
-    return re.sub(r"\\([\\nr])", lambda found: {"n": "\n", "r": "\r"}.get(found[1], found[1]), name)
+def read_sum_line(line):
+    """(digest, name) of a line that sum_line wrote."""
+    digest, _, name = line.rstrip("\n").partition("  ")
+    if not digest.startswith("\\"):
+        return digest, name
+    return digest[1:], re.sub(r"\\([\\nr])", lambda found: {"n": "\n", "r": "\r"}.get(found[1], found[1]), name)
 
 
 def sha256_of(path):

@@ -10,7 +10,7 @@ from trainer.output.packages import open_format
 from trainer.output.packed_folder import PackedFolder
 from utils.claim import Claim
 from utils.errors import UserError
-from utils.files import SUMS, atomic_path, atomic_write, lies_in, sha256_of, sum_line
+from utils.files import SUMS, atomic_path, atomic_write, lies_in, read_sum_line, sha256_of, sum_line
 from utils.progress import Progress
 from utils.signals import StopRequest
 from utils.tables import TEXT
@@ -86,7 +86,7 @@ def _write_packages(folder, kind, target, names, each, stop):
 def _read_sums(target):
     """{name: SHA-256} of the files in the target that were finished."""
     with suppress(FileNotFoundError), open(target / SUMS, **TEXT) as file:
-        return dict(line.rstrip("\n").split("  ", 1)[::-1] for line in file if "  " in line)
+        return {name: digest for digest, name in map(read_sum_line, file)}
     return {}
 
 

@@ -21,7 +21,7 @@ def with_ray(job, options):
 
     Args:
         job: "generate" or "fit".
-        options: the flags; shards (0: as many as this machine has processors), ray_address ('': a Ray of its own on
+        options: the flags; shards (0: one for each processor), ray_address ('': a Ray of its own on
             this machine).
 
     Returns:

@@ -19,10 +19,10 @@ from utils.files import (
     SUMS,
     allow_more_open_files,
     atomic_write,
+    read_sum_line,
     refuse_in_inputs,
     remove_leftovers,
     sum_line,
-    summed_name,
 )
 from utils.shards import Shard
 from utils.tables import PATHS, TEXT, whole_rows, write_rows
@@ -83,7 +83,7 @@ class OutputFolder:
         if not sums.is_file():  # earlier versions wrote none
             return
         with open(sums, **TEXT) as file:
-            gone = [name for name in map(summed_name, file) if not (self.folder / name).is_file()]
+            gone = [name for _, name in map(read_sum_line, file) if not (self.folder / name).is_file()]
         if gone:
             raise UserError(f"{self.flag}: {self.folder} was finished, but {len(gone)} of its {self.run['images']} "
                             f"images are gone, {gone[0]!r} first: to make all again, remove the folder")  # fmt: skip

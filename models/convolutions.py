@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+FEW_PIXELS = 4  # height and width up to which ConvOfSmall is products of matrices: docs/performance.md
 WEIGHTS_IN_SUMS = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]])  # rows of the 4x4 kernel from the 3x3 one's
 
 
@@ -50,6 +51,27 @@ class ConvOfDoubled(keras.layers.Conv2D):
         return super().compute_output_shape((number, *doubled, channels))
 
 
+class ConvOfSmall(keras.layers.Conv2D):
+    """A 3x3 keras.layers.Conv2D, stride 1, or stride 2 and "valid", faster to maps of 4x4 pixels or fewer.
+
+    On a CPU a convolution of many channels and few pixels, and its gradient to the kernel most of all, runs at a
+    fraction of the speed of a product of matrices. Here the windows of such maps are the rows of a matrix.
+    """
+
+    def convolution_op(self, inputs, kernel):
+        """[n, h, w, c] -> [n, h', w', filters], without bias and activation."""
+        stride, before = self.strides[0], int(self.padding == "same")
+        if self.kernel_size != (3, 3) or stride > 2 - before:
+            raise ValueError(f'3x3 at stride 1, or 2 and "valid", not {self.kernel_size} at {stride}, "{self.padding}"')
+        sides = [(side + 2 * before - 3) // stride + 1 for side in inputs.shape[1:3]]
+        if max(sides) > FEW_PIXELS:
+            return super().convolution_op(inputs, kernel)
+        cells = [side + 2 // stride for side in sides]
+        after = [stride * count - before - side for count, side in zip(cells, inputs.shape[1:3], strict=True)]
+        around = [[0, 0], *([before, more] for more in after), [0, 0]]
+        return _of_windows(tf.pad(inputs, around), tf.convert_to_tensor(kernel), stride, sides)
+
+
 def _to_few(images, kernel, padding):
     """Convolution of images [n, h, w, c] by a kernel [kh, kw, c, few], stride 1; `padding` as tf.nn.conv2d's."""
     height, width, channels, few = kernel.shape
@@ -83,5 +105,53 @@ def _from_few(images, kernel, padding):
             return _to_few(upstream, turned, padding if padding == "SAME" else full), from_kernel
 
         return tf.nn.conv2d(images, kernel, 1, padding), gradient
+
+    return convolved(images, kernel)
+
+
+def _of_windows(images, kernel, stride, sides):
+    """Convolution of images [n, h, w, c] by a kernel [3, 3, c, f] -> [n, *sides, f], as a product of matrices.
+
+    The images, with their borders, are `stride` times as large as the sides and 2 // stride more: whole cells of
+    stride x stride pixels, so that pixels a stride apart are neighbours in one plane of the cells.
+    """
+    channels, filters = kernel.shape[2:]
+    cells = [side + 2 // stride for side in sides]
+    places = [(row, column) for row in range(3) for column in range(3)]
+
+    def windows(images):
+        planes = tf.reshape(images, [-1, cells[0], stride, cells[1], stride, channels])
+        seen = [
+            planes[:, y // stride :, y % stride, x // stride :, x % stride][:, : sides[0], : sides[1]]
+            for y, x in places
+        ]
+        return tf.reshape(tf.concat(seen, -1), [-1, 9 * channels])
+
+    def seen_by(windows):
+        """The transpose of windows(): each pixel the sum over the windows that see it."""
+        each = tf.unstack(tf.reshape(windows, [-1, *sides, 9, channels]), axis=3)
+
+        def plane(row, column):
+            parts = [
+                tf.pad(part, [[0, 0], *([at // stride, 2 // stride - at // stride] for at in (y, x)), [0, 0]])
+                for part, (y, x) in zip(each, places, strict=True)
+                if (y % stride, x % stride) == (row, column)
+            ]
+            return tf.add_n(parts)
+
+        rows = [tf.stack([plane(row, column) for column in range(stride)], 3) for row in range(stride)]
+        return tf.reshape(tf.stack(rows, 2), [-1, *(stride * count for count in cells), channels])
+
+    @tf.custom_gradient
+    def convolved(images, kernel):
+        def gradient(upstream):
+            upstream = tf.reshape(upstream, [-1, filters])
+            from_windows = tf.matmul(upstream, tf.reshape(kernel, [-1, filters]), transpose_b=True)
+            from_kernel = tf.matmul(windows(images), upstream, transpose_a=True)
+            exact = tf.cast(from_windows, tf.float32)  # nine terms, each already rounded: add them up in full
+            return tf.cast(seen_by(exact), images.dtype), tf.reshape(from_kernel, kernel.shape)
+
+        products = windows(images) @ tf.reshape(kernel, [-1, filters])
+        return tf.reshape(products, [-1, *sides, filters]), gradient
 
     return convolved(images, kernel)

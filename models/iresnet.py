@@ -3,7 +3,8 @@
 import keras
 import tensorflow as tf
 
-from models.layers import seeded_dropout
+from models.convolutions import ConvOfSmall
+from models.layers import FusedBatchNormalization, seeded_dropout
 
 IMAGE_SIZE = 112  # pixels of a published side
 STAGES = (64, 128, 256, 512)  # channels; each stage halves height and width, rounding up
@@ -100,7 +101,8 @@ def _conv(channels, filters, window, stride, name):
     """A convolution; one of window 3 and stride 2 is to be called through _strided, which pads it."""
     padding = "same" if stride == 1 else "valid"
     start = keras.initializers.RandomNormal(stddev=0.1)
-    layer = keras.layers.Conv2D(
+    kind = ConvOfSmall if window == 3 else keras.layers.Conv2D
+    layer = kind(
         filters, window, stride, padding, use_bias=False, kernel_initializer=start, name=name
     )
     layer.build((None, None, None, channels))
@@ -115,7 +117,7 @@ def _strided(conv, hidden):
 
 
 def _norm(channels, name):
-    layer = keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=name)
+    layer = FusedBatchNormalization(momentum=0.9, epsilon=1e-5, name=name)
     layer.build((None, channels) if name == "features" else (None, None, None, channels))
     return layer
 

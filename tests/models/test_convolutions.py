@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.convolutions import ConvFromFew, ConvOfDoubled, ConvToFew
+from models.convolutions import ConvFromFew, ConvOfDoubled, ConvOfSmall, ConvToFew
 from tests.models.second_order import assert_same, penalty_and_gradients
 
 
-def both(kind, channels, filters, window, padding):
+def both(kind, channels, filters, window, padding, sides=(12, 10), stride=1):
     """The layer and Keras' own with the same weights, and images for them."""
-    layers = [made(filters, window, padding=padding) for made in (kind, keras.layers.Conv2D)]
-    images = tf.constant(np.random.default_rng(1).normal(size=(2, 12, 10, channels)).astype("float32"))
+    layers = [made(filters, window, stride, padding=padding) for made in (kind, keras.layers.Conv2D)]
+    images = tf.constant(np.random.default_rng(1).normal(size=(2, *sides, channels)).astype("float32"))
     for layer in layers:
         layer.build(images.shape)
         layer.set_weights(layers[0].get_weights())
@@ -62,3 +62,40 @@ def test_convolution_of_the_doubled_image_equals_doubling_and_the_plain_one():
     wanted = penalty_and_gradients(doubled_first, images, plain.trainable_variables)
     for traced in (False, True):
         assert_same(penalty_and_gradients(ours, images, ours.trainable_variables, traced), wanted)
+
+
+SMALL = [("same", 1, (4, 4)), ("same", 1, (1, 3)), ("valid", 1, (5, 6)), ("valid", 2, (6, 4)), ("valid", 2, (7, 9))]
+
+
+@pytest.mark.parametrize(("padding", "stride", "sides"), SMALL)
+def test_small_maps_as_products_of_matrices_equal_the_plain_convolution(padding, stride, sides, monkeypatch):
+    (ours, plain), images = both(ConvOfSmall, 5, 4, 3, padding, sides, stride)
+    assert_equal(values_and_gradients(ours, images), values_and_gradients(plain, images))
+    wanted = penalty_and_gradients(plain, images, plain.trainable_variables)
+    for traced in (False, True):
+        assert_same(penalty_and_gradients(ours, images, ours.trainable_variables, traced), wanted)
+    monkeypatch.setattr(keras.layers.Conv2D, "convolution_op", None)  # Keras' own was not asked
+    assert ours(images).shape == plain.compute_output_shape(images.shape)
+
+
+def test_larger_maps_are_left_to_the_plain_convolution():
+    (ours, plain), images = both(ConvOfSmall, 5, 4, 3, "same", (4, 5))
+    np.testing.assert_array_equal(ours(images), plain(images))
+    assert "MatMul" not in {op.type for op in tf.function(ours).get_concrete_function(images).graph.get_operations()}
+
+
+def test_small_maps_in_half_precision_stay_within_its_rounding():
+    (_, exact), images = both(ConvOfSmall, 32, 16, 3, "same", (4, 4))
+    half = ConvOfSmall(16, 3, padding="same", dtype="mixed_bfloat16")
+    half.build(images.shape)
+    half.set_weights(exact.get_weights())
+    found, wanted = (values_and_gradients(layer, images) for layer in (half, exact))
+    for ours, full in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(tf.cast(ours, tf.float32), full, atol=0.015 * float(tf.reduce_max(tf.abs(full))))
+
+
+@pytest.mark.parametrize(("window", "padding", "stride"), [(5, "same", 1), (3, "same", 2), (3, "valid", 3)])
+def test_another_window_or_stride_is_refused(window, padding, stride):
+    (ours, _), images = both(ConvOfSmall, 5, 4, window, padding, (9, 9), stride)
+    with pytest.raises(ValueError, match="3x3 at stride 1"):
+        ours(images)

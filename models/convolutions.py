@@ -66,10 +66,10 @@ class ConvOfSmall(keras.layers.Conv2D):
         sides = [(side + 2 * before - 3) // stride + 1 for side in inputs.shape[1:3]]
         if max(sides) > FEW_PIXELS:
             return super().convolution_op(inputs, kernel)
-        cells = [side + 2 // stride for side in sides]
-        after = [stride * count - before - side for count, side in zip(cells, inputs.shape[1:3], strict=True)]
+        whole = [stride * (side + 2 // stride) for side in sides]  # cells of stride x stride pixels
+        after = [pixels - before - side for pixels, side in zip(whole, inputs.shape[1:3], strict=True)]
         around = [[0, 0], *([before, more] for more in after), [0, 0]]
-        return _of_windows(tf.pad(inputs, around), tf.convert_to_tensor(kernel), stride, sides)
+        return _of_windows(tf.pad(inputs, around), tf.convert_to_tensor(kernel), stride)
 
 
 def _to_few(images, kernel, padding):
@@ -109,14 +109,15 @@ def _from_few(images, kernel, padding):
     return convolved(images, kernel)
 
 
-def _of_windows(images, kernel, stride, sides):
+def _of_windows(images, kernel, stride):
     """Convolution of images [n, h, w, c] by a kernel [3, 3, c, f] -> [n, *sides, f], as a product of matrices.
 
-    The images, with their borders, are `stride` times as large as the sides and 2 // stride more: whole cells of
-    stride x stride pixels, so that pixels a stride apart are neighbours in one plane of the cells.
+    The images, with their borders, are whole cells of stride x stride pixels, 2 // stride cells more than the sides:
+    pixels a stride apart are neighbours in one plane of the cells.
     """
     channels, filters = kernel.shape[2:]
-    cells = [side + 2 // stride for side in sides]
+    cells = [pixels // stride for pixels in images.shape[1:3]]
+    sides = [count - 2 // stride for count in cells]
     places = [(row, column) for row in range(3) for column in range(3)]
 
     def windows(images):

@@ -16,7 +16,7 @@ CHILD = """
 import sys
 import keras, numpy as np, tensorflow as tf
 import main
-from tests.small import CFS, DAGAN, IPGAN, NETWORKS
+from tests.small import CFS, DAGAN, IPGAN, NETWORKS, reconstruct_far_off
 from trainer.benchmark.data import random_batch
 from trainer.systems import system_class
 from trainer.training import checkpoint
@@ -43,6 +43,8 @@ def train(count):
     labels = {name: 5 for name, source in kind.sources_of(options).items() if source.label}
     with devices.scope():
         system = kind(options, labels, random=False)
+        if name == "facegan":
+            reconstruct_far_off(system)
     step = tf.function(lambda batch: devices.run(system.train_step.python_function, batch))
     moments = {}
     for number in range(steps):

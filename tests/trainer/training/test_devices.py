@@ -43,8 +43,7 @@ def train(count):
     labels = {name: 5 for name, source in kind.sources_of(options).items() if source.label}
     with devices.scope():
         system = kind(options, labels, random=False)
-        if name == "facegan":
-            reconstruct_far_off(system)
+        reconstruct_far_off(system)
     step = tf.function(lambda batch: devices.run(system.train_step.python_function, batch))
     moments = {}
     for number in range(steps):
@@ -57,8 +56,13 @@ def train(count):
     return scalars, moments, {name: variable.numpy() for name, variable in checkpoint.named_variables(system).items()}
 
 (one, moments, weights), (two, spread_moments, spread) = train(1), train(2)
-first = {name: np.abs(moment).max() for name, moment in moments.items() if "/momentum/" in name}
-inert = {name.partition("/momentum/")[2] for name in first if first[name] <= 1e-6 * max(first.values())}
+first = {name.partition("/momentum/")[2]: np.abs(moment).max()
+         for name, moment in moments.items() if "/momentum/" in name}
+most = {}  # of each network: beside a discriminator's summed errors DA-GAN's identity head would pass for inert
+for name, size in first.items():
+    network = name.partition("/")[0]
+    most[network] = max(size, most.get(network, 0))
+inert = {name for name, size in first.items() if size <= 1e-6 * most[name.partition("/")[0]]}
 assert all(name.endswith("/bias") for name in inert), inert  # a norm after it, or hinge's two halves, leave rounding
 for name in moments:  # of the first step; they show a wrong factor that Adam's steps would hide
     if not name.endswith(tuple(inert)):
